@@ -1,0 +1,220 @@
+import type { ColumnType, Generated, Insertable, Selectable } from 'kysely'
+
+// A timestamp is written as a Date or an ISO string and read as a Date.
+type Timestamp = ColumnType<Date, Date | string, Date | string>
+type GeneratedTimestamp = ColumnType<Date, Date | string | undefined, Date | string>
+// A calendar day stays the string `YYYY-MM-DD` from wire to response.
+type Day = string
+// jsonb is written as text, so that what is an array stays a JSON array.
+type Json<Read> = ColumnType<Read, string, string>
+
+export type Role = 'admin' | 'owner' | 'manager' | 'viewer' | 'service'
+export type ConnectionStatus = 'connecting' | 'active' | 'paused' | 'needs_reauth' | 'disconnected'
+export type WebhookAuth = 'basic' | 'hmac' | 'basic+hmac'
+export type WebhookStatus = 'received' | 'processed' | 'queued' | 'ignored' | 'failed'
+export type BookingStatus = 'confirmed' | 'pending' | 'cancelled' | 'inquiry'
+export type ApprovalStatus = 'pending' | 'mapped' | 'imported' | 'rejected' | 'withdrawn' | 'failed'
+export type DeadLetterStatus = 'open' | 'replayed' | 'discarded'
+export type VersionKind = 'source' | 'provisional'
+
+export interface TenantsTable {
+  id: string
+  slug: string
+  name: string
+  created_at: GeneratedTimestamp
+}
+
+export interface ApiTokensTable {
+  id: string
+  tenant_id: string | null
+  role: Role
+  name: string
+  token_hash: Buffer
+  created_at: GeneratedTimestamp
+  revoked_at: Timestamp | null
+}
+
+export interface ConnectionsTable {
+  id: string
+  tenant_id: string
+  channel: string
+  account_id: string
+  status: ConnectionStatus
+  status_reason: string | null
+  auto_import: boolean
+  auto_map_listings: boolean
+  alerting_email_address: string | null
+  webhook_auth: WebhookAuth
+  webhook_external_id: string | null
+  webhook_url: string
+  webhook_login_sealed: string | null
+  webhook_password_sealed: string | null
+  webhook_hmac_secret_sealed: string | null
+  api_key_sealed: string | null
+  key_set_at: Timestamp
+  access_token_sealed: string | null
+  access_token_usable_at: Timestamp | null
+  access_token_expires_at: Timestamp | null
+  last_sync_at: Timestamp | null
+  created_at: GeneratedTimestamp
+  updated_at: GeneratedTimestamp
+}
+
+export interface ListingsTable {
+  connection_id: string
+  listing_id: string
+  tenant_id: string
+  unit_id: string
+  name: string
+  currency: string | null
+  time_zone: string | null
+  unit_count: Generated<number>
+  commission_rate: string | null
+  created_at: GeneratedTimestamp
+  updated_at: GeneratedTimestamp
+}
+
+export interface WebhookLogsTable {
+  id: string
+  tenant_id: string
+  connection_id: string
+  event_type: string
+  source_event: string | null
+  external_id: string | null
+  body: string
+  status: Generated<WebhookStatus>
+  outcome: string | null
+  received_at: GeneratedTimestamp
+  enqueued_at: Timestamp | null
+  processed_at: Timestamp | null
+}
+
+export interface BookingsTable {
+  id: string
+  tenant_id: string
+  connection_id: string
+  channel: string
+  external_id: string
+  listing_id: string
+  unit_id: string
+  status: BookingStatus
+  source_status: string
+  check_in: Day | null
+  check_out: Day | null
+  unit_count: number
+  guest_name: string | null
+  guest_email: string | null
+  guest_phone: string | null
+  guests_total: number | null
+  guests_adults: number | null
+  guests_children: number | null
+  guests_infants: number | null
+  guests_pets: number | null
+  amount_total: string | null
+  amount_minor: string | null
+  currency: string | null
+  channel_name: string | null
+  confirmation_code: string | null
+  fields: Json<Record<string, unknown>>
+  source: Json<unknown>
+  version_kind: VersionKind
+  version_at: Timestamp
+  fetched_at: Timestamp | null
+  source_updated_at: Timestamp | null
+  created_at: GeneratedTimestamp
+  updated_at: GeneratedTimestamp
+}
+
+export interface AvailabilityBlocksTable {
+  connection_id: string
+  external_id: string
+  tenant_id: string
+  listing_id: string
+  unit_id: string
+  first_night: Day
+  departure: Day
+  unit_count: number
+  confirmed: boolean
+  booking_id: string | null
+}
+
+export interface BookingQueueTable {
+  id: string
+  tenant_id: string
+  connection_id: string
+  external_id: string
+  listing_id: string | null
+  status: ApprovalStatus
+  problems: Json<Array<{ field: string; code: string; message: string }>>
+  draft: Json<unknown>
+  source: Json<unknown>
+  source_status: string | null
+  version_kind: VersionKind
+  version_at: Timestamp
+  fetched_at: Timestamp | null
+  webhook_id: string | null
+  created_at: GeneratedTimestamp
+  updated_at: GeneratedTimestamp
+}
+
+export interface EventOutboxTable {
+  id: Generated<string>
+  transaction_id: Generated<string>
+  tenant_id: string
+  connection_id: string | null
+  subject: string
+  type: string
+  data: Json<unknown>
+  created_at: GeneratedTimestamp
+}
+
+export interface DeadLettersTable {
+  id: string
+  tenant_id: string | null
+  connection_id: string | null
+  queue: string
+  job: string
+  subject: string
+  payload: Json<Record<string, string>>
+  kind: string
+  message: string
+  attempts: number
+  status: Generated<DeadLetterStatus>
+  trace_id: string | null
+  first_failed_at: GeneratedTimestamp
+  last_failed_at: GeneratedTimestamp
+  replayed_at: Timestamp | null
+  discarded_at: Timestamp | null
+  discard_reason: string | null
+}
+
+/** One sliding window: the instants of the calls still inside it, oldest first. */
+export interface CallWindowsTable {
+  scope: 'ip' | 'account'
+  window_key: string
+  calls: ColumnType<Date[], Date[] | string[], Date[] | string[]>
+  paused_until: Timestamp | null
+}
+
+export interface Database {
+  tenants: TenantsTable
+  api_tokens: ApiTokensTable
+  hostaway_connections: ConnectionsTable
+  listings: ListingsTable
+  webhook_logs: WebhookLogsTable
+  bookings: BookingsTable
+  availability_blocks: AvailabilityBlocksTable
+  hostaway_booking_queue: BookingQueueTable
+  event_outbox: EventOutboxTable
+  dead_letter_queue: DeadLettersTable
+  hostaway_call_windows: CallWindowsTable
+}
+
+export type ConnectionRow = Selectable<ConnectionsTable>
+export type ListingRow = Selectable<ListingsTable>
+export type BookingRow = Selectable<BookingsTable>
+export type NewBookingRow = Insertable<BookingsTable>
+export type WebhookLogRow = Selectable<WebhookLogsTable>
+export type BookingQueueRow = Selectable<BookingQueueTable>
+export type BlockRow = Selectable<AvailabilityBlocksTable>
+export type DeadLetterRow = Selectable<DeadLettersTable>
