@@ -54,7 +54,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       connection_id uuid not null references hostaway_connections (id),
       listing_id text not null,
       tenant_id uuid not null references tenants (id),
-      unit_id text not null,
+      unit_id text,
       name text not null,
       currency text,
       time_zone text,
@@ -84,9 +84,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       enqueued_at timestamptz,
       processed_at timestamptz
     );
-    create index webhook_logs_unprocessed
-      on webhook_logs (coalesce(enqueued_at, received_at)) where status = 'received';
-    create index webhook_logs_oldest_unprocessed on webhook_logs (received_at) where status = 'received';
+    create index webhook_logs_unprocessed on webhook_logs (received_at) where status = 'received';
+    create index webhook_logs_to_enqueue on webhook_logs (enqueued_at) where status = 'received';
     create index webhook_logs_by_tenant on webhook_logs (tenant_id, id);
     create index webhook_logs_by_tenant_status on webhook_logs (tenant_id, status, id)
       where status in ('received', 'queued', 'failed');
@@ -140,7 +139,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       external_id text not null,
       tenant_id uuid not null references tenants (id),
       listing_id text not null,
-      unit_id text not null,
+      unit_id text,
       first_night date not null,
       departure date not null,
       unit_count integer not null check (unit_count > 0),

@@ -64,7 +64,7 @@ export interface ListingsTable {
   connection_id: string
   listing_id: string
   tenant_id: string
-  unit_id: string
+  unit_id: string | null
   name: string
   currency: string | null
   time_zone: string | null
@@ -130,7 +130,7 @@ export interface AvailabilityBlocksTable {
   external_id: string
   tenant_id: string
   listing_id: string
-  unit_id: string
+  unit_id: string | null
   first_night: Day
   departure: Day
   unit_count: number

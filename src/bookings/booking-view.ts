@@ -1,0 +1,88 @@
+import { type Static, Type } from 'typebox'
+import type { BookingWithTenant } from './booking-store.ts'
+
+const nullable = <Schema extends Parameters<typeof Type.Union>[0][number]>(schema: Schema) =>
+  Type.Union([schema, Type.Null()])
+const text = () => nullable(Type.String())
+const count = () => nullable(Type.Integer())
+
+/** A booking as other services see it. Days are `YYYY-MM-DD` (check-out is the day of departure), instants ISO 8601 in UTC. */
+export const BookingView = Type.Object({
+  id: Type.String(),
+  tenant: Type.String(),
+  connectionId: Type.String(),
+  channel: Type.String(),
+  externalId: Type.String({ description: 'Hostaway’s id of the reservation.' }),
+  listingId: Type.String(),
+  unitId: Type.String(),
+  status: Type.Enum(['confirmed', 'pending', 'cancelled', 'inquiry']),
+  sourceStatus: Type.String({ description: 'The status as Hostaway names it.' }),
+  checkIn: text(),
+  checkOut: text(),
+  nights: count(),
+  units: Type.Integer({ description: 'Units held of a listing that stands for several.' }),
+  guest: Type.Object({ name: text(), email: text(), phone: text() }),
+  guests: Type.Object({
+    total: count(),
+    adults: count(),
+    children: count(),
+    infants: count(),
+    pets: count(),
+  }),
+  amount: Type.Object({
+    total: text(),
+    minor: nullable(Type.Integer({ description: 'In the smallest unit of the currency.' })),
+    currency: text(),
+  }),
+  channelName: text(),
+  confirmationCode: text(),
+  fields: Type.Record(Type.String(), Type.Unknown()),
+  sourceUpdatedAt: text(),
+  createdAt: Type.String(),
+  updatedAt: Type.String(),
+})
+export type BookingView = Static<typeof BookingView>
+
+export function toBookingView(row: BookingWithTenant): BookingView {
+  return {
+    id: row.id,
+    tenant: row.tenant_slug,
+    connectionId: row.connection_id,
+    channel: row.channel,
+    externalId: row.external_id,
+    listingId: row.listing_id,
+    unitId: row.unit_id,
+    status: row.status,
+    sourceStatus: row.source_status,
+    checkIn: row.check_in,
+    checkOut: row.check_out,
+    nights: nightsBetween(row.check_in, row.check_out),
+    units: row.unit_count,
+    guest: { name: row.guest_name, email: row.guest_email, phone: row.guest_phone },
+    guests: {
+      total: row.guests_total,
+      adults: row.guests_adults,
+      children: row.guests_children,
+      infants: row.guests_infants,
+      pets: row.guests_pets,
+    },
+    amount: {
+      total: row.amount_total,
+      minor: row.amount_minor === null ? null : Number(row.amount_minor),
+      currency: row.currency,
+    },
+    channelName: row.channel_name,
+    confirmationCode: row.confirmation_code,
+    fields: row.fields,
+    sourceUpdatedAt: row.source_updated_at?.toISOString() ?? null,
+    createdAt: row.created_at.toISOString(),
+    updatedAt: row.updated_at.toISOString(),
+  }
+}
+
+const dayMs = 86_400_000
+
+function nightsBetween(checkIn: string | null, checkOut: string | null): number | null {
+  if (checkIn === null || checkOut === null) return null
+  return Math.round((Date.parse(`${checkOut}T00:00:00Z`) - Date.parse(`${checkIn}T00:00:00Z`)) / dayMs)
+}

@@ -1,0 +1,256 @@
+import { isIP } from 'node:net'
+import envSchema from 'env-schema'
+import { type Static, Type } from 'typebox'
+import { type KeyRing, parseKeyRing } from './vault.ts'
+
+const flag = (fallback: boolean, description: string) => Type.Boolean({ default: fallback, description })
+const text = (description: string) => Type.String({ minLength: 1, description })
+const milliseconds = (fallback: number, description: string) =>
+  Type.Integer({ minimum: 1, maximum: 3_600_000, default: fallback, description })
+const cron = (fallback: string, description: string) =>
+  Type.String({ pattern: '^\\S+( \\S+){4,5}$', default: fallback, description })
+const port = (fallback: number, description: string) =>
+  Type.Integer({ minimum: 0, maximum: 65_535, default: fallback, description })
+
+/** Every setting, with its sentence; `.env.example` is checked against this. */
+export const settingsSchema = Type.Object({
+  PORT: port(3000, 'Port of the HTTP API and of the webhooks.'),
+  HOST: Type.String({ default: '127.0.0.1', description: 'Address to listen on.' }),
+  METRICS_PORT: port(9464, 'Port on which a worker serves /metrics, /healthz and /readyz.'),
+  PUBLIC_URL: Type.Optional(
+    text('Base of the webhook URL that is registered with Hostaway; default http://HOST:PORT.'),
+  ),
+  DATABASE_URL: Type.Optional(text('PostgreSQL; unset, `npm start` runs an embedded one.')),
+  REDIS_URL: Type.Optional(text('Redis for the queues; unset, they run on PostgreSQL.')),
+  QUEUE_PREFIX: Type.String({
+    pattern: '^[a-z0-9_]{1,32}$',
+    default: 'hostaway',
+    description: 'Prefix of the queue keys, or name of their schema on PostgreSQL.',
+  }),
+  ENCRYPTION_KEYS: Type.Optional(
+    text('Keys that seal secrets, `id:base64-32-bytes[,older…]`; the first seals, all open.'),
+  ),
+  ADMIN_API_TOKEN: Type.Optional(
+    Type.String({ minLength: 16, description: 'Bootstrap API token with the role admin.' }),
+  ),
+  LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+    default: 'info',
+    description: 'Least severe level that is logged.',
+  }),
+  EGRESS_ID: Type.String({
+    minLength: 1,
+    maxLength: 100,
+    default: 'default',
+    description: 'Names the outgoing IP address; processes behind the same address share its call window.',
+  }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(text('Where traces are sent; unset, none are made.')),
+  WORKER_CONCURRENCY: Type.Integer({
+    minimum: 1,
+    maximum: 200,
+    default: 16,
+    description: 'Jobs that a worker process works on at a time.',
+  }),
+  HOSTAWAY_API_URL: Type.String({
+    default: 'https://api.hostaway.com/v1',
+    description: 'Base of the Hostaway API.',
+  }),
+  HOSTAWAY_API_TIMEOUT_MS: milliseconds(30_000, 'Longest duration of one call to Hostaway.'),
+  HOSTAWAY_WEBHOOK_TIMEOUT_MS: milliseconds(5_000, 'Longest time until a webhook is answered.'),
+  HOSTAWAY_RATE_LIMIT_PROFILE: Type.String({
+    pattern: '^(2025|2026-08|custom:[1-9]\\d*/[1-9]\\d*s,[1-9]\\d*/[1-9]\\d*s)$',
+    default: '2025',
+    description: 'Call limits: `2025`, `2026-08`, or `custom:15/10s,20/10s` for IP and account.',
+  }),
+  HOSTAWAY_RATE_LIMIT_RPM: Type.Optional(
+    Type.Integer({ minimum: 1, description: 'Additional limit of calls per minute and account.' }),
+  ),
+  HOSTAWAY_RATE_LIMIT_BURST: Type.Optional(
+    Type.Integer({ minimum: 1, description: 'Calls that the additional limit allows at once.' }),
+  ),
+  HOSTAWAY_MAX_RETRIES: Type.Integer({
+    minimum: 1,
+    maximum: 20,
+    default: 5,
+    description: 'Attempts of a job before it becomes a dead letter.',
+  }),
+  HOSTAWAY_RETRY_DELAY_MS: milliseconds(1_000, 'Base of the back-off between attempts.'),
+  HOSTAWAY_CIRCUIT_BREAKER_ENABLED: flag(true, 'Whether calls stop while Hostaway is failing.'),
+  HOSTAWAY_CIRCUIT_BREAKER_THRESHOLD: Type.Integer({
+    minimum: 1,
+    default: 10,
+    description: 'Calls within two minutes before the share of failures can open the breaker.',
+  }),
+  HOSTAWAY_CIRCUIT_BREAKER_RESET_MS: milliseconds(60_000, 'How long the breaker stays open before a trial.'),
+  HOSTAWAY_SYNC_AVAILABILITY_CRON: cron('*/15 * * * *', 'When availability is synchronised.'),
+  HOSTAWAY_SYNC_PRICING_CRON: cron('0 * * * *', 'When prices are synchronised.'),
+  HOSTAWAY_SYNC_LISTINGS_CRON: cron('0 0 * * *', 'When listing details are synchronised.'),
+  HOSTAWAY_RECONCILE_CRON: cron('*/15 * * * *', 'When reservations are reconciled.'),
+  HOSTAWAY_ACCOUNT_ID: Type.Optional(
+    Type.String({
+      pattern: '^\\d{1,18}$',
+      description: 'Account that is connected to the tenant `default` at start.',
+    }),
+  ),
+  HOSTAWAY_API_KEY: Type.Optional(text('API key of that account.')),
+  HOSTAWAY_WEBHOOK_SECRET: Type.Optional(
+    Type.String({
+      minLength: 16,
+      description: 'HMAC secret that webhooks of that account may be signed with.',
+    }),
+  ),
+})
+
+export type Settings = Static<typeof settingsSchema>
+
+export type Config = Settings & {
+  PUBLIC_URL: string
+  DATABASE_URL: string
+  keyRing: KeyRing
+  defaultAccount: { accountId: string; apiKey: string; webhookSecret: string | undefined } | undefined
+}
+
+/** Thrown by `loadConfig`; `problems` holds one sentence for everything that is wrong. */
+export class ConfigError extends Error {
+  readonly problems: string[]
+
+  constructor(problems: string[]) {
+    super(
+      `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`,
+    )
+    this.name = 'ConfigError'
+    this.problems = problems
+  }
+}
+
+type Environment = Record<string, string | undefined>
+
+/**
+ * Reads and checks the settings. `provided` stands in for what the environment leaves unset
+ * (the embedded database and its key ring).
+ */
+export function loadConfig(provided: Environment = {}, environment: Environment = process.env): Config {
+  const problems: string[] = []
+  const settings = readSettings({ ...provided, ...withoutEmpty(environment) }, problems)
+  const keyRing = readKeyRing(settings.ENCRYPTION_KEYS, problems)
+  if (settings.DATABASE_URL === undefined) {
+    problems.push(
+      'DATABASE_URL is required here: a PostgreSQL URL (only `npm start` brings its own database)',
+    )
+  } else checkUrl('DATABASE_URL', settings.DATABASE_URL, ['postgres:', 'postgresql:'], problems)
+  if (settings.REDIS_URL !== undefined)
+    checkUrl('REDIS_URL', settings.REDIS_URL, ['redis:', 'rediss:'], problems)
+  for (const name of ['PUBLIC_URL', 'HOSTAWAY_API_URL', 'OTEL_EXPORTER_OTLP_ENDPOINT'] as const) {
+    const value = settings[name]
+    if (value !== undefined) checkUrl(name, value, ['http:', 'https:'], problems)
+  }
+  const { HOSTAWAY_ACCOUNT_ID: accountId, HOSTAWAY_API_KEY: apiKey } = settings
+  if ((accountId === undefined) !== (apiKey === undefined)) {
+    problems.push('HOSTAWAY_ACCOUNT_ID and HOSTAWAY_API_KEY go together: set both or neither')
+  }
+  if (settings.HOSTAWAY_WEBHOOK_SECRET !== undefined && accountId === undefined) {
+    problems.push('HOSTAWAY_WEBHOOK_SECRET belongs to HOSTAWAY_ACCOUNT_ID, which is not set')
+  }
+  if (settings.HOSTAWAY_RATE_LIMIT_BURST !== undefined && settings.HOSTAWAY_RATE_LIMIT_RPM === undefined) {
+    problems.push('HOSTAWAY_RATE_LIMIT_BURST needs HOSTAWAY_RATE_LIMIT_RPM')
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  return {
+    ...settings,
+    PUBLIC_URL: trimSlash(settings.PUBLIC_URL ?? `http://${urlHost(settings.HOST)}:${settings.PORT}`),
+    HOSTAWAY_API_URL: trimSlash(settings.HOSTAWAY_API_URL),
+    DATABASE_URL: settings.DATABASE_URL ?? '',
+    keyRing,
+    defaultAccount:
+      accountId === undefined || apiKey === undefined
+        ? undefined
+        : { accountId, apiKey, webhookSecret: settings.HOSTAWAY_WEBHOOK_SECRET },
+  }
+}
+
+/** The settings as they may be logged: secrets only as "configured". */
+export function describeConfig(config: Config): Record<string, unknown> {
+  const secret = new Set([
+    'DATABASE_URL',
+    'REDIS_URL',
+    'ENCRYPTION_KEYS',
+    'ADMIN_API_TOKEN',
+    'HOSTAWAY_API_KEY',
+    'HOSTAWAY_WEBHOOK_SECRET',
+  ])
+  const names = Object.keys(settingsSchema.properties) as Array<keyof Settings>
+  return Object.fromEntries(
+    names
+      .filter((name) => config[name] !== undefined)
+      .map((name) => [name, secret.has(name) ? 'configured' : config[name]]),
+  )
+}
+
+function readSettings(environment: Environment, problems: string[]): Settings {
+  try {
+    return envSchema<Settings>({ schema: structuredClone(settingsSchema), data: environment, env: false })
+  } catch (error) {
+    for (const problem of schemaProblems(error)) problems.push(problem)
+    // The rest is still checked, on what is readable, so that everything wrong is said at once.
+    return { ...defaults(), ...environment } as unknown as Settings
+  }
+}
+
+function schemaProblems(error: unknown): string[] {
+  const errors = (
+    error as {
+      errors?: Array<{ instancePath: string; message?: string; params?: { allowedValues?: string[] } }>
+    }
+  ).errors
+  if (errors === undefined) throw error
+  return errors.map(({ instancePath, message, params }) => {
+    const allowed = params?.allowedValues === undefined ? '' : `: ${params.allowedValues.join(', ')}`
+    return `${instancePath.slice(1)} ${message ?? 'is not valid'}${allowed}`
+  })
+}
+
+function defaults(): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(settingsSchema.properties)
+      .filter(([, schema]) => 'default' in schema)
+      .map(([name, schema]) => [name, (schema as { default?: unknown }).default]),
+  )
+}
+
+function readKeyRing(value: string | undefined, problems: string[]): KeyRing {
+  if (value === undefined) {
+    problems.push(
+      'ENCRYPTION_KEYS is required with DATABASE_URL: `id:` and 32 random bytes in base64 (openssl rand -base64 32)',
+    )
+    return []
+  }
+  try {
+    return parseKeyRing(value)
+  } catch (error) {
+    problems.push(`ENCRYPTION_KEYS: ${error instanceof Error ? error.message : 'not readable'}`)
+    return []
+  }
+}
+
+function checkUrl(name: string, value: string, protocols: string[], problems: string[]): void {
+  if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
+    problems.push(
+      `${name} must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
+    )
+  }
+}
+
+// An orchestrator that passes an empty variable means "not set".
+function withoutEmpty(environment: Environment): Environment {
+  return Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  )
+}
+
+function trimSlash(url: string): string {
+  return url.replace(/\/+$/, '')
+}
+
+function urlHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost'
+  return isIP(host) === 6 ? `[${host}]` : host
+}

@@ -1,0 +1,128 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Kysely } from 'kysely'
+import type { Database } from '../db/tables.ts'
+import { AppError } from '../errors.ts'
+import type { HostawayClient } from '../hostaway/client.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Vault } from '../vault.ts'
+import {
+  readAccessToken,
+  type StoredAccessToken,
+  storeAccessToken,
+  tryLockAccessToken,
+} from './access-token-store.ts'
+import { type Connection, readConnectionSecrets, setConnectionStatus } from './connection-store.ts'
+
+export type AccessTokenDeps = { db: Kysely<Database>; vault: Vault; client: HostawayClient; log: Logger }
+
+// Hostaway asks to wait a second before a new token is used; an earlier call may answer 403.
+const usableAfterMs = 1_100
+const longestMarginMs = 300_000
+const comeBackMs = 1_000
+
+/**
+ * Makes a call with the connection's access token. A 403 renews the token once and repeats the call, so the
+ * call must be safe to repeat after a 403; a second one is `forbidden` for this call only, unless Hostaway
+ * refuses a plain read as well: then the connection needs a new key (`needs_reauth`).
+ */
+export async function withAccessToken<Result>(
+  deps: AccessTokenDeps,
+  connection: Pick<Connection, 'id' | 'accountId'>,
+  call: (token: string) => Promise<Result>,
+): Promise<Result> {
+  const stored = await readAccessToken(deps.db, deps.vault, connection.id)
+  const token =
+    stored !== undefined && stored.expiresAt.getTime() > Date.now()
+      ? await untilUsable(stored)
+      : await renewAccessToken(deps, connection, stored?.token)
+  try {
+    return await call(token)
+  } catch (error) {
+    if (!isForbidden(error)) throw error
+    const renewed = await renewAccessToken(deps, connection, token)
+    try {
+      return await call(renewed)
+    } catch (again) {
+      if (isForbidden(again)) await suspendIfReadsAreForbidden(deps, connection, renewed)
+      throw again
+    }
+  }
+}
+
+/** Exchanges an API key for a token; `credentials_rejected` where Hostaway does not know the pair. */
+export async function exchangeApiKey(
+  client: HostawayClient,
+  credentials: { accountId: string; apiKey: string },
+  maxWaitMs: number,
+): Promise<StoredAccessToken> {
+  const { accessToken, expiresInSeconds } = await client.requestAccessToken({ ...credentials, maxWaitMs })
+  const now = Date.now()
+  const lifetimeMs = expiresInSeconds * 1_000
+  return {
+    token: accessToken,
+    usableAt: new Date(now + usableAfterMs),
+    expiresAt: new Date(now + lifetimeMs - Math.min(longestMarginMs, lifetimeMs / 10)),
+  }
+}
+
+// One renewal at a time over all processes, and only while the stored token is still the one that failed.
+async function renewAccessToken(
+  deps: AccessTokenDeps,
+  connection: Pick<Connection, 'id' | 'accountId'>,
+  failedToken: string | undefined,
+): Promise<string> {
+  const renewed = await deps.db.transaction().execute(async (trx) => {
+    if (!(await tryLockAccessToken(trx, connection.id))) {
+      throw new AppError('token_renewing', 'Another process is renewing the access token', {
+        retryAt: new Date(Date.now() + comeBackMs),
+      })
+    }
+    const stored = await readAccessToken(trx, deps.vault, connection.id)
+    if (stored !== undefined && stored.token !== failedToken && stored.expiresAt.getTime() > Date.now()) {
+      return stored
+    }
+    const secrets = await readConnectionSecrets(trx, deps.vault, connection.id)
+    if (secrets?.apiKey == null) throw new AppError('credentials_rejected', 'The connection has no API key')
+    const { apiKey } = secrets
+    const fresh = await exchangeApiKey(deps.client, { accountId: connection.accountId, apiKey }, 0).catch(
+      async (error: unknown) => {
+        if (error instanceof AppError && error.kind === 'credentials_rejected') {
+          await suspend(deps, connection.id, 'Hostaway rejects the API key')
+        }
+        throw error
+      },
+    )
+    await storeAccessToken(trx, deps.vault, connection.id, fresh)
+    return fresh
+  })
+  return untilUsable(renewed)
+}
+
+async function suspendIfReadsAreForbidden(
+  deps: AccessTokenDeps,
+  connection: Pick<Connection, 'id' | 'accountId'>,
+  token: string,
+): Promise<void> {
+  try {
+    await deps.client.checkAccess({ accountId: connection.accountId, token, urgency: 'urgent' })
+  } catch (error) {
+    if (isForbidden(error))
+      await suspend(deps, connection.id, 'Hostaway forbids plain reads with a fresh token')
+  }
+}
+
+async function suspend(deps: AccessTokenDeps, connectionId: string, reason: string): Promise<void> {
+  if (await setConnectionStatus(deps.db, connectionId, 'needs_reauth', reason)) {
+    deps.log.error({ connectionId, reason }, 'connection.needs_reauth')
+  }
+}
+
+async function untilUsable(token: StoredAccessToken): Promise<string> {
+  const waitMs = Math.min(token.usableAt.getTime() - Date.now(), usableAfterMs)
+  if (waitMs > 0) await delay(waitMs)
+  return token.token
+}
+
+function isForbidden(error: unknown): boolean {
+  return error instanceof AppError && error.kind === 'forbidden'
+}

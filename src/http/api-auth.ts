@@ -1,0 +1,88 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Role } from '../db/tables.ts'
+import { Problem } from './problems.ts'
+
+/** Who calls: `tenantId` is null for an admin, who sees every tenant. */
+export type Caller = { role: Role; tenantId: string | null; tenantSlug: string | null }
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The least roles that may call the route; roles above them are included. */
+    roles?: Role[]
+  }
+  interface FastifyRequest {
+    caller: Caller
+  }
+}
+
+// admin ⊃ owner ⊃ manager ⊃ viewer, and owner ⊃ service.
+const rolesWithin: Record<Role, readonly Role[]> = {
+  admin: ['admin', 'owner', 'manager', 'viewer', 'service'],
+  owner: ['owner', 'manager', 'viewer', 'service'],
+  manager: ['manager', 'viewer'],
+  viewer: ['viewer'],
+  service: ['service'],
+}
+
+type ApiAuthOptions = {
+  adminToken: string | undefined
+  findOwner: (token: string) => Promise<Caller | undefined>
+  /** Says whether this address has failed too often of late. */
+  tooManyFailures: (request: FastifyRequest) => Promise<boolean>
+}
+
+/** Requires a bearer token and a sufficient role on every route of this instance; a route without roles does not start. */
+export function useApiAuth(app: FastifyInstance, options: ApiAuthOptions): void {
+  const adminDigest = options.adminToken === undefined ? undefined : digest(options.adminToken)
+  app.decorateRequest('caller')
+  app.addHook('onRoute', (route) => {
+    if (route.method !== 'HEAD' && route.config?.roles === undefined) {
+      throw new Error(`${String(route.method)} ${route.url} names no roles`)
+    }
+  })
+  app.addHook('onRequest', async (request) => {
+    const caller = await identify(request, adminDigest, options)
+    const allowed = request.routeOptions.config.roles ?? []
+    if (!allowed.some((role) => rolesWithin[caller.role].includes(role))) {
+      throw new Problem(
+        403,
+        'FORBIDDEN',
+        `This needs the role ${allowed.join(' or ')}; the token has ${caller.role}`,
+      )
+    }
+    request.caller = caller
+  })
+}
+
+/** The tenant a query is restricted to; undefined only for an admin, who sees all. */
+export function tenantScope(request: FastifyRequest): string | undefined {
+  return request.caller.tenantId ?? undefined
+}
+
+async function identify(
+  request: FastifyRequest,
+  adminDigest: Buffer | undefined,
+  options: ApiAuthOptions,
+): Promise<Caller> {
+  const [scheme = '', token = ''] = (request.headers.authorization ?? '').split(' ', 2)
+  if (scheme.toLowerCase() === 'bearer' && token !== '') {
+    if (adminDigest !== undefined && timingSafeEqual(adminDigest, digest(token))) {
+      return { role: 'admin', tenantId: null, tenantSlug: null }
+    }
+    const owner = await options.findOwner(token)
+    if (owner !== undefined) return owner
+  }
+  if (await options.tooManyFailures(request)) {
+    throw new Problem(
+      429,
+      'TOO_MANY_REQUESTS',
+      'Too many requests without a valid token; try again in a minute',
+    )
+  }
+  throw new Problem(401, 'UNAUTHENTICATED', 'Send a valid API token as `Authorization: Bearer <token>`')
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}

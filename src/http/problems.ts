@@ -1,0 +1,119 @@
+import { STATUS_CODES } from 'node:http'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { AppError, failureKinds, toAppError } from '../errors.ts'
+
+type Entry = { field: string; message: string }
+
+/** An answer other than success, with a stable `code`; becomes `application/problem+json` (RFC 9457). */
+export class Problem extends Error {
+  readonly status: number
+  readonly code: string
+  readonly errors: Entry[] | undefined
+
+  constructor(status: number, code: string, detail: string, errors?: Entry[]) {
+    super(detail)
+    this.name = 'Problem'
+    this.status = status
+    this.code = code
+    this.errors = errors
+  }
+}
+
+/** The same answer for what does not exist and for what belongs to another tenant. */
+export function notFound(what: string): Problem {
+  return new Problem(404, 'NOT_FOUND', `${what} does not exist`)
+}
+
+/** Makes every error and unknown route of this instance a problem document; details of a 5xx stay in the log. */
+export function useProblems(app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const problem = toProblem(error)
+    if (problem.status >= 500) request.log.error({ err: error, code: problem.code }, 'request.failed')
+    return sendProblem(request, reply, problem)
+  })
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(
+      request,
+      reply,
+      new Problem(404, 'NOT_FOUND', `There is no ${request.method} ${pathOf(request)}`),
+    ),
+  )
+}
+
+export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
+  if (problem.status === 503) reply.header('retry-after', '5')
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
+  return reply
+    .code(problem.status)
+    .type('application/problem+json')
+    .send({
+      type: 'about:blank',
+      title: STATUS_CODES[problem.status] ?? 'Error',
+      status: problem.status,
+      detail: problem.message,
+      code: problem.code,
+      instance: pathOf(request),
+      ...(problem.errors === undefined ? {} : { errors: problem.errors }),
+    })
+}
+
+function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  if (isFastifyError(error)) {
+    if (error.validation !== undefined) return validationProblem(error)
+    const status = error.statusCode ?? 500
+    if (status < 500) return new Problem(status, clientErrorCode(status), error.message)
+  }
+  const classified = toAppError(error)
+  const { httpStatus } = failureKinds[classified.kind]
+  const code = classified instanceof AppError ? classified.kind.toUpperCase() : 'UNEXPECTED'
+  return new Problem(httpStatus, code, httpStatus >= 500 ? safeDetail(httpStatus) : classified.message)
+}
+
+function validationProblem(error: FastifyError): Problem {
+  const errors = (error.validation ?? []).map((entry) => {
+    const missing = entry.params.missingProperty ?? entry.params.additionalProperty
+    const field = [
+      ...entry.instancePath.split('/').filter(Boolean),
+      ...(missing ? [String(missing)] : []),
+    ].join('.')
+    const allowed = entry.params.allowedValues
+    const choices = Array.isArray(allowed) ? `: ${allowed.join(', ')}` : ''
+    return {
+      field: field === '' ? (error.validationContext ?? 'body') : field,
+      message: `${entry.message ?? 'is not valid'}${choices}`,
+    }
+  })
+  return new Problem(
+    422,
+    'VALIDATION_FAILED',
+    `The ${error.validationContext ?? 'request'} is not valid`,
+    errors,
+  )
+}
+
+function clientErrorCode(status: number): string {
+  const codes: Record<number, string> = {
+    400: 'BAD_REQUEST',
+    404: 'NOT_FOUND',
+    413: 'BODY_TOO_LARGE',
+    415: 'UNSUPPORTED_MEDIA_TYPE',
+    429: 'TOO_MANY_REQUESTS',
+  }
+  return codes[status] ?? 'BAD_REQUEST'
+}
+
+function safeDetail(status: number): string {
+  return status === 503
+    ? 'Something this needs is not available at the moment; try again'
+    : 'The request failed on our side; the log has the reason'
+}
+
+function isFastifyError(error: unknown): error is FastifyError {
+  return error instanceof Error && 'statusCode' in error
+}
+
+// The query may carry what should not be repeated.
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? request.url
+}

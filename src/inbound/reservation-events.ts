@@ -1,0 +1,120 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Transaction } from 'kysely'
+import { findOverbooked } from '../bookings/block-store.ts'
+import { type BookingView, toBookingView } from '../bookings/booking-view.ts'
+import type { ApprovalStatus, BlockRow, BookingRow, Database } from '../db/tables.ts'
+import type { NewOutboxEvent, OutboxEventType } from '../outbox/outbox-store.ts'
+
+/** What applying one version changed. */
+export type ReservationChange = {
+  connection: { id: string; tenantId: string; tenantSlug: string }
+  externalId: string
+  bookingId: string | null
+  before: BookingRow | undefined
+  /** Undefined where no booking was written. */
+  after: BookingRow | undefined
+  approval: ApprovalStatus | null
+  blockBefore: BlockRow | undefined
+  blockAfter: BlockRow | undefined
+  overbookedWith: string[]
+}
+
+/**
+ * The other reservations with which a unit is now sold more often than it exists. Looked for only when the nights or
+ * the weight of this reservation changed, so that one overlap is reported once.
+ */
+export async function findConflict(
+  trx: Transaction<Database>,
+  change: ReservationChange,
+  unitsOfListing: number,
+): Promise<string[]> {
+  const { blockBefore, blockAfter } = change
+  if (blockAfter === undefined || !blockAfter.confirmed || blockAfter.unit_id === null) return []
+  if (blockBefore?.confirmed && isDeepStrictEqual(holding(blockBefore), holding(blockAfter))) return []
+  return findOverbooked(trx, {
+    tenantId: change.connection.tenantId,
+    unitId: blockAfter.unit_id,
+    firstNight: blockAfter.first_night,
+    departure: blockAfter.departure,
+    capacity: Math.max(unitsOfListing, blockAfter.unit_count),
+    externalId: change.externalId,
+  })
+}
+
+/** The events other services hear of a change; none where nothing they can see changed. */
+export function eventsOfChange(change: ReservationChange): NewOutboxEvent[] {
+  const event = (type: OutboxEventType, data: Record<string, unknown>): NewOutboxEvent => ({
+    tenantId: change.connection.tenantId,
+    connectionId: change.connection.id,
+    subject: `reservation:${change.connection.id}:${change.externalId}`,
+    type,
+    data,
+  })
+  return [
+    ...bookingEvents(change).map(({ type, booking }) => event(type, { booking })),
+    ...nightsEvents(change).map(({ type, nights }) => event(type, nights)),
+    ...(change.overbookedWith.length === 0
+      ? []
+      : [
+          event('booking.conflict', {
+            bookingId: change.bookingId,
+            externalId: change.externalId,
+            with: change.overbookedWith,
+            ...describeNights(change.blockAfter),
+          }),
+        ]),
+  ]
+}
+
+function bookingEvents(change: ReservationChange): Array<{ type: OutboxEventType; booking: BookingView }> {
+  if (change.after === undefined) return []
+  const view = (row: BookingRow) => toBookingView({ ...row, tenant_slug: change.connection.tenantSlug })
+  const booking = view(change.after)
+  if (change.before === undefined) return [{ type: 'booking.created', booking }]
+  if (isDeepStrictEqual(visible(view(change.before)), visible(booking))) return []
+  const cancelled = booking.status === 'cancelled' && change.before.status !== 'cancelled'
+  return [{ type: cancelled ? 'booking.cancelled' : 'booking.updated', booking }]
+}
+
+function nightsEvents(
+  change: ReservationChange,
+): Array<{ type: OutboxEventType; nights: Record<string, unknown> }> {
+  const { blockBefore, blockAfter } = change
+  const same =
+    blockBefore !== undefined &&
+    blockAfter !== undefined &&
+    isDeepStrictEqual(holding(blockBefore), holding(blockAfter))
+  if (same) return []
+  const describe = (block: BlockRow) => ({
+    bookingId: change.bookingId,
+    externalId: change.externalId,
+    ...describeNights(block),
+  })
+  return [
+    ...(blockBefore === undefined
+      ? []
+      : [{ type: 'availability.released' as const, nights: describe(blockBefore) }]),
+    ...(blockAfter === undefined
+      ? []
+      : [{ type: 'availability.blocked' as const, nights: describe(blockAfter) }]),
+  ]
+}
+
+function describeNights(block: BlockRow | undefined): Record<string, unknown> {
+  if (block === undefined) return {}
+  return {
+    listingId: block.listing_id,
+    unitId: block.unit_id,
+    firstNight: block.first_night,
+    departure: block.departure,
+    units: block.unit_count,
+  }
+}
+
+function holding({ listing_id, unit_id, first_night, departure, unit_count }: BlockRow) {
+  return { listing_id, unit_id, first_night, departure, unit_count }
+}
+
+function visible({ updatedAt: _updatedAt, sourceUpdatedAt: _sourceUpdatedAt, ...rest }: BookingView) {
+  return rest
+}

@@ -1,0 +1,80 @@
+import type { Block } from '../bookings/block-store.ts'
+import type { CompleteDraft } from '../bookings/booking-store.ts'
+import type { ApprovalStatus, BookingRow } from '../db/tables.ts'
+import type { BookingDraft, MappingProblem } from '../mapping/booking-draft.ts'
+
+/** What is to become of a version that is to be applied. */
+export type ReservationPlan = {
+  /** The booking to write; null leaves it as it is. */
+  booking: CompleteDraft | null
+  /** The status of the row for a person; null where there is to be none. */
+  approval: ApprovalStatus | null
+  /** The nights to hold; null for none, 'keep' where the body does not say enough to know. */
+  block: Block | null | 'keep'
+}
+
+export type PlanInput = {
+  draft: BookingDraft
+  problems: MappingProblem[]
+  autoImport: boolean
+  booking: BookingRow | undefined
+  approval: ApprovalStatus | null
+}
+
+/** Decides between booking, waiting and withdrawing. Pure. */
+export function planReservation(input: PlanInput): ReservationPlan {
+  const { draft, problems, approval } = input
+  const block = blockOf(draft)
+  if (isComplete(draft, problems) && (input.autoImport || input.booking !== undefined || approval === 'imported')) {
+    return { booking: draft, approval: approval === null ? null : 'imported', block }
+  }
+  if (draft.status === 'cancelled') return planCancellation(input)
+  // A person's no stays; Hostaway still holds the reservation, so its nights stay blocked too.
+  if (approval === 'rejected') return { booking: null, approval, block }
+  return { booking: null, approval: problems.length > 0 ? 'pending' : 'mapped', block }
+}
+
+// A cancellation needs nothing but itself: what it lacks is taken from the booking it ends.
+function planCancellation({ draft, booking, approval }: PlanInput): ReservationPlan {
+  if (booking === undefined) return { booking: null, approval: 'withdrawn', block: null }
+  return {
+    booking: {
+      ...draft,
+      listingId: booking.listing_id,
+      unitId: booking.unit_id,
+      checkIn: booking.check_in,
+      checkOut: booking.check_out,
+      status: 'cancelled',
+      sourceStatus: draft.sourceStatus ?? 'cancelled',
+    },
+    approval: approval === null ? null : 'withdrawn',
+    block: null,
+  }
+}
+
+function isComplete(draft: BookingDraft, problems: MappingProblem[]): draft is CompleteDraft {
+  return (
+    problems.length === 0 &&
+    draft.listingId !== null &&
+    draft.unitId !== null &&
+    draft.status !== null &&
+    draft.sourceStatus !== null
+  )
+}
+
+// A status that is not known blocks: selling nights twice costs more than holding them once too often.
+function blockOf(draft: BookingDraft): Block | null | 'keep' {
+  if (draft.status === 'cancelled' || draft.status === 'inquiry') return null
+  const { listingId, checkIn, checkOut } = draft
+  if (listingId === null) return 'keep'
+  if (checkIn === null && checkOut === null) return draft.datesUnspecified ? null : 'keep'
+  if (checkIn === null || checkOut === null || checkOut <= checkIn) return 'keep'
+  return {
+    listingId,
+    unitId: draft.unitId,
+    firstNight: checkIn,
+    departure: checkOut,
+    unitCount: draft.unitCount,
+    confirmed: draft.status === 'confirmed',
+  }
+}

@@ -1,0 +1,199 @@
+import { type Kysely, sql, type Transaction } from 'kysely'
+import type { Database, WebhookLogRow, WebhookStatus } from '../db/tables.ts'
+
+export type NewWebhook = {
+  id: string
+  tenantId: string
+  connectionId: string
+  eventType: string
+  sourceEvent: string | null
+  externalId: string | null
+  body: string
+}
+
+/** Appends webhooks in one statement, committed when it resolves: all of them or none. */
+export async function appendWebhooks(db: Kysely<Database>, webhooks: NewWebhook[]): Promise<void> {
+  const column = <Key extends keyof NewWebhook>(key: Key) => webhooks.map((webhook) => webhook[key])
+  await sql`
+    insert into webhook_logs (id, tenant_id, connection_id, event_type, source_event, external_id, body)
+    select * from unnest(
+      ${column('id')}::uuid[], ${column('tenantId')}::uuid[], ${column('connectionId')}::uuid[],
+      ${column('eventType')}::text[], ${column('sourceEvent')}::text[], ${column('externalId')}::text[],
+      ${column('body')}::text[]
+    )
+  `.execute(db)
+}
+
+/** Whether an insert failed because of what a row holds (SQLSTATE class 22 or 23), not because of the database. */
+export function isDataError(error: unknown): boolean {
+  return (
+    error instanceof Error && 'code' in error && typeof error.code === 'string' && /^(22|23)/.test(error.code)
+  )
+}
+
+/** Notes that jobs exist for these webhooks; those that came to an end meanwhile are left alone. */
+export async function markEnqueued(db: Kysely<Database>, ids: string[]): Promise<void> {
+  await db
+    .updateTable('webhook_logs')
+    .set({ enqueued_at: sql<Date>`clock_timestamp()` })
+    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
+    .where('status', '=', 'received')
+    .execute()
+}
+
+/**
+ * Webhooks that nobody seems to work on: stored but never enqueued, or enqueued so long ago that the job may be
+ * lost. Offering one that is still queued is harmless, its job id is taken.
+ */
+export async function findWebhooksToEnqueue(
+  db: Kysely<Database>,
+  options: { neverEnqueuedForMs: number; enqueuedForMs: number; limit: number },
+): Promise<string[]> {
+  const ago = (milliseconds: number) =>
+    sql<Date>`clock_timestamp() - ${milliseconds} * interval '1 millisecond'`
+  const never = await db
+    .selectFrom('webhook_logs')
+    .select('id')
+    .where('status', '=', 'received')
+    .where('enqueued_at', 'is', null)
+    .where('received_at', '<', ago(options.neverEnqueuedForMs))
+    .limit(options.limit)
+    .execute()
+  const lost = await db
+    .selectFrom('webhook_logs')
+    .select('id')
+    .where('status', '=', 'received')
+    .where('enqueued_at', '<', ago(options.enqueuedForMs))
+    .orderBy('enqueued_at')
+    .limit(options.limit)
+    .execute()
+  return [...never, ...lost].map(({ id }) => id)
+}
+
+export async function findWebhook(
+  db: Kysely<Database>,
+  id: string,
+  tenantId?: string,
+): Promise<WebhookLogRow | undefined> {
+  let query = db.selectFrom('webhook_logs').selectAll().where('id', '=', id)
+  if (tenantId !== undefined) query = query.where('tenant_id', '=', tenantId)
+  return query.executeTakeFirst()
+}
+
+/** Locks a webhook's row and says whether it still waits to be processed. */
+export async function lockUnprocessedWebhook(trx: Transaction<Database>, id: string): Promise<boolean> {
+  const row = await trx
+    .selectFrom('webhook_logs')
+    .select('status')
+    .where('id', '=', id)
+    .forUpdate()
+    .executeTakeFirst()
+  return row?.status === 'received'
+}
+
+/** Ends a webhook; one that has ended already keeps its first end. Returns its age in seconds if this ended it. */
+export async function finishWebhook(
+  db: Kysely<Database>,
+  id: string,
+  end: { status: Exclude<WebhookStatus, 'received'>; outcome: string },
+): Promise<number | undefined> {
+  const row = await db
+    .updateTable('webhook_logs')
+    .set({ ...end, processed_at: sql<Date>`clock_timestamp()` })
+    .where('id', '=', id)
+    .where('status', '=', 'received')
+    .returning(sql<number>`extract(epoch from clock_timestamp() - received_at)::float8`.as('seconds'))
+    .executeTakeFirst()
+  return row?.seconds
+}
+
+/** Opens an ended webhook again, so that it can be processed once more; false if there is none that has ended. */
+export async function reopenWebhook(db: Kysely<Database>, id: string): Promise<boolean> {
+  const result = await db
+    .updateTable('webhook_logs')
+    .set({ status: 'received', outcome: null, processed_at: null, enqueued_at: sql<Date>`clock_timestamp()` })
+    .where('id', '=', id)
+    .where('status', '<>', 'received')
+    .executeTakeFirst()
+  return result.numUpdatedRows > 0n
+}
+
+/** Webhooks of a tenant (undefined: of all), newest first, without their bodies. */
+export async function listWebhooks(
+  db: Kysely<Database>,
+  options: {
+    tenantId: string | undefined
+    connectionId?: string | undefined
+    status?: WebhookStatus | undefined
+    externalId?: string | undefined
+    limit: number
+    before: string | undefined
+  },
+): Promise<Omit<WebhookLogRow, 'body'>[]> {
+  let query = db
+    .selectFrom('webhook_logs')
+    .select([
+      'id',
+      'tenant_id',
+      'connection_id',
+      'event_type',
+      'source_event',
+      'external_id',
+      'status',
+      'outcome',
+      'received_at',
+      'enqueued_at',
+      'processed_at',
+    ])
+    .orderBy('id', 'desc')
+    .limit(options.limit + 1)
+  if (options.tenantId !== undefined) query = query.where('tenant_id', '=', options.tenantId)
+  if (options.connectionId !== undefined) query = query.where('connection_id', '=', options.connectionId)
+  if (options.status !== undefined) query = query.where('status', '=', options.status)
+  if (options.externalId !== undefined) query = query.where('external_id', '=', options.externalId)
+  if (options.before !== undefined) query = query.where('id', '<', options.before)
+  return query.execute()
+}
+
+/** The webhooks that spoke of one reservation, oldest first, for its timeline. */
+export async function listWebhooksOfReservation(
+  db: Kysely<Database>,
+  reservation: { connectionId: string; externalId: string; limit: number },
+): Promise<
+  Array<Pick<WebhookLogRow, 'id' | 'event_type' | 'status' | 'outcome' | 'received_at' | 'processed_at'>>
+> {
+  return db
+    .selectFrom('webhook_logs')
+    .select(['id', 'event_type', 'status', 'outcome', 'received_at', 'processed_at'])
+    .where('connection_id', '=', reservation.connectionId)
+    .where('external_id', '=', reservation.externalId)
+    .orderBy('id')
+    .limit(reservation.limit)
+    .execute()
+}
+
+/** Age in seconds of the oldest webhook that has not come to an end; 0 if there is none. */
+export async function oldestUnprocessedSeconds(db: Kysely<Database>): Promise<number> {
+  const row = await db
+    .selectFrom('webhook_logs')
+    .select(
+      sql<number | null>`extract(epoch from clock_timestamp() - min(received_at))::float8`.as('seconds'),
+    )
+    .where('status', '=', 'received')
+    .executeTakeFirst()
+  return row?.seconds ?? 0
+}
+
+/** Seconds since the last webhook, the longest of the active connections; a connection without any counts from its start. */
+export async function longestSilenceSeconds(db: Kysely<Database>): Promise<number> {
+  const { rows } = await sql<{ seconds: number | null }>`
+    select extract(epoch from max(clock_timestamp() - coalesce(last.received_at, connection.created_at)))::float8 as seconds
+    from hostaway_connections connection
+    left join lateral (
+      select received_at from webhook_logs
+      where connection_id = connection.id order by received_at desc limit 1
+    ) last on true
+    where connection.status = 'active'
+  `.execute(db)
+  return rows[0]?.seconds ?? 0
+}

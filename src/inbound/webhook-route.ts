@@ -1,0 +1,205 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
+import { v7 as uuid } from 'uuid'
+import type { ConnectionCache } from '../connections/connection-cache.ts'
+import type { WebhookReceiver } from '../connections/connection-store.ts'
+import { withoutCardData } from '../hostaway/wire/card-data.ts'
+import {
+  isRegistrationPing,
+  parseWebhookBody,
+  type WebhookEnvelope,
+} from '../hostaway/wire/webhook-envelope.ts'
+import { Problem } from '../http/problems.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { isAuthentic } from './webhook-auth.ts'
+import type { WebhookInbox } from './webhook-inbox.ts'
+
+export type WebhookRouteOptions = {
+  connections: ConnectionCache
+  inbox: WebhookInbox
+  metrics: Metrics
+  /** Longest time until an answer; after it the sender is told to come again. */
+  timeoutMs: number
+}
+
+const bodyLimitBytes = 1_048_576
+const longestPingBytes = 64
+const idPattern = /^[\w.:-]{1,64}$/
+
+const Received = Type.Object({ received: Type.Literal(true), webhookId: Type.Optional(Type.String()) })
+const ConnectionParams = Type.Object({ connectionId: Type.String() })
+
+/**
+ * The two addresses Hostaway delivers to. A 4xx is final for Hostaway, so 401 is said only where the sender is
+ * certainly not who it should be; what could not be checked or stored is 503 and comes again.
+ */
+export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteOptions): Promise<void> {
+  // The bytes are what was signed; parsed JSON could not be verified. This parser exists in here only.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(
+    /^application\/([\w.-]+\+)?json\b/i,
+    { parseAs: 'buffer' },
+    (_request, body, done) => done(null, body),
+  )
+
+  app.addHook('onSend', async (_request, reply) => {
+    if (reply.statusCode >= 400)
+      options.metrics.webhooksRefused.inc({ status_code: String(reply.statusCode) })
+  })
+
+  const common = { bodyLimit: bodyLimitBytes }
+  const answers = { 200: Received }
+
+  app.post<{ Params: Static<typeof ConnectionParams> }>(
+    '/webhooks/hostaway/:connectionId',
+    {
+      ...common,
+      schema: {
+        tags: ['Webhooks from Hostaway'],
+        summary: 'Receive a webhook of one connection',
+        description:
+          'The address that is registered with Hostaway. 200: stored. 401: not authenticated. 403: the body names another account. 400: not JSON, or not an object. 413: over 1 MiB. 415: not JSON by its content type. 503: could not be checked or stored, send it again.',
+        params: ConnectionParams,
+        response: answers,
+      },
+    },
+    (request, reply) =>
+      receive(request, reply, options, () => options.connections.byId(request.params.connectionId)),
+  )
+
+  app.post(
+    '/webhooks/hostaway',
+    {
+      ...common,
+      schema: {
+        tags: ['Webhooks from Hostaway'],
+        summary: 'Receive a webhook, the connection found by `accountId`',
+        response: answers,
+      },
+    },
+    (request, reply) =>
+      receive(request, reply, options, async () => {
+        const { accountId } = readEnvelope(request.body) ?? {}
+        return accountId == null ? undefined : options.connections.byAccount(accountId)
+      }),
+  )
+
+  for (const url of ['/webhooks/hostaway', '/webhooks/hostaway/:connectionId']) {
+    const schema = { tags: ['Webhooks from Hostaway'], summary: 'Probe', response: answers }
+    app.get(url, { schema }, () => ({ received: true as const }))
+  }
+}
+
+async function receive(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: WebhookRouteOptions,
+  findReceiver: () => Promise<WebhookReceiver | undefined>,
+): Promise<FastifyReply> {
+  const rawBody = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+  if (isPing(rawBody)) return reply.send({ received: true })
+  let timer: NodeJS.Timeout | undefined
+  const timedOut = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(unavailable('It took too long to store the webhook')), options.timeoutMs)
+  })
+  try {
+    const webhookId = await Promise.race([accept(request, rawBody, options, findReceiver), timedOut])
+    return reply.send({ received: true, webhookId })
+  } catch (error) {
+    if (error instanceof Problem) throw error
+    request.log.warn({ err: error }, 'webhook.not_stored')
+    throw unavailable('The webhook could not be stored')
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function accept(
+  request: FastifyRequest,
+  rawBody: Buffer,
+  options: WebhookRouteOptions,
+  findReceiver: () => Promise<WebhookReceiver | undefined>,
+): Promise<string> {
+  const receiver = await findReceiver()
+  const credentials = {
+    authorization: request.headers.authorization,
+    signature: header(request, 'x-hostaway-signature'),
+    timestamp: header(request, 'x-hostaway-timestamp'),
+  }
+  if (receiver === undefined || !isAuthentic(receiver, credentials, rawBody)) {
+    throw new Problem(401, 'UNAUTHENTICATED', 'The webhook is not authenticated')
+  }
+  const text = decode(rawBody)
+  const body = text === undefined ? undefined : parseJson(text)
+  const envelope = body === undefined ? undefined : envelopeOf(body)
+  if (text === undefined || envelope === undefined) {
+    throw new Problem(400, 'NOT_A_JSON_OBJECT', 'The body must be one JSON object in UTF-8')
+  }
+  if (envelope.accountId !== null && envelope.accountId !== receiver.accountId) {
+    throw new Problem(403, 'FOREIGN_ACCOUNT', 'The body names an account that is not the connection’s')
+  }
+  const cleaned = withoutCardData(body)
+  const id = uuid()
+  await options.inbox.store({
+    id,
+    tenantId: receiver.tenantId,
+    connectionId: receiver.id,
+    eventType: envelope.eventType,
+    sourceEvent: storable(envelope.sourceEvent),
+    externalId: externalIdOf(envelope),
+    body: cleaned.found ? JSON.stringify(cleaned.body) : text,
+  })
+  options.metrics.webhooksReceived.inc({ event_type: envelope.eventType })
+  return id
+}
+
+function isPing(rawBody: Buffer): boolean {
+  return rawBody.length <= longestPingBytes && isRegistrationPing(parseJson(rawBody.toString('utf8')))
+}
+
+function readEnvelope(body: unknown): WebhookEnvelope | undefined {
+  const text = Buffer.isBuffer(body) ? decode(body) : undefined
+  return text === undefined ? undefined : envelopeOf(parseJson(text))
+}
+
+function envelopeOf(body: unknown): WebhookEnvelope | undefined {
+  const parsed = parseWebhookBody(body)
+  return parsed.ok ? parsed.event : undefined
+}
+
+// What is not UTF-8 is not JSON; replacing the bad bytes would store what nobody sent.
+function decode(rawBody: Buffer): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(rawBody)
+  } catch {
+    return undefined
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function externalIdOf(envelope: WebhookEnvelope): string | null {
+  const id = envelope.data?.id ?? envelope.objectId
+  const text = typeof id === 'number' || typeof id === 'string' ? String(id) : ''
+  return idPattern.test(text) ? text : null
+}
+
+// A text column takes no NUL, and this one is for people to read.
+function storable(event: string | null): string | null {
+  return event === null ? null : event.replaceAll('\u0000', '').slice(0, 100)
+}
+
+function header(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+function unavailable(detail: string): Problem {
+  return new Problem(503, 'WEBHOOK_NOT_STORED', `${detail}; send it again`)
+}

@@ -1,0 +1,110 @@
+import { type Kysely, sql, type Transaction } from 'kysely'
+import type { Database, ListingRow } from '../db/tables.ts'
+
+/** A listing as Hostaway describes it, reduced to what the connector keeps. */
+export type ListingFacts = {
+  listingId: string
+  name: string
+  currency: string | null
+  timeZone: string | null
+  unitCount: number
+}
+
+/**
+ * Adds or refreshes listings of a connection in one statement. A new listing gets the unit `hostaway-<id>`
+ * where `autoMap` is on and none otherwise; a unit once assigned is kept. Safe to repeat.
+ */
+export async function upsertListings(
+  db: Kysely<Database>,
+  connection: { id: string; tenantId: string },
+  listings: ListingFacts[],
+  autoMap: boolean,
+): Promise<void> {
+  // One row per id: a page that moved while it was read may repeat a listing, which the upsert would refuse.
+  const rows = [...new Map(listings.map((listing) => [listing.listingId, listing])).values()]
+  if (rows.length === 0) return
+  await db
+    .insertInto('listings')
+    .values(
+      rows.map((listing) => ({
+        connection_id: connection.id,
+        listing_id: listing.listingId,
+        tenant_id: connection.tenantId,
+        unit_id: autoMap ? `hostaway-${listing.listingId}` : null,
+        name: listing.name,
+        currency: listing.currency,
+        time_zone: listing.timeZone,
+        unit_count: listing.unitCount,
+      })),
+    )
+    .onConflict((conflict) =>
+      conflict.columns(['connection_id', 'listing_id']).doUpdateSet({
+        name: sql`excluded.name`,
+        currency: sql`coalesce(excluded.currency, listings.currency)`,
+        time_zone: sql`coalesce(excluded.time_zone, listings.time_zone)`,
+        unit_count: sql`excluded.unit_count`,
+        unit_id: sql`coalesce(listings.unit_id, excluded.unit_id)`,
+        updated_at: sql`now()`,
+      }),
+    )
+    .execute()
+}
+
+export async function findListing(
+  db: Kysely<Database>,
+  connectionId: string,
+  listingId: string,
+): Promise<ListingRow | undefined> {
+  return db
+    .selectFrom('listings')
+    .selectAll()
+    .where('connection_id', '=', connectionId)
+    .where('listing_id', '=', listingId)
+    .executeTakeFirst()
+}
+
+export async function listListings(
+  db: Kysely<Database>,
+  options: { connectionId: string; limit: number; after: string | undefined },
+): Promise<ListingRow[]> {
+  let query = db
+    .selectFrom('listings')
+    .selectAll()
+    .where('connection_id', '=', options.connectionId)
+    .orderBy('listing_id')
+    .limit(options.limit + 1)
+  if (options.after !== undefined) query = query.where('listing_id', '>', options.after)
+  return query.execute()
+}
+
+export async function unitExists(
+  db: Kysely<Database>,
+  scope: { tenantId: string; unitId: string },
+): Promise<boolean> {
+  const row = await db
+    .selectFrom('listings')
+    .select('listing_id')
+    .where('tenant_id', '=', scope.tenantId)
+    .where('unit_id', '=', scope.unitId)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Assigns a listing to a unit; the caller holds a transaction. Returns the row, undefined if there is no such listing. */
+export async function assignUnit(
+  trx: Transaction<Database>,
+  listing: { connectionId: string; listingId: string; unitId: string; commissionRate: string | undefined },
+): Promise<ListingRow | undefined> {
+  return trx
+    .updateTable('listings')
+    .set({
+      unit_id: listing.unitId,
+      ...(listing.commissionRate === undefined ? {} : { commission_rate: listing.commissionRate }),
+      updated_at: sql<Date>`now()`,
+    })
+    .where('connection_id', '=', listing.connectionId)
+    .where('listing_id', '=', listing.listingId)
+    .returningAll()
+    .executeTakeFirst()
+}

@@ -1,0 +1,25 @@
+import { Big } from 'big.js'
+
+/** An amount as decimal text with exactly the currency's digits, and as integer minor units. */
+export type Money = { total: string; minor: string; currency: string }
+
+const currencyPattern = /^[A-Z]{3}$/
+
+/**
+ * Rounds a decimal amount to the currency's ISO 4217 exponent, half up (away from zero). Undefined where the
+ * currency is not a code or the minor units leave the range of a 64-bit integer.
+ */
+export function toMoney(amount: string, currency: string): Money | undefined {
+  if (!currencyPattern.test(currency)) return undefined
+  const digits = minorDigits(currency)
+  const total = new Big(amount).round(digits, Big.roundHalfUp)
+  const minor = total.times(new Big(10).pow(digits))
+  if (minor.abs().gt('9223372036854775807')) return undefined
+  return { total: total.toFixed(digits), minor: minor.toFixed(0), currency }
+}
+
+function minorDigits(currency: string): number {
+  return (
+    new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2
+  )
+}

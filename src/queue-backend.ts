@@ -1,0 +1,242 @@
+import { createPostgresBackend, DelayedError, Queue, type Telemetry, Worker, withBackend } from 'bullmq'
+import { Redis } from 'ioredis'
+import type { QueueName } from './telemetry/metrics.ts'
+
+export type QueueBackendOptions = {
+  /** With a Redis URL the queues live there, otherwise in a schema of the database. */
+  redisUrl: string | undefined
+  databaseUrl: string
+  /** Redis key prefix, or part of the schema's name. */
+  prefix: string
+  telemetry: Telemetry | undefined
+  onError: (error: Error) => void
+}
+
+export type NewJob = { name: string; data: Record<string, string>; jobId: string }
+export type RunningJob = { id: string; name: string; data: unknown; attempt: number }
+
+/** What the runner says about a job: finished, come back without having used an attempt, or try again after `delayMs`. */
+export type JobVerdict =
+  | { after: 'done' }
+  | { after: 'later'; at: Date }
+  | { after: 'retry'; delayMs: number }
+
+export type QueueHandle = {
+  /** Adds jobs in one round trip; a job whose id is still known is left as it is. Rejects at once while the backend is away. */
+  addBulk(jobs: NewJob[]): Promise<void>
+  waitingJobs(): Promise<number>
+}
+
+export type WorkerOptions = {
+  concurrency: number
+  run: (job: RunningJob) => Promise<JobVerdict>
+  /** A job whose process died under it more often than is tolerable. */
+  onStalledOut: (job: RunningJob) => void
+}
+
+export type WorkerHandle = { close(): Promise<void> }
+
+export type QueueBackend = {
+  openQueue(name: QueueName): QueueHandle
+  openWorker(name: QueueName, options: WorkerOptions): WorkerHandle
+  ready(): boolean
+  close(): Promise<void>
+}
+
+// What BullMQ's two backends have in common, as far as it is used here; their own types differ.
+type AnyQueue = Pick<Queue, 'addBulk' | 'getJobCounts' | 'close' | 'on'>
+type AnyWorker = Pick<Worker, 'on' | 'close'>
+
+// A killed worker's jobs start again after at most lockMs + stalledCheckMs.
+const lockMs = 15_000
+const stalledCheckMs = 5_000
+const stallsTolerated = 3
+const redisConnectMs = 5_000
+
+/** The one place that chooses between Redis and PostgreSQL for the queues. */
+export function openQueueBackend(options: QueueBackendOptions): QueueBackend {
+  return options.redisUrl === undefined
+    ? openPostgresBackend(options)
+    : openRedisBackend(options, options.redisUrl)
+}
+
+function openRedisBackend(options: QueueBackendOptions, url: string): QueueBackend {
+  // BullMQ waits for a connection that was never ready; so a queue is only built once there is one.
+  const producer = new Redis(url, {
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 1,
+    connectTimeout: redisConnectMs,
+    retryStrategy: (times) => Math.min(times * 100, 2_000),
+  })
+  producer.on('error', options.onError)
+  const closers: Array<() => Promise<unknown>> = []
+  const prefix = `{${options.prefix}}`
+  const telemetry = options.telemetry === undefined ? {} : { telemetry: options.telemetry }
+  let everReady = false
+  producer.on('ready', () => {
+    everReady = true
+  })
+  return {
+    openQueue: (name) =>
+      queueHandle(() => {
+        if (!everReady) throw new Error('Redis has not been reached yet')
+        const queue = new Queue(name, { connection: producer, prefix, ...telemetry })
+        closers.push(() => queue.close())
+        return queue
+      }, options.onError),
+    openWorker(name, worker) {
+      const connection = new Redis(url, {
+        maxRetriesPerRequest: null,
+        connectTimeout: redisConnectMs,
+        retryStrategy: (times) => Math.min(times * 100, 2_000),
+      })
+      connection.on('error', options.onError)
+      const opened = new Worker(name, processorOf(worker), {
+        connection,
+        prefix,
+        ...telemetry,
+        ...workerSettings(worker),
+      })
+      return workerHandle(opened, worker, options.onError, async () => connection.disconnect())
+    },
+    ready: () => producer.status === 'ready',
+    async close() {
+      for (const close of closers) await close()
+      producer.disconnect()
+    },
+  }
+}
+
+function openPostgresBackend(options: QueueBackendOptions): QueueBackend {
+  const classes = withBackend(createPostgresBackend)
+  const connection = {
+    connectionString: options.databaseUrl,
+    schema: `${options.prefix}_queue`,
+    migrate: true,
+    application_name: 'hostaway-queue',
+  }
+  const telemetry = options.telemetry === undefined ? {} : { telemetry: options.telemetry }
+  const closers: Array<() => Promise<unknown>> = []
+  return {
+    openQueue: (name) =>
+      queueHandle(() => {
+        const queue = new classes.Queue(name, { connection: { ...connection, max: 2 }, ...telemetry })
+        closers.push(() => queue.close())
+        return queue as unknown as AnyQueue
+      }, options.onError),
+    openWorker(name, worker) {
+      const opened = new classes.Worker(name, processorOf(worker), {
+        connection: { ...connection, max: Math.min(worker.concurrency, 8) + 2 },
+        ...telemetry,
+        ...workerSettings(worker),
+      })
+      return workerHandle(opened as unknown as AnyWorker, worker, options.onError, async () => undefined)
+    },
+    ready: () => true,
+    async close() {
+      for (const close of closers) await close()
+    },
+  }
+}
+
+function queueHandle(open: () => AnyQueue, onError: (error: Error) => void): QueueHandle {
+  let opened: AnyQueue | undefined
+  const queue = () => {
+    if (opened === undefined) {
+      opened = open()
+      opened.on('error', onError)
+    }
+    return opened
+  }
+  return {
+    async addBulk(jobs) {
+      if (jobs.length === 0) return
+      await queue().addBulk(
+        jobs.map(({ name, data, jobId }) => ({
+          name,
+          data,
+          // A kept job with the same id would turn a replay into a silent no-op, so nothing is kept.
+          // The runner counts the attempts; BullMQ must never come to its own end of them.
+          opts: {
+            jobId,
+            attempts: Number.MAX_SAFE_INTEGER,
+            backoff: { type: 'custom' },
+            removeOnComplete: true,
+            removeOnFail: true,
+          },
+        })),
+      )
+    },
+    async waitingJobs() {
+      const counts = await queue().getJobCounts('waiting', 'delayed', 'prioritized')
+      return Object.values(counts).reduce((sum, count) => sum + count, 0)
+    },
+  }
+}
+
+type BullJob = {
+  id?: string | undefined
+  name: string
+  data: unknown
+  attemptsMade: number
+  moveToDelayed(timestamp: number, token?: string): Promise<void>
+}
+
+// BullMQ learns of a retry by an exception; the delay travels on it to the back-off strategy.
+class RetryError extends Error {
+  readonly delayMs: number
+
+  constructor(delayMs: number) {
+    super('attempt failed')
+    this.delayMs = delayMs
+  }
+}
+
+function processorOf(worker: WorkerOptions) {
+  return async (job: BullJob, token?: string): Promise<void> => {
+    const verdict = await worker.run(toRunningJob(job))
+    if (verdict.after === 'later') {
+      await job.moveToDelayed(verdict.at.getTime(), token)
+      throw new DelayedError()
+    }
+    if (verdict.after === 'retry') throw new RetryError(verdict.delayMs)
+  }
+}
+
+function workerSettings(worker: WorkerOptions) {
+  return {
+    concurrency: worker.concurrency,
+    lockDuration: lockMs,
+    stalledInterval: stalledCheckMs,
+    maxStalledCount: stallsTolerated,
+    removeOnComplete: { count: 0 },
+    removeOnFail: { count: 0 },
+    settings: {
+      backoffStrategy: (_attemptsMade: number, _type?: string, error?: Error) =>
+        error instanceof RetryError ? error.delayMs : 1_000,
+    },
+  }
+}
+
+function workerHandle(
+  opened: AnyWorker,
+  worker: WorkerOptions,
+  onError: (error: Error) => void,
+  disconnect: () => Promise<void>,
+): WorkerHandle {
+  opened.on('error', onError)
+  opened.on('failed', (job: BullJob | undefined, error: Error) => {
+    if (job !== undefined && !(error instanceof RetryError)) worker.onStalledOut(toRunningJob(job))
+  })
+  return {
+    async close() {
+      await opened.close()
+      await disconnect()
+    },
+  }
+}
+
+// attemptsMade counts the attempts before this one.
+function toRunningJob(job: BullJob): RunningJob {
+  return { id: job.id ?? '', name: job.name, data: job.data, attempt: job.attemptsMade + 1 }
+}

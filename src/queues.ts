@@ -1,0 +1,42 @@
+import type { Telemetry } from 'bullmq'
+import { v7 as uuid } from 'uuid'
+import { openQueueBackend, type QueueBackendOptions, type QueueHandle } from './queue-backend.ts'
+import type { QueueName } from './telemetry/metrics.ts'
+
+/** What a job of each queue carries: ids only, the rest is read from Postgres when it runs. */
+export type InboundJob = { webhookId: string }
+
+export const inboundQueue = 'inbound' satisfies QueueName
+const processWebhook = 'process-webhook'
+
+/** The producers' side of every queue. Each call fails fast while the backend is away; nobody needs it to succeed, the sweep repairs it. */
+export type JobQueues = {
+  /** Adds a job per stored webhook; a webhook that waits already is not added twice. */
+  enqueueWebhooks(webhookIds: string[]): Promise<void>
+  /** Adds the webhook again under a fresh id, so that no trace of an earlier run can make it a no-op. */
+  enqueueWebhookReplay(webhookId: string): Promise<void>
+  /** Jobs that are waiting or delayed, without the running ones. */
+  waitingJobs(queue: QueueName): Promise<number>
+  /** True when the backend can take jobs now. */
+  ready(): boolean
+  close(): Promise<void>
+}
+
+export type JobQueuesOptions = QueueBackendOptions & { telemetry: Telemetry | undefined }
+
+export function openJobQueues(options: JobQueuesOptions): JobQueues {
+  const backend = openQueueBackend(options)
+  const inbound: QueueHandle = backend.openQueue(inboundQueue)
+  return {
+    enqueueWebhooks: (webhookIds) =>
+      inbound.addBulk(webhookIds.map((webhookId) => inboundJob(webhookId, `webhook-${webhookId}`))),
+    enqueueWebhookReplay: (webhookId) => inbound.addBulk([inboundJob(webhookId, `replay-${uuid()}`)]),
+    waitingJobs: () => inbound.waitingJobs(),
+    ready: () => backend.ready(),
+    close: () => backend.close(),
+  }
+}
+
+function inboundJob(webhookId: string, jobId: string) {
+  return { name: processWebhook, data: { webhookId } satisfies InboundJob, jobId }
+}

@@ -1,0 +1,43 @@
+import { type Logger, pino, stdTimeFunctions } from 'pino'
+
+export type { Logger }
+
+// Names under which a secret could reach a log line; pino has no "at any depth", so two levels are named.
+const secretNames = [
+  'authorization',
+  'cookie',
+  'apiKey',
+  'token',
+  'accessToken',
+  'password',
+  'login',
+  'secret',
+  'webhookSecret',
+  'clientSecret',
+  'client_secret',
+  'body',
+  'headers',
+]
+
+/** One JSON line per event; readable when stdout is a terminal. Values under the names of secrets are never written. */
+export function createLogger(options: {
+  level: string
+  role: string
+  destination?: NodeJS.WritableStream
+}): Logger {
+  const settings = {
+    level: options.level,
+    base: { role: options.role, pid: process.pid },
+    timestamp: stdTimeFunctions.isoTime,
+    redact: {
+      paths: secretNames.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
+      censor: '[redacted]',
+    },
+  }
+  if (options.destination !== undefined) return pino(settings, options.destination)
+  if (!process.stdout.isTTY) return pino(settings)
+  return pino({
+    ...settings,
+    transport: { target: 'pino-pretty', options: { ignore: 'pid', translateTime: 'SYS:HH:MM:ss.l' } },
+  })
+}

@@ -1,0 +1,61 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { Kysely } from 'kysely'
+import { v7 as uuid } from 'uuid'
+import type { Database, Role } from '../db/tables.ts'
+
+export type ApiTokenOwner = {
+  tokenId: string
+  role: Role
+  tenantId: string | null
+  tenantSlug: string | null
+}
+
+/** Makes a token and keeps only its hash: what is returned here is shown once and cannot be read again. */
+export async function createApiToken(
+  db: Kysely<Database>,
+  token: { tenantId: string | null; role: Role; name: string },
+): Promise<{ id: string; token: string }> {
+  const secret = `tvl_${randomBytes(32).toString('base64url')}`
+  const id = uuid()
+  await db
+    .insertInto('api_tokens')
+    .values({
+      id,
+      tenant_id: token.tenantId,
+      role: token.role,
+      name: token.name,
+      token_hash: hashToken(secret),
+    })
+    .execute()
+  return { id, token: secret }
+}
+
+export async function findApiTokenOwner(
+  db: Kysely<Database>,
+  token: string,
+): Promise<ApiTokenOwner | undefined> {
+  const row = await db
+    .selectFrom('api_tokens')
+    .leftJoin('tenants', 'tenants.id', 'api_tokens.tenant_id')
+    .select(['api_tokens.id as tokenId', 'role', 'tenant_id as tenantId', 'tenants.slug as tenantSlug'])
+    .where('token_hash', '=', hashToken(token))
+    .where('revoked_at', 'is', null)
+    .executeTakeFirst()
+  return row
+}
+
+/** Revokes a token within a tenant (null: any tenant); false if there is none. Safe to run twice. */
+export async function revokeApiToken(
+  db: Kysely<Database>,
+  scope: { id: string; tenantId: string | null },
+): Promise<boolean> {
+  let query = db.updateTable('api_tokens').set({ revoked_at: new Date() }).where('id', '=', scope.id)
+  if (scope.tenantId !== null) query = query.where('tenant_id', '=', scope.tenantId)
+  const result = await query.where('revoked_at', 'is', null).executeTakeFirst()
+  return result.numUpdatedRows > 0n
+}
+
+// A token is 256 random bits: a fast hash is enough, there is nothing to guess.
+function hashToken(token: string): Buffer {
+  return createHash('sha256').update(token).digest()
+}

@@ -1,0 +1,34 @@
+import type { Kysely } from 'kysely'
+import { v7 as uuid } from 'uuid'
+import type { Database } from '../db/tables.ts'
+
+export type Tenant = { id: string; slug: string; name: string }
+
+/** Creates a tenant; undefined if the slug is taken. */
+export async function insertTenant(
+  db: Kysely<Database>,
+  tenant: { slug: string; name: string },
+): Promise<Tenant | undefined> {
+  return db
+    .insertInto('tenants')
+    .values({ id: uuid(), ...tenant })
+    .onConflict((conflict) => conflict.column('slug').doNothing())
+    .returning(['id', 'slug', 'name'])
+    .executeTakeFirst()
+}
+
+export async function findTenantBySlug(db: Kysely<Database>, slug: string): Promise<Tenant | undefined> {
+  return db.selectFrom('tenants').select(['id', 'slug', 'name']).where('slug', '=', slug).executeTakeFirst()
+}
+
+/** Finds the tenant or creates it; safe to run twice and at the same time. */
+export async function ensureTenant(
+  db: Kysely<Database>,
+  slug: string,
+): Promise<Tenant & { created: boolean }> {
+  const created = await insertTenant(db, { slug, name: slug })
+  if (created !== undefined) return { ...created, created: true }
+  const found = await findTenantBySlug(db, slug)
+  if (found === undefined) throw new Error(`tenant ${slug} vanished while it was looked up`)
+  return { ...found, created: false }
+}
