@@ -1,0 +1,68 @@
+import { type Call, type Caller, pathId } from './caller.ts'
+import { malformedAnswer } from './failures.ts'
+import { isLastPage } from './wire/envelope.ts'
+import { type Listing, type ListingUnit, parseListing, parseListingUnits } from './wire/listing.ts'
+
+const rowsPerPage = 100
+const mostPages = 200
+
+/** Calls about listings. */
+export function listingCalls({ callApi }: Caller) {
+  async function listPage(call: Call, limit: number, offset: number) {
+    const { result, limit: echoed } = await callApi(call, {
+      method: 'GET',
+      path: '/listings',
+      endpoint: '/listings',
+      query: { limit, offset },
+    })
+    if (!Array.isArray(result)) throw malformedAnswer('it is not a list', 200)
+    return { rows: result, last: isLastPage(result.length, echoed) }
+  }
+
+  return {
+    /** Reads as little as possible: whether the token is good for plain reading. Throws `forbidden` when it is not. */
+    checkAccess: async (call: Call): Promise<void> => {
+      await listPage(call, 1, 0)
+    },
+
+    /** One listing; throws `not_found`. */
+    getListing: async (call: Call, id: string): Promise<Listing> => {
+      const { result } = await callApi(call, {
+        method: 'GET',
+        path: `/listings/${pathId(id)}`,
+        endpoint: '/listings/:id',
+      })
+      const { listing } = parseListing(result)
+      if (listing?.id !== id) throw malformedAnswer('it is not the listing that was asked for', 200)
+      return listing
+    },
+
+    /** All listings of the account, each once, over as many pages as there are; `maxWaitMs` holds for every page. */
+    listListings: async (call: Call): Promise<Listing[]> => {
+      const found = new Map<string, Listing>()
+      let offset = 0
+      for (let page = 0; page < mostPages; page += 1) {
+        const { rows, last } = await listPage(call, rowsPerPage, offset)
+        const before = found.size
+        for (const row of rows) {
+          const { listing } = parseListing(row)
+          if (listing !== null) found.set(listing.id, listing)
+        }
+        // A page that repeats what is known comes from a server that does not move on.
+        if (last || found.size === before) return [...found.values()]
+        offset += rows.length
+      }
+      throw malformedAnswer(`the list of listings does not end after ${mostPages} pages`, 200)
+    },
+
+    /** The units of a listing that stands for several; none for an ordinary one. */
+    listListingUnits: async (call: Call, listingId: string): Promise<ListingUnit[]> => {
+      const { result } = await callApi(call, {
+        method: 'GET',
+        path: `/listingUnits/${pathId(listingId)}`,
+        endpoint: '/listingUnits/:id',
+      })
+      return parseListingUnits(result)
+    },
+  }
+}

@@ -1,0 +1,27 @@
+import { type CallerOptions, createCaller } from './caller.ts'
+import { calendarCalls } from './client-calendar.ts'
+import { listingCalls } from './client-listings.ts'
+import { reservationCalls } from './client-reservations.ts'
+import { tokenCalls } from './client-tokens.ts'
+import { webhookCalls } from './client-webhooks.ts'
+
+export type { Call } from './caller.ts'
+
+export type HostawayClient = ReturnType<typeof createHostawayClient>
+
+/**
+ * All that is ever asked of Hostaway, one HTTP request per call except `listListings`. Nothing is retried here. Every
+ * failure is an AppError; `rate_limited` and `breaker_open` say with `retryAt` when to come back.
+ */
+export function createHostawayClient(options: CallerOptions) {
+  const caller = createCaller(options)
+  return {
+    ...tokenCalls(caller),
+    ...reservationCalls(caller),
+    ...listingCalls(caller),
+    ...calendarCalls(caller),
+    ...webhookCalls(caller),
+    /** Closes idle connections; calls in flight go on. */
+    close: caller.close,
+  }
+}

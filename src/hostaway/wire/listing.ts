@@ -1,0 +1,78 @@
+import { createFieldReader, isRecord, type Problem, type Read } from './field-reader.ts'
+import { storableSource } from './storable-source.ts'
+
+/** A listing as Hostaway holds it; amounts are decimal text in `currency`. */
+export type Listing = {
+  id: string
+  name: string
+  currency: Read<string>
+  timeZone: Read<string>
+  archived: boolean
+  basePrice: Read<string>
+  personCapacity: Read<number>
+  minimumNights: Read<number>
+  maximumNights: Read<number>
+  /** How many units it has, where the answer says so; `listListingUnits` asks. */
+  unitCount: number | undefined
+  problems: Problem[]
+  source: Record<string, unknown>
+}
+
+/** One physical unit of a listing that stands for several. */
+export type ListingUnit = { id: string; name: Read<string>; unitNumber: Read<string> }
+
+/** Reads a listing; null only when it has no usable id. Never throws. */
+export function parseListing(data: unknown): { listing: Listing | null; problems: Problem[] } {
+  const problems: Problem[] = []
+  if (!isRecord(data)) {
+    return { listing: null, problems: [{ field: 'data', code: 'wrong_type', message: 'is not an object' }] }
+  }
+  const { source } = storableSource(data)
+  const reader = createFieldReader(source, problems)
+  const id = reader.id('id')
+  if (typeof id !== 'string') {
+    if (id === null || problems.length === 0) reader.report('id', 'missing', 'is missing')
+    return { listing: null, problems }
+  }
+  const units = reader.rows('listingUnits')
+  const listing: Listing = {
+    id,
+    name: reader.text('name') ?? reader.text('internalListingName', 'externalListingName') ?? id,
+    currency: reader.currency('currencyCode'),
+    timeZone: timeZoneOf(reader.text('timeZoneName'), reader.report),
+    archived: reader.text('specialStatus') === 'archived',
+    basePrice: reader.amount('price'),
+    personCapacity: reader.count('personCapacity'),
+    minimumNights: reader.count('minNights'),
+    maximumNights: reader.count('maxNights'),
+    unitCount: Array.isArray(units) && units.length > 0 ? units.length : undefined,
+    problems,
+    source,
+  }
+  return { listing, problems }
+}
+
+/** Reads the units of a listing; an ordinary listing has none. Rows without a usable id are left out. */
+export function parseListingUnits(result: unknown): ListingUnit[] {
+  if (!Array.isArray(result)) return []
+  return result.filter(isRecord).flatMap((row) => {
+    const reader = createFieldReader(row, [])
+    const id = reader.id('id')
+    return typeof id === 'string'
+      ? [{ id, name: reader.text('name'), unitNumber: reader.text('unitNumber') }]
+      : []
+  })
+}
+
+function timeZoneOf(
+  name: Read<string>,
+  report: (field: string, code: 'not_a_time_zone', message: string) => undefined,
+): Read<string> {
+  if (name === null || name === undefined) return name
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+    return name
+  } catch {
+    return report('timeZoneName', 'not_a_time_zone', 'is not the name of a time zone')
+  }
+}
