@@ -1,4 +1,3 @@
-import type { Telemetry } from 'bullmq'
 import { v7 as uuid } from 'uuid'
 import { openQueueBackend, type QueueBackendOptions, type QueueHandle } from './queue-backend.ts'
 import type { QueueName } from './telemetry/metrics.ts'
@@ -22,7 +21,7 @@ export type JobQueues = {
   close(): Promise<void>
 }
 
-export type JobQueuesOptions = QueueBackendOptions & { telemetry: Telemetry | undefined }
+export type JobQueuesOptions = QueueBackendOptions
 
 export function openJobQueues(options: JobQueuesOptions): JobQueues {
   const backend = openQueueBackend(options)

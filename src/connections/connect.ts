@@ -4,7 +4,7 @@ import type { Database, WebhookAuth } from '../db/tables.ts'
 import { AppError, type FailureKind } from '../errors.ts'
 import type { HostawayClient } from '../hostaway/client.ts'
 import { Problem } from '../http/problems.ts'
-import { upsertListings } from '../listings/listing-store.ts'
+import { toListingFacts, upsertListings } from '../listings/listing-store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Tenant } from '../tenants/tenant-store.ts'
 import type { Vault } from '../vault.ts'
@@ -119,12 +119,7 @@ async function finishConnecting(deps: ConnectDeps, connection: Connection): Prom
       maxWaitMs: longestWaitMs,
     }),
   )
-  await upsertListings(
-    deps.db,
-    connection,
-    listings.map((listing) => ({ ...listing, listingId: listing.id })),
-    connection.autoMapListings,
-  )
+  await upsertListings(deps.db, connection, listings.map(toListingFacts), connection.autoMapListings)
   if (connection.status === 'connecting' || connection.status === 'needs_reauth') {
     await setConnectionStatus(deps.db, connection.id, 'active')
   }
@@ -134,10 +129,13 @@ async function finishConnecting(deps: ConnectDeps, connection: Connection): Prom
 // Looks for its own URL first: an earlier try may have registered it and died before it could note the id.
 async function registerWebhook(deps: ConnectDeps, connection: Connection): Promise<void> {
   const secrets = await readConnectionSecrets(deps.db, deps.vault, connection.id)
+  if (secrets?.webhookLogin == null || secrets.webhookPassword === null) {
+    throw new Error(`connection ${connection.id} has no webhook credentials`)
+  }
   const registration = {
     url: connection.webhookUrl,
-    login: secrets?.webhookLogin ?? null,
-    password: secrets?.webhookPassword ?? null,
+    login: secrets.webhookLogin,
+    password: secrets.webhookPassword,
     alertingEmailAddress: connection.alertingEmailAddress,
   }
   const webhookId = await withAccessToken(deps, connection, async (token) => {

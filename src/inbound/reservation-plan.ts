@@ -25,7 +25,10 @@ export type PlanInput = {
 export function planReservation(input: PlanInput): ReservationPlan {
   const { draft, problems, approval } = input
   const block = blockOf(draft)
-  if (isComplete(draft, problems) && (input.autoImport || input.booking !== undefined || approval === 'imported')) {
+  if (
+    isComplete(draft, problems) &&
+    (input.autoImport || input.booking !== undefined || approval === 'imported')
+  ) {
     return { booking: draft, approval: approval === null ? null : 'imported', block }
   }
   if (draft.status === 'cancelled') return planCancellation(input)

@@ -1,5 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import type { Database, ListingRow } from '../db/tables.ts'
+import type { Listing } from '../hostaway/wire/listing.ts'
 
 /** A listing as Hostaway describes it, reduced to what the connector keeps. */
 export type ListingFacts = {
@@ -7,7 +8,18 @@ export type ListingFacts = {
   name: string
   currency: string | null
   timeZone: string | null
-  unitCount: number
+  /** Undefined where the answer did not say; a stored count is then kept. */
+  unitCount: number | undefined
+}
+
+export function toListingFacts(listing: Listing): ListingFacts {
+  return {
+    listingId: listing.id,
+    name: listing.name,
+    currency: listing.currency ?? null,
+    timeZone: listing.timeZone ?? null,
+    unitCount: listing.unitCount,
+  }
 }
 
 /**
@@ -34,7 +46,7 @@ export async function upsertListings(
         name: listing.name,
         currency: listing.currency,
         time_zone: listing.timeZone,
-        unit_count: listing.unitCount,
+        unit_count: listing.unitCount ?? 1,
       })),
     )
     .onConflict((conflict) =>
@@ -42,7 +54,7 @@ export async function upsertListings(
         name: sql`excluded.name`,
         currency: sql`coalesce(excluded.currency, listings.currency)`,
         time_zone: sql`coalesce(excluded.time_zone, listings.time_zone)`,
-        unit_count: sql`excluded.unit_count`,
+        unit_count: sql`greatest(listings.unit_count, excluded.unit_count)`,
         unit_id: sql`coalesce(listings.unit_id, excluded.unit_id)`,
         updated_at: sql`now()`,
       }),

@@ -1,0 +1,10 @@
+import { type Kysely, sql } from 'kysely'
+import type { Database } from './tables.ts'
+
+/** The database's clock, which stamps the receipt of webhooks: two machines' clocks would disagree about "after". */
+export async function databaseTime(db: Kysely<Database>): Promise<Date> {
+  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db)
+  const now = rows[0]?.now
+  if (now === undefined) throw new Error('the database did not tell the time')
+  return now
+}

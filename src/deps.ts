@@ -1,0 +1,134 @@
+import type { Kysely } from 'kysely'
+import { acquire } from './acquire.ts'
+import type { Config } from './config.ts'
+import { openDatabase } from './db/database.ts'
+import { pendingMigrations } from './db/migrate.ts'
+import type { Database } from './db/tables.ts'
+import { breakerStateGauge, createBreaker } from './hostaway/breaker.ts'
+import { createHostawayClient, type HostawayClient } from './hostaway/client.ts'
+import { createLimiter, type Limiter } from './hostaway/limiter.ts'
+import { callsPerMinute, parseRateLimitProfile } from './hostaway/rate-limit-profile.ts'
+import type { QueueBackendOptions } from './queue-backend.ts'
+import { type JobQueues, openJobQueues } from './queues.ts'
+import { createLogger, type Logger } from './telemetry/logger.ts'
+import { createMetrics, type Metrics } from './telemetry/metrics.ts'
+import { startTracing } from './telemetry/tracing.ts'
+import { createVault, type Vault } from './vault.ts'
+
+/** What lives as long as the process. Below the two entries nobody takes this whole; functions take what they use. */
+export type Deps = {
+  config: Config
+  log: Logger
+  metrics: Metrics
+  vault: Vault
+  db: Kysely<Database>
+  /** Connections for the ingress alone: no other query makes a webhook wait. */
+  ingressDb: Kysely<Database>
+  limiter: Limiter
+  client: HostawayClient
+  queueBackend: QueueBackendOptions
+  queues: JobQueues
+  /** Releases everything in reverse order of acquisition. */
+  close(): Promise<void>
+}
+
+const ingressStatementTimeoutMs = 4_000
+const ingressConnections = 4
+const breakerWindowMs = 120_000
+
+export type DepsOptions = { role: string; log?: Logger; metrics?: Metrics }
+
+/** Acquires what a process needs, and releases what it got if that fails half way. Refuses an older schema. */
+export async function createDeps(
+  config: Config,
+  { role, log: given, metrics: shared }: DepsOptions,
+): Promise<Deps> {
+  // Each resource is released where it is acquired; the stack runs the releases in reverse.
+  await using releases = new AsyncDisposableStack()
+  const log = given ?? createLogger({ level: config.LOG_LEVEL, role })
+  const metrics = shared ?? createMetrics()
+  const vault = createVault(config.keyRing)
+
+  const tracing = await startTracing(config.OTEL_EXPORTER_OTLP_ENDPOINT, role)
+  releases.defer(() => tracing.flush())
+
+  const pending = await pendingMigrations(config.DATABASE_URL)
+  if (pending.length > 0) {
+    throw new Error(`The database lacks ${pending.join(', ')}; run \`npm run migrate\` first`)
+  }
+  const onError = (error: Error) => log.warn({ err: error }, 'database.connection_lost')
+  const url = config.DATABASE_URL
+  const maxConnections = config.WORKER_CONCURRENCY + 6
+  const db = openDatabase({ url, maxConnections, applicationName: `hostaway-${role}`, onError })
+  releases.defer(() => db.destroy())
+  const ingressDb = openDatabase({
+    url,
+    maxConnections: ingressConnections,
+    statementTimeoutMs: Math.min(ingressStatementTimeoutMs, config.HOSTAWAY_WEBHOOK_TIMEOUT_MS),
+    applicationName: 'hostaway-ingress',
+    onError,
+  })
+  releases.defer(() => ingressDb.destroy())
+
+  const { HOSTAWAY_RATE_LIMIT_RPM: perMinute, HOSTAWAY_RATE_LIMIT_BURST: burst } = config
+  const limiter = createLimiter({
+    db,
+    profile: parseRateLimitProfile(config.HOSTAWAY_RATE_LIMIT_PROFILE),
+    egressId: config.EGRESS_ID,
+    ...(perMinute === undefined ? {} : { perAccount: callsPerMinute(perMinute, burst) }),
+    metrics,
+  })
+  const breaker = createBreaker({
+    enabled: config.HOSTAWAY_CIRCUIT_BREAKER_ENABLED,
+    threshold: config.HOSTAWAY_CIRCUIT_BREAKER_THRESHOLD,
+    windowMs: breakerWindowMs,
+    resetMs: config.HOSTAWAY_CIRCUIT_BREAKER_RESET_MS,
+    onState: breakerStateGauge(metrics),
+  })
+  releases.defer(async () => breaker.close())
+  const client = createHostawayClient({
+    apiUrl: config.HOSTAWAY_API_URL,
+    timeoutMs: config.HOSTAWAY_API_TIMEOUT_MS,
+    limiter,
+    breaker,
+    metrics,
+    log,
+  })
+  releases.defer(async () => client.close())
+
+  const queueBackend: QueueBackendOptions = {
+    redisUrl: config.REDIS_URL,
+    databaseUrl: config.DATABASE_URL,
+    prefix: config.QUEUE_PREFIX,
+    telemetry: tracing.queueTelemetry,
+    onError: quietly(log),
+  }
+  const queues = openJobQueues(queueBackend)
+  releases.defer(() => queues.close())
+
+  return {
+    config,
+    log,
+    metrics,
+    vault,
+    db,
+    ingressDb,
+    limiter,
+    client,
+    queueBackend,
+    queues,
+    close: () => releases.disposeAsync(),
+  }
+}
+
+const repeatAfterMs = 5_000
+
+// A Redis that is away reports so several times a second.
+function quietly(log: Logger): (error: Error) => void {
+  let lastAt = 0
+  return (error) => {
+    if (Date.now() - lastAt < repeatAfterMs) return
+    lastAt = Date.now()
+    log.warn({ err: error }, 'queue.connection_lost')
+  }
+}

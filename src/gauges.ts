@@ -1,0 +1,26 @@
+import { countConnections } from './connections/connection-store.ts'
+import { countOpenDeadLetters } from './dead-letters/dead-letter-store.ts'
+import type { Deps } from './deps.ts'
+import { longestSilenceSeconds, oldestUnprocessedSeconds } from './inbound/webhook-log.ts'
+
+/** Fills the gauges that are read from the database and the limiter; a scrape while the database is away keeps the old values. */
+export async function refreshGauges({ db, metrics, limiter, log }: Deps): Promise<void> {
+  try {
+    const [connections, deadLetters, oldest, silence] = await Promise.all([
+      countConnections(db),
+      countOpenDeadLetters(db),
+      oldestUnprocessedSeconds(db),
+      longestSilenceSeconds(db),
+      limiter.available(),
+    ])
+    for (const status of ['connecting', 'active', 'paused', 'needs_reauth', 'disconnected'] as const) {
+      const found = connections.find((entry) => entry.status === status)
+      metrics.connections.set({ status }, found?.count ?? 0)
+    }
+    metrics.deadLettersOpen.set(deadLetters)
+    metrics.oldestUnprocessedWebhook.set(oldest)
+    metrics.lastWebhookAge.set(silence)
+  } catch (error) {
+    log.warn({ err: error }, 'metrics.refresh_failed')
+  }
+}

@@ -1,0 +1,179 @@
+import type { AccessTokenDeps } from '../connections/access-token.ts'
+import { withAccessToken } from '../connections/access-token.ts'
+import { type Connection, findConnection } from '../connections/connection-store.ts'
+import type { WebhookLogRow } from '../db/tables.ts'
+import { AppError } from '../errors.ts'
+import { parseReservation, type Reservation } from '../hostaway/wire/reservation.ts'
+import { parseWebhookBody, type WebhookEnvelope } from '../hostaway/wire/webhook-envelope.ts'
+import { findListing, toListingFacts, upsertListings } from '../listings/listing-store.ts'
+import type { EventType, Metrics } from '../telemetry/metrics.ts'
+import { type ApplyResult, applyReservation } from './apply-reservation.ts'
+import type { FetchedReservation, ReservationFetcher } from './fetch-reservation.ts'
+import { findWebhook, finishWebhook } from './webhook-log.ts'
+
+export type ProcessWebhookDeps = AccessTokenDeps & { fetcher: ReservationFetcher; metrics: Metrics }
+
+const reservationEvents: ReadonlySet<EventType> = new Set<EventType>([
+  'reservation.created',
+  'reservation.updated',
+  'reservation.cancelled',
+])
+const waitForConnectionMs = 60_000
+const longestWaitMs = 2_000
+
+/**
+ * Brings one stored webhook to its end: a booking, a row that waits for a person, or "ignored". Safe to run twice and
+ * at the same time; a webhook that has ended is left alone. Returns what came of it, for the log.
+ */
+export async function processWebhook(deps: ProcessWebhookDeps, webhookId: string): Promise<string> {
+  const webhook = await findWebhook(deps.db, webhookId)
+  if (webhook === undefined) return 'unknown_webhook'
+  if (webhook.status !== 'received') return 'already_processed'
+  const connection = await findConnection(deps.db, webhook.connection_id)
+  if (connection === undefined) throw new AppError('unexpected', 'The webhook’s connection does not exist')
+  if (connection.status === 'paused') {
+    throw new AppError('connection_waiting', 'The connection is paused', {
+      retryAt: new Date(Date.now() + waitForConnectionMs),
+    })
+  }
+
+  const envelope = readEnvelope(webhook)
+  if (!isAboutReservation(envelope)) {
+    const seconds = await finishWebhook(deps.db, webhookId, {
+      status: 'ignored',
+      outcome: 'event_not_handled',
+    })
+    countProcessed(deps.metrics, webhook, seconds)
+    return 'event_not_handled'
+  }
+  const result = await applyWebhook(deps, connection, webhook, envelope)
+  countProcessed(deps.metrics, webhook, result.processedAfterSeconds)
+  if (result.overbookedWith.length > 0) {
+    deps.metrics.bookingConflicts.inc()
+    deps.log.warn(
+      { connectionId: connection.id, reservation: envelope.objectId, with: result.overbookedWith },
+      'booking.conflict',
+    )
+  }
+  return result.outcome
+}
+
+/** Counts a webhook that came to an end; `seconds` since its receipt, undefined if another run has counted it. */
+export function countProcessed(
+  metrics: Metrics,
+  webhook: { event_type: string },
+  seconds: number | undefined,
+  status: 'success' | 'failure' = 'success',
+): void {
+  if (seconds === undefined) return
+  metrics.webhooksProcessed.inc({ event_type: webhook.event_type, status })
+  metrics.webhookDuration.observe({ event_type: webhook.event_type }, seconds)
+}
+
+type Applied = Exclude<ApplyResult, { outcome: 'conflict' }>
+
+async function applyWebhook(
+  deps: ProcessWebhookDeps,
+  connection: Connection,
+  webhook: WebhookLogRow,
+  envelope: WebhookEnvelope,
+): Promise<Applied> {
+  const received = { id: webhook.id, receivedAt: webhook.received_at }
+  const sent = readReservation(envelope)
+  if (sent?.updatedOn !== undefined) {
+    await ensureListing(deps, connection, sent)
+    const result = await applyReservation(deps.db, {
+      connection,
+      reservation: sent,
+      version: { kind: 'source', at: sent.updatedOn, fetchedAt: null },
+      webhook: received,
+    })
+    if (result.outcome !== 'conflict') return result
+  }
+  const externalId = sent?.id ?? envelope.objectId
+  if (externalId === null) throw new AppError('invalid_payload', 'The webhook names no reservation')
+  const fetched = await fetchReservation(deps, connection, externalId, webhook.received_at)
+  const incoming = incomingOf(fetched, sent, envelope.timestamp ?? webhook.received_at)
+  await ensureListing(deps, connection, incoming.reservation)
+  const result = await applyReservation(deps.db, { connection, ...incoming, webhook: received })
+  if (result.outcome !== 'conflict') return result
+  throw new AppError(
+    'not_found',
+    'Two bodies have the same version and Hostaway does not know the reservation',
+  )
+}
+
+async function fetchReservation(
+  deps: ProcessWebhookDeps,
+  connection: Connection,
+  externalId: string,
+  notBefore: Date,
+): Promise<FetchedReservation> {
+  if (connection.status === 'needs_reauth') {
+    throw new AppError('connection_waiting', 'The connection needs a new API key', {
+      retryAt: new Date(Date.now() + waitForConnectionMs),
+    })
+  }
+  return deps.fetcher.fetch(connection, externalId, notBefore)
+}
+
+// What Hostaway does not know is taken as it was sent, until a version with `updatedOn` replaces it.
+function incomingOf(fetched: FetchedReservation, sent: Reservation | undefined, sentAt: Date) {
+  const { reservation, startedAt: fetchedAt } = fetched
+  if (reservation !== null) {
+    const { updatedOn } = reservation
+    const version =
+      updatedOn === undefined
+        ? { kind: 'provisional' as const, at: fetchedAt, fetchedAt }
+        : { kind: 'source' as const, at: updatedOn, fetchedAt }
+    return { reservation, version }
+  }
+  if (sent === undefined) {
+    throw new AppError('not_found', 'The webhook has no body and Hostaway does not know its reservation')
+  }
+  return sent.updatedOn === undefined
+    ? { reservation: sent, version: { kind: 'provisional' as const, at: sentAt, fetchedAt: null } }
+    : { reservation: sent, version: { kind: 'source' as const, at: sent.updatedOn, fetchedAt: null } }
+}
+
+// The listing is fetched before the transaction, which must not wait for Hostaway.
+async function ensureListing(
+  deps: ProcessWebhookDeps,
+  connection: Connection,
+  reservation: Reservation,
+): Promise<void> {
+  const { listingId } = reservation
+  if (listingId === undefined || !connection.autoMapListings || connection.status === 'needs_reauth') return
+  if ((await findListing(deps.db, connection.id, listingId)) !== undefined) return
+  try {
+    const listing = await withAccessToken(deps, connection, (token) =>
+      deps.client.getListing(
+        { accountId: connection.accountId, token, urgency: 'urgent', maxWaitMs: longestWaitMs },
+        listingId,
+      ),
+    )
+    await upsertListings(deps.db, connection, [toListingFacts(listing)], true)
+  } catch (error) {
+    // The reservation then waits with "unknown listing" as its reason.
+    if (!(error instanceof AppError && error.kind === 'not_found')) throw error
+  }
+}
+
+function readEnvelope(webhook: WebhookLogRow): WebhookEnvelope {
+  const parsed = parseWebhookBody(JSON.parse(webhook.body))
+  if (!parsed.ok) throw new AppError('invalid_payload', parsed.reason)
+  return parsed.event
+}
+
+function isAboutReservation(envelope: WebhookEnvelope): boolean {
+  return reservationEvents.has(envelope.eventType)
+}
+
+function readReservation(envelope: WebhookEnvelope): Reservation | undefined {
+  if (envelope.data === null) return undefined
+  const { reservation, problems } = parseReservation(envelope.data)
+  if (reservation !== null) return reservation
+  if (envelope.objectId !== null) return undefined
+  const reasons = problems.map(({ field, message }) => `${field} ${message}`).join('; ')
+  throw new AppError('invalid_payload', `The webhook holds no usable reservation: ${reasons}`)
+}

@@ -1,0 +1,77 @@
+import { insertDeadLetter } from '../src/dead-letters/dead-letter-store.ts'
+import type { Deps } from '../src/deps.ts'
+import { AppError } from '../src/errors.ts'
+import { createReservationFetcher } from '../src/inbound/fetch-reservation.ts'
+import { countProcessed, processWebhook } from '../src/inbound/process-webhook.ts'
+import { findWebhook, finishWebhook } from '../src/inbound/webhook-log.ts'
+import { openQueueBackend, type WorkerHandle } from '../src/queue-backend.ts'
+import { type InboundJob, inboundQueue } from '../src/queues.ts'
+import { type BuriedJob, createRunner, type JobDefinition } from './run-job.ts'
+
+/** Turns stored webhooks into bookings. */
+export function startInboundWorker(deps: Deps, onProgress: () => void): WorkerHandle {
+  const { config, log } = deps
+  const processing = { ...deps, fetcher: createReservationFetcher(deps) }
+  const definition: JobDefinition<InboundJob> = {
+    queue: inboundQueue,
+    parse: parseInboundJob,
+    run: ({ webhookId }) => processWebhook(processing, webhookId),
+    bury: (failure) => buryWebhook(deps, failure),
+  }
+  const backend = openQueueBackend(deps.queueBackend)
+  const worker = backend.openWorker(inboundQueue, {
+    concurrency: config.WORKER_CONCURRENCY,
+    run: createRunner(definition, {
+      maxAttempts: config.HOSTAWAY_MAX_RETRIES,
+      retryDelayMs: config.HOSTAWAY_RETRY_DELAY_MS,
+      log,
+      onProgress,
+    }),
+    onStalledOut(job) {
+      const payload = parseInboundJob(job.data)
+      if (payload === undefined) return
+      const error = new AppError('stalled', 'The process died under this job again and again')
+      const failure = { job: job.name, payload, error, attempts: job.attempt, traceId: undefined }
+      // The sweep offers the webhook again if this cannot be stored.
+      definition
+        .bury(failure)
+        .catch((cause: unknown) => log.error({ err: cause, ...payload }, 'job.dead_letter_not_stored'))
+    },
+  })
+  return {
+    async close() {
+      await worker.close()
+      await backend.close()
+    },
+  }
+}
+
+function parseInboundJob(data: unknown): InboundJob | undefined {
+  if (typeof data !== 'object' || data === null || !('webhookId' in data)) return undefined
+  return typeof data.webhookId === 'string' ? { webhookId: data.webhookId } : undefined
+}
+
+async function buryWebhook(
+  { db, metrics }: Pick<Deps, 'db' | 'metrics'>,
+  { job, payload, error, attempts, traceId }: BuriedJob<InboundJob>,
+): Promise<void> {
+  const webhook = await findWebhook(db, payload.webhookId)
+  const seconds = await db.transaction().execute(async (trx) => {
+    const ended = await finishWebhook(trx, payload.webhookId, { status: 'failed', outcome: error.kind })
+    await insertDeadLetter(trx, {
+      tenantId: webhook?.tenant_id ?? null,
+      connectionId: webhook?.connection_id ?? null,
+      queue: inboundQueue,
+      job,
+      subject: payload.webhookId,
+      payload,
+      kind: error.kind,
+      message: error.message,
+      attempts,
+      traceId,
+    })
+    return ended
+  })
+  metrics.deadLetters.inc({ queue: inboundQueue, kind: error.kind })
+  if (webhook !== undefined) countProcessed(metrics, webhook, seconds, 'failure')
+}

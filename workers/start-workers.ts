@@ -1,0 +1,51 @@
+import fastify from 'fastify'
+import { acquire } from '../src/acquire.ts'
+import { pingDatabase } from '../src/db/leader-lock.ts'
+import type { Deps } from '../src/deps.ts'
+import { refreshGauges } from '../src/gauges.ts'
+import { healthRoutes } from '../src/http/health.ts'
+import { useProblems } from '../src/http/problems.ts'
+import { inboundQueue } from '../src/queues.ts'
+import { startInboundWorker } from './inbound-worker.ts'
+import { watchProgress } from './progress.ts'
+import { startUpkeep } from './upkeep-worker.ts'
+
+const stalledAfterSeconds = 120
+
+export type RunningWorkers = { close(): Promise<void> }
+
+/** Starts every worker of a process and, on METRICS_PORT, what its operators look at. */
+export async function startWorkers(deps: Deps): Promise<RunningWorkers> {
+  return acquire((releases) => start(deps, releases))
+}
+
+async function start(deps: Deps, releases: AsyncDisposableStack): Promise<RunningWorkers> {
+  const { config, log, metrics, queues, db } = deps
+  const inboundProgress = watchProgress(metrics, inboundQueue, queues)
+  releases.defer(async () => inboundProgress.close())
+
+  const app = fastify({ logger: false })
+  useProblems(app)
+  await app.register(healthRoutes, {
+    metrics,
+    refreshGauges: () => refreshGauges(deps),
+    readiness: [
+      { name: 'database', check: async () => void (await pingDatabase(db)) },
+      { name: 'queue', check: async () => (queues.ready() ? undefined : 'not connected') },
+      {
+        name: 'inbound worker',
+        check: async () =>
+          inboundProgress.secondsSince() > stalledAfterSeconds ? 'work waits and none is done' : undefined,
+      },
+    ],
+  })
+  await app.listen({ host: config.HOST, port: config.METRICS_PORT })
+  releases.defer(() => app.close())
+
+  const inbound = startInboundWorker(deps, inboundProgress.made)
+  releases.defer(() => inbound.close())
+  const upkeep = startUpkeep(deps, () => metrics.workerLastProgress.set({ queue: 'upkeep' }, 0))
+  releases.defer(() => upkeep.close())
+  log.info({ concurrency: config.WORKER_CONCURRENCY, metricsPort: config.METRICS_PORT }, 'worker.started')
+  return { close: () => releases.disposeAsync() }
+}
