@@ -41,14 +41,33 @@ type Running = { hold: PostgresHold; port: number; pid: number; adopted: boolean
 
 /** Runs a PostgreSQL of the project's own on 127.0.0.1, with its data in `dataDir`, and creates the database `hostaway`. A server that already runs on that data is joined: one whose process was killed is adopted, one that others use is shared. `stop` ends the server unless others still use it, never hangs, and may be called twice. Throws a sentence for the reader when it cannot run here. */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const wanted = resolve(await wantedFolder(options))
+  try {
+    return await startIn(wanted, options)
+  } catch (error) {
+    if (options.temporary) await rm(wanted, { recursive: true, force: true })
+    throw error
+  }
+}
+
+/** The server that another process runs on this data, if one answers. It is not held: it ends when that process ends it. */
+export async function findRunningPostgres(
+  dataDir: string,
+): Promise<{ url: string; port: number; pid: number } | undefined> {
+  const place = await findPlace(dataDir)
+  const [password, file] = await Promise.all([readPassword(place), readServerFile(place.data)])
+  if (password === undefined || file === undefined || !file.ready) return undefined
+  const url = address(password, file.port, databaseName)
+  return (await answers(url)) ? { url, port: file.port, pid: file.pid } : undefined
+}
+
+async function startIn(wanted: string, options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const temporary = options.temporary ?? false
   const log = options.log ?? (() => {})
-  const wanted = resolve(await wantedFolder(options))
   const place = await preparePlace(wanted)
   const binaries = await findPostgresBinaries(place.account)
   await ensureCluster(binaries, place, { durable: !temporary })
-  const running = await joinOrLaunch(binaries, place, options)
-  const { hold, port, pid, adopted, password } = running
+  const { hold, port, pid, adopted, password } = await joinOrLaunch(binaries, place, options)
   if (adopted) log(`Using the PostgreSQL that already runs on port ${port} (pid ${pid}).`)
 
   const release = temporary ? endWithParent(pid, place.folder) : undefined
@@ -83,17 +102,6 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     throw error
   }
   return { url: address(password, port, databaseName), port, pid, adopted, stop }
-}
-
-/** The server that another process runs on this data, if one answers. It is not held: it ends when that process ends it. */
-export async function findRunningPostgres(
-  dataDir: string,
-): Promise<{ url: string; port: number; pid: number } | undefined> {
-  const place = await findPlace(dataDir)
-  const [password, file] = await Promise.all([readPassword(place), readServerFile(place.data)])
-  if (password === undefined || file === undefined || !file.ready) return undefined
-  const url = address(password, file.port, databaseName)
-  return (await answers(url)) ? { url, port: file.port, pid: file.pid } : undefined
 }
 
 async function wantedFolder(options: EmbeddedPostgresOptions): Promise<string> {
