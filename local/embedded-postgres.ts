@@ -14,7 +14,6 @@ import { endPostgres, launchPostgres, readServerFile, sendSignal } from './postg
 
 const databaseName = 'hostaway'
 const giveUpAfterMs = 30_000
-const strangerAfterMs = 5_000
 
 export type EmbeddedPostgresOptions = {
   /** Folder for the data; a temporary one is made in the system's temporary folder when it is left out. */
@@ -73,7 +72,7 @@ async function startIn(wanted: string, options: EmbeddedPostgresOptions): Promis
   const release = temporary ? endWithParent(pid, place.folder) : undefined
   // Others may still be using a server that this process only joined.
   const endAtExit = () => {
-    if (!adopted || hold.alone) sendSignal(pid, 'SIGINT')
+    if (!hold.isLost() && (!adopted || hold.alone)) sendSignal(pid, 'SIGINT')
   }
   process.on('exit', endAtExit)
 
@@ -141,7 +140,7 @@ async function joinOrLaunch(
       throw new Error(`PostgreSQL cannot listen on port ${port}: another program does. Choose another port.`)
     }
     if (launch.outcome === 'data held') {
-      if (Date.now() - started > strangerAfterMs) await removeStrangersFile(place)
+      await removeStrangersFile(place)
       await pause(100)
     }
   }

@@ -8,6 +8,8 @@ const answerWithinMs = 5_000
 export type PostgresHold = {
   /** Whether no other process used the server when this one came. */
   alone: boolean
+  /** Whether the connection broke, as it does when the server ends. */
+  isLost(): boolean
   /** Gives the hold up. True when nobody else uses the server; then nobody can begin to until it was ended or this process has ended. False when others do, or when the connection was lost. */
   leave(): Promise<'last' | 'others remain' | 'lost'>
 }
@@ -50,6 +52,7 @@ export async function takeHold(url: string): Promise<PostgresHold> {
 
   return {
     alone,
+    isLost: () => lost,
     async leave() {
       if (lost) return 'lost'
       socket.ref()

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { chmod, chown, link, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, link, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { choosePostgresAccount, type PostgresAccount, tryAsAccount } from './postgres-account.ts'
 import { makeSharedFolder, sharedFolder } from './postgres-binaries.ts'
 
 const noteName = 'kept-elsewhere.txt'
+
+type Note = { folder: string; who: string; writtenFor: string }
 
 /** Where one embedded server lives: its folder, the cluster and password inside it, and the account that may use them. */
 export type PostgresPlace = {
@@ -17,7 +19,7 @@ export type PostgresPlace = {
 
 /** The place that belongs to the wanted folder, without creating anything. */
 export async function findPlace(wanted: string): Promise<PostgresPlace> {
-  const folder = (await readNote(resolve(wanted))) ?? resolve(wanted)
+  const folder = (await readNote(resolve(wanted)))?.folder ?? resolve(wanted)
   return placeIn(folder, await choosePostgresAccount(join(folder, 'cluster', 'data')))
 }
 
@@ -26,6 +28,7 @@ export async function preparePlace(wanted: string): Promise<PostgresPlace> {
   const created = await mkdir(resolve(wanted), { recursive: true })
   // PostgreSQL's account has to pass through; the cluster inside is closed to everybody else.
   if (created !== undefined) await chmod(resolve(wanted), 0o711)
+  await renewNote(resolve(wanted))
   const place = await findPlace(wanted)
   if (await canUse(place)) return place
   const { account, folder } = place
@@ -95,11 +98,9 @@ async function exists(path: string): Promise<boolean> {
 /** Leaves the note that names the other folder. When two processes come here at once, both get the folder of the first. */
 async function claimElsewhere(wanted: string, who: string): Promise<string> {
   const folder = join(sharedFolder, `data-${randomUUID()}`)
-  const text = `The database of this folder is kept in\n${folder}\nbecause PostgreSQL runs as ${who}, which cannot enter\n${wanted}\n`
   const note = join(wanted, noteName)
   if ((await readNote(wanted)) === undefined) await rm(note, { force: true })
-  const draft = join(wanted, `${noteName}.${randomUUID()}`)
-  await writeFile(draft, text)
+  const draft = await draftNote(wanted, { folder, who, writtenFor: wanted })
   try {
     await link(draft, note)
   } catch (error) {
@@ -107,16 +108,35 @@ async function claimElsewhere(wanted: string, who: string): Promise<string> {
   } finally {
     await rm(draft)
   }
-  return (await readNote(wanted)) ?? folder
+  return (await readNote(wanted))?.folder ?? folder
 }
 
-async function readNote(wanted: string): Promise<string | undefined> {
+/** A project that was moved takes its data along, and from then on is no longer mistaken for a copy. */
+async function renewNote(wanted: string): Promise<void> {
+  const note = await readNote(wanted)
+  if (note === undefined || note.writtenFor === wanted) return
+  await rename(await draftNote(wanted, { ...note, writtenFor: wanted }), join(wanted, noteName))
+}
+
+async function draftNote(wanted: string, { folder, who, writtenFor }: Note): Promise<string> {
+  const draft = join(wanted, `${noteName}.${randomUUID()}`)
+  const lines = [
+    'The database of this folder is kept in',
+    folder,
+    'because this account cannot enter it:',
+    who,
+  ]
+  await writeFile(draft, [...lines, 'This folder is', writtenFor, ''].join('\n'))
+  return draft
+}
+
+async function readNote(wanted: string): Promise<Note | undefined> {
   const text = await readFile(join(wanted, noteName), 'utf8').catch(() => undefined)
-  if (text === undefined) return undefined
-  const [, folder, , writtenFor] = text.split('\n')
-  if (folder === undefined || writtenFor === undefined) return undefined
-  if (writtenFor === wanted) return folder
-  // A project that was moved keeps its data; a copy of one that is still there gets data of its own.
+  const [, folder, , who, , writtenFor] = text?.split('\n') ?? []
+  if (folder === undefined || who === undefined || writtenFor === undefined) return undefined
+  const note = { folder, who, writtenFor }
+  if (writtenFor === wanted) return note
+  // A copy of a project that is still there gets data of its own.
   const original = await readFile(join(writtenFor, noteName), 'utf8').catch(() => undefined)
-  return original === text ? undefined : folder
+  return original === text ? undefined : note
 }

@@ -4,7 +4,7 @@ import { open, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { asAccount } from './postgres-account.ts'
-import type { PostgresPlace } from './postgres-place.ts'
+import { handTo, type PostgresPlace } from './postgres-place.ts'
 
 const readyWithinMs = 60_000
 const logKeptBytes = 1024 * 1024
@@ -39,6 +39,8 @@ export async function launchPostgres(
   const before = logged > logKeptBytes ? 0 : logged
   const log = await open(place.logFile, before === 0 ? 'w' : 'a', 0o600)
   try {
+    // The owner of the data may be the next to start it.
+    await handTo(place.account, place.logFile)
     const server = spawn(join(binaries, 'bin', 'postgres'), ['-D', place.data, ...options], {
       ...asAccount(place.account),
       detached: true,
