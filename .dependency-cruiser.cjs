@@ -79,8 +79,8 @@ module.exports = {
       ...forbid(
         'no-folder-cycles',
         'Imports between two folders of src point one way.',
-        { path: '^src/' },
-        { circular: true, viaOnly: { path: '^src/[^/]+' } },
+        { path: '^src/[^/]+$' },
+        { circular: true, viaOnly: { path: '^src/[^/]+$' } },
       ),
       scope: 'folder',
     },
