@@ -10,7 +10,7 @@ export type PostgresHold = {
   alone: boolean
   /** Whether the connection broke, as it does when the server ends. */
   isLost(): boolean
-  /** Gives the hold up. True when nobody else uses the server; then nobody can begin to until it was ended or this process has ended. False when others do, or when the connection was lost. */
+  /** Gives the hold up. `last`: nobody else uses the server, and nobody can begin to until it was ended or this process has ended. `lost`: the connection was gone already. */
   leave(): Promise<'last' | 'others remain' | 'lost'>
 }
 

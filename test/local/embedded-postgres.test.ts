@@ -222,8 +222,9 @@ test('a pid file that names a program of somebody else is recovered', async (t) 
   const pidFile = join(String(row?.data_directory), 'postmaster.pid')
   const content = await readFile(pidFile, 'utf8')
   await first.stop()
-  const stranger = spawn(process.execPath, ['-e', stay], {
+  const stranger = spawn('sleep', ['1000'], {
     stdio: 'ignore',
+    cwd: '/',
     ...(process.getuid?.() === 0 ? await ownerOf(join(pidFile, '..')) : {}),
   })
   t.after(() => stranger.kill('SIGKILL'))
