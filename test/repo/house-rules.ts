@@ -57,7 +57,7 @@ function mayReadEnvironment(file: string): boolean {
 }
 
 function mayNameQueues(file: string): boolean {
-  return /^src\/queues(\.ts$|\/|-[^/]+\.ts$)/.test(file)
+  return /^src\/(queues|queue-[^/]+)(\.ts$|\/)/.test(file)
 }
 
 function checkBasenames(files: readonly string[]): Violation[] {

@@ -89,6 +89,8 @@ const innocent: Record<string, string> = {
   'src/hostaway/wire/planted-wire.ts': `import { readFile } from 'node:fs/promises'\nexport { readFile }`,
   'src/hostaway/planted-client.ts': `import axios from 'axios'\nimport Breaker from 'opossum'\nexport { axios, Breaker }`,
   'src/queues/planted-backend.ts': `import { Queue } from 'bullmq'\nimport { Redis } from 'ioredis'\nexport { Queue, Redis }`,
+  'src/queue-planted.ts': `export * from './queues/planted-backend.ts'\nexport { Job } from 'bullmq'`,
+  'src/mapping/planted-row.ts': `import type { BookingStatus } from '../db/tables.ts'\nexport type Status = BookingStatus`,
   'src/mapping/planted-money.ts': `import Big from 'big.js'\nexport { Big }`,
   'src/listings/planted-second.ts': `export * from './planted-first.ts'`,
   'src/unheard-of/planted-unheard.ts': 'export const unheard = 1',
