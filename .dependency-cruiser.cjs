@@ -1,0 +1,164 @@
+// Imports inside src point one way: a file may import from its own layer and from the layers above it in this list.
+const layers = [
+  ['errors', 'config', 'vault', 'telemetry', 'shutdown'],
+  ['db', 'queues', 'queue-[^/]+', 'http'],
+  ['hostaway', 'mapping'],
+  ['tenants', 'connections', 'listings', 'bookings', 'outbox'],
+  ['inbound', 'approvals', 'outbound', 'dead-letters'],
+  ['history', 'mirrors', 'relay', 'console'],
+  ['deps', 'app'],
+  ['server'],
+]
+
+const inSrc = (names) => `^src/(${names.join('|')})(\\.ts$|/)`
+const packages = (names) => `(^|/)node_modules/(${names.join('|')})(/|$)`
+const production = '^(src|workers|migrations)/'
+const shipped = '^(src|workers|migrations|local|sandbox)/'
+const queues = inSrc(['queues', 'queue-[^/]+'])
+const pure = '^src/(mapping/|outbound/intervals\\.ts$)'
+const ioBuiltIns =
+  '^(node:)?(fs|net|http|http2|https|tls|dns|dgram|child_process|cluster|worker_threads|readline|repl|sqlite|inspector|process)(/|$)'
+const fromNpm = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-bundled', 'npm-no-pkg', 'npm-unknown']
+
+const layerRules = layers.slice(0, -1).map((names, level) => ({
+  name: `layer-${names[0]}`,
+  comment: `${names.join(', ')} may not import from the layers that build on them.`,
+  severity: 'error',
+  from: { path: inSrc(names) },
+  to: { path: inSrc(layers.slice(level + 1).flat()) },
+}))
+
+const forbid = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to })
+
+module.exports = {
+  forbidden: [
+    ...layerRules,
+    forbid(
+      'layer-unknown',
+      'Every file and folder in src has its place in the list of layers; give this one a place.',
+      { path: '^(src|workers|local|test|sandbox|bench)/' },
+      { path: '^src/', pathNot: inSrc(layers.flat()) },
+    ),
+    forbid(
+      'src-stands-alone',
+      'What runs in production does not know the processes, tools and tests around it.',
+      { path: '^src/' },
+      { path: '^(workers|local|sandbox|test|bench|migrations)/' },
+    ),
+    forbid(
+      'workers-use-src-only',
+      'Workers are started by other means than the tools and tests around them.',
+      { path: '^workers/' },
+      { path: '^(local|sandbox|test|bench|migrations)/' },
+    ),
+    forbid(
+      'sandbox-stands-alone',
+      'The sandbox stands in for Hostaway: sharing code with the connector would share its mistakes.',
+      { path: '^sandbox/' },
+      { path: '^(src|workers|local|test|bench|migrations)/' },
+    ),
+    forbid(
+      'tests-stay-outside',
+      'Nothing that is shipped needs the tests or the benchmarks.',
+      { path: shipped },
+      { path: '^(test|bench)/' },
+    ),
+    forbid(
+      'migrations-are-frozen',
+      'A migration describes the schema of its day; code that changes later would change it.',
+      { path: '^migrations/' },
+      { pathNot: packages(['kysely']) },
+    ),
+    forbid(
+      'no-cycles',
+      'Files that import each other cannot be read, tested or loaded apart.',
+      {},
+      { circular: true },
+    ),
+    {
+      ...forbid(
+        'no-folder-cycles',
+        'Imports between two folders of src point one way.',
+        { path: '^src/[^/]+$' },
+        { circular: true, viaOnly: { path: '^src/[^/]+$' } },
+      ),
+      scope: 'folder',
+    },
+    forbid(
+      'hostaway-knows-no-domain',
+      'The client of Hostaway is given what it needs, the token for example, as arguments.',
+      { path: '^src/hostaway/' },
+      { path: inSrc(layers.slice(3).flat()) },
+    ),
+    forbid(
+      'pure-without-system',
+      'Mapping and intervals compute; reading and writing is done around them.',
+      { path: pure },
+      { path: ioBuiltIns, dependencyTypes: ['core'] },
+    ),
+    forbid(
+      'pure-without-io-packages',
+      'Mapping and intervals use packages that only compute.',
+      { path: pure },
+      { dependencyTypes: fromNpm, pathNot: packages(['big\\.js', '@types/big\\.js', 'typebox', 'jsonata']) },
+    ),
+    forbid(
+      'pure-reaches-no-io',
+      'Nor do the files that they import read or write.',
+      { path: pure },
+      {
+        path: `${inSrc(['db', 'queues', 'queue-[^/]+', 'http', 'config', 'telemetry'])}|${ioBuiltIns}`,
+        // Holds nothing but types.
+        pathNot: '^src/db/tables\\.ts$',
+        reachable: true,
+      },
+    ),
+    forbid(
+      'hostaway-client-packages',
+      'Only src/hostaway calls Hostaway.',
+      { path: shipped, pathNot: '^src/hostaway/' },
+      { path: packages(['axios', 'opossum', '@types/opossum']) },
+    ),
+    forbid(
+      'queue-packages',
+      'Only src/queues and its backends know which queue runs underneath.',
+      { path: shipped, pathNot: queues },
+      { path: packages(['bullmq', 'bullmq-otel', 'ioredis']) },
+    ),
+    forbid(
+      'no-development-packages',
+      'What is shipped runs without development dependencies.',
+      { path: shipped },
+      { dependencyTypes: ['npm-dev'], pathNot: packages(['@types/[^/]+']) },
+    ),
+    forbid(
+      'no-optional-packages',
+      'What runs in production runs without optional dependencies.',
+      { path: production },
+      { dependencyTypes: ['npm-optional'] },
+    ),
+    forbid(
+      'no-undeclared-packages',
+      'A package that is imported stands in package.json.',
+      {},
+      { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    ),
+    forbid(
+      'no-unresolved-imports',
+      'An import that leads nowhere cannot be checked.',
+      {},
+      { couldNotResolve: true },
+    ),
+  ],
+  options: {
+    // TypeScript 7 has no interface for other tools, so another parser reads the sources.
+    parser: 'swc',
+    doNotFollow: { path: 'node_modules' },
+    preserveSymlinks: true,
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.mjs', '.cjs', '.js'],
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
+  },
+}
