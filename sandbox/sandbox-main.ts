@@ -1,0 +1,27 @@
+import { lineLog } from './event-log.ts'
+import { readSettings } from './settings.ts'
+import { startSandbox } from './start-sandbox.ts'
+
+const { settings, problems } = readSettings(process.env)
+if (problems.length > 0) {
+  lineLog('settings are wrong', { problems })
+  process.exit(1)
+}
+
+try {
+  const sandbox = await startSandbox(settings, lineLog)
+  const stop = () => {
+    void sandbox.close().then(() => process.exit(0))
+  }
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+} catch (error) {
+  const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+  const problem = isTaken
+    ? `Port ${settings.port} (SANDBOX_PORT) is taken`
+    : error instanceof Error
+      ? error.message
+      : String(error)
+  lineLog('sandbox did not start', { problem })
+  process.exit(1)
+}
