@@ -122,7 +122,9 @@ export class ConfigError extends Error {
   }
 }
 
-type Environment = Record<string, string | undefined>
+const databaseProtocols = ['postgres:', 'postgresql:']
+
+export type Environment = Record<string, string | undefined>
 
 /**
  * Reads and checks the settings. `provided` stands in for what the environment leaves unset
@@ -136,7 +138,7 @@ export function loadConfig(provided: Environment = {}, environment: Environment 
     problems.push(
       'DATABASE_URL is required here: a PostgreSQL URL (only `npm start` brings its own database)',
     )
-  } else checkUrl('DATABASE_URL', settings.DATABASE_URL, ['postgres:', 'postgresql:'], problems)
+  } else checkUrl('DATABASE_URL', settings.DATABASE_URL, databaseProtocols, problems)
   if (settings.REDIS_URL !== undefined)
     checkUrl('REDIS_URL', settings.REDIS_URL, ['redis:', 'rediss:'], problems)
   for (const name of ['PUBLIC_URL', 'HOSTAWAY_API_URL', 'OTEL_EXPORTER_OTLP_ENDPOINT'] as const) {
@@ -165,6 +167,16 @@ export function loadConfig(provided: Environment = {}, environment: Environment 
         ? undefined
         : { accountId, apiKey, webhookSecret: settings.HOSTAWAY_WEBHOOK_SECRET },
   }
+}
+
+/** The database's URL alone, for a command that needs nothing else (least of all the keys). */
+export function loadDatabaseUrl(environment: Environment = process.env): string {
+  const problems: string[] = []
+  const url = environment.DATABASE_URL ?? ''
+  if (url === '') problems.push('DATABASE_URL is required here: a PostgreSQL URL')
+  else checkUrl('DATABASE_URL', url, databaseProtocols, problems)
+  if (problems.length > 0) throw new ConfigError(problems)
+  return url
 }
 
 /** The settings as they may be logged: secrets only as "configured". */

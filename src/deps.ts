@@ -10,6 +10,7 @@ import { createLimiter, type Limiter } from './hostaway/limiter.ts'
 import { callsPerMinute, parseRateLimitProfile } from './hostaway/rate-limit-profile.ts'
 import type { QueueBackendOptions } from './queue-backend.ts'
 import { type JobQueues, openJobQueues } from './queues.ts'
+import { StartError } from './start-error.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
 import { createMetrics, type Metrics } from './telemetry/metrics.ts'
 import { startTracing } from './telemetry/tracing.ts'
@@ -39,12 +40,15 @@ const breakerWindowMs = 120_000
 export type DepsOptions = { role: string; log?: Logger; metrics?: Metrics }
 
 /** Acquires what a process needs, and releases what it got if that fails half way. Refuses an older schema. */
-export async function createDeps(
+export async function createDeps(config: Config, options: DepsOptions): Promise<Deps> {
+  return acquire((releases) => acquireDeps(config, options, releases))
+}
+
+async function acquireDeps(
   config: Config,
   { role, log: given, metrics: shared }: DepsOptions,
+  releases: AsyncDisposableStack,
 ): Promise<Deps> {
-  // Each resource is released where it is acquired; the stack runs the releases in reverse.
-  await using releases = new AsyncDisposableStack()
   const log = given ?? createLogger({ level: config.LOG_LEVEL, role })
   const metrics = shared ?? createMetrics()
   const vault = createVault(config.keyRing)
@@ -54,7 +58,7 @@ export async function createDeps(
 
   const pending = await pendingMigrations(config.DATABASE_URL)
   if (pending.length > 0) {
-    throw new Error(`The database lacks ${pending.join(', ')}; run \`npm run migrate\` first`)
+    throw new StartError(`The database lacks ${pending.join(', ')}; run \`npm run migrate\` first.`)
   }
   const onError = (error: Error) => log.warn({ err: error }, 'database.connection_lost')
   const url = config.DATABASE_URL

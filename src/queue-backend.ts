@@ -52,6 +52,7 @@ const lockMs = 15_000
 const stalledCheckMs = 5_000
 const stallsTolerated = 3
 const redisConnectMs = 5_000
+const moreAttemptsThanEver = 1_000_000
 
 /** The one place that chooses between Redis and PostgreSQL for the queues. */
 export function openQueueBackend(options: QueueBackendOptions): QueueBackend {
@@ -159,7 +160,7 @@ function queueHandle(open: () => AnyQueue, onError: (error: Error) => void): Que
           // The runner counts the attempts; BullMQ must never come to its own end of them.
           opts: {
             jobId,
-            attempts: Number.MAX_SAFE_INTEGER,
+            attempts: moreAttemptsThanEver,
             backoff: { type: 'custom' },
             removeOnComplete: true,
             removeOnFail: true,

@@ -6,6 +6,7 @@ import { refreshGauges } from '../src/gauges.ts'
 import { healthRoutes } from '../src/http/health.ts'
 import { useProblems } from '../src/http/problems.ts'
 import { inboundQueue } from '../src/queues.ts'
+import { listenOn } from '../src/start-error.ts'
 import { startInboundWorker } from './inbound-worker.ts'
 import { watchProgress } from './progress.ts'
 import { startUpkeep } from './upkeep-worker.ts'
@@ -39,7 +40,8 @@ async function start(deps: Deps, releases: AsyncDisposableStack): Promise<Runnin
       },
     ],
   })
-  await app.listen({ host: config.HOST, port: config.METRICS_PORT })
+  const address = { host: config.HOST, port: config.METRICS_PORT }
+  await listenOn(() => app.listen(address), { ...address, setting: 'METRICS_PORT' })
   releases.defer(() => app.close())
 
   const inbound = startInboundWorker(deps, inboundProgress.made)

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import { FileMigrationProvider, Migrator } from 'kysely/migration'
 import pg from 'pg'
+import { loadDatabaseUrl } from '../config.ts'
 
 const migrationFolder = path.join(import.meta.dirname, '../../migrations')
 
@@ -35,5 +36,15 @@ async function withMigrator<Result>(
     return await use(new Migrator({ db, provider: new FileMigrationProvider({ fs, path, migrationFolder }) }))
   } finally {
     await db.destroy()
+  }
+}
+
+if (import.meta.main) {
+  try {
+    const applied = await migrateToLatest(loadDatabaseUrl())
+    console.log(applied.length === 0 ? 'The schema is up to date.' : `Applied ${applied.join(', ')}.`)
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
+    process.exitCode = 1
   }
 }

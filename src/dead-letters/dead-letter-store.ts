@@ -2,7 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { v7 as uuid } from 'uuid'
 import type { Database, DeadLetterRow, DeadLetterStatus } from '../db/tables.ts'
 import type { FailureKind } from '../errors.ts'
-import type { QueueName } from '../telemetry/metrics.ts'
+import { type QueueName, queueNames } from '../telemetry/metrics.ts'
 
 export type NewDeadLetter = {
   tenantId: string | null
@@ -118,4 +118,18 @@ export async function countOpenDeadLetters(db: Kysely<Database>): Promise<number
     .where('status', '=', 'open')
     .executeTakeFirstOrThrow()
   return Number(row.count)
+}
+
+export async function findOpenDeadLetterOf(
+  db: Kysely<Database>,
+  subject: string,
+): Promise<DeadLetterRow | undefined> {
+  return db
+    .selectFrom('dead_letter_queue')
+    .selectAll()
+    .where('subject', '=', subject)
+    .where('status', '=', 'open')
+    .where('queue', 'in', [...queueNames])
+    .limit(1)
+    .executeTakeFirst()
 }

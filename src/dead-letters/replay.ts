@@ -1,8 +1,17 @@
 import type { Kysely } from 'kysely'
-import type { Database, DeadLetterRow } from '../db/tables.ts'
+import type { Database, DeadLetterRow, WebhookLogRow } from '../db/tables.ts'
 import { reopenWebhook } from '../inbound/webhook-log.ts'
 import type { JobQueues } from '../queues.ts'
-import { markReplayed } from './dead-letter-store.ts'
+import {
+  type DeadLetterFilter,
+  findOpenDeadLetterOf,
+  listDeadLetters,
+  markReplayed,
+} from './dead-letter-store.ts'
+
+type ReplayQueues = Pick<JobQueues, 'enqueueWebhookReplay'>
+
+const pageRows = 200
 
 /**
  * Lets a dead letter's job run again under a fresh id; false if somebody else did, or discarded it. The row and its
@@ -10,7 +19,7 @@ import { markReplayed } from './dead-letter-store.ts'
  */
 export async function replayDeadLetter(
   db: Kysely<Database>,
-  queues: Pick<JobQueues, 'enqueueWebhookReplay'>,
+  queues: ReplayQueues,
   letter: DeadLetterRow,
 ): Promise<boolean> {
   const { webhookId } = letter.payload
@@ -19,6 +28,41 @@ export async function replayDeadLetter(
     if (webhookId !== undefined) await reopenWebhook(trx, webhookId)
     return true
   })
-  if (replayed && webhookId !== undefined) await queues.enqueueWebhookReplay(webhookId).catch(() => undefined)
+  if (replayed && webhookId !== undefined) await enqueue(queues, webhookId)
   return replayed
+}
+
+/** Replays every open dead letter that matches and was there when it began; returns how many it replayed itself. */
+export async function replayAll(
+  db: Kysely<Database>,
+  queues: ReplayQueues,
+  filter: Omit<DeadLetterFilter, 'status' | 'limit' | 'before'>,
+): Promise<number> {
+  let count = 0
+  let before: string | undefined
+  for (;;) {
+    // Backwards through the ids, so that a letter that fails again meanwhile is not met twice.
+    const page = await listDeadLetters(db, { ...filter, status: 'open', before, limit: pageRows })
+    for (const letter of page.slice(0, pageRows)) {
+      if (await replayDeadLetter(db, queues, letter)) count += 1
+      before = letter.id
+    }
+    if (page.length <= pageRows) return count
+  }
+}
+
+/** Processes a webhook once more, and closes the dead letter it may have left. Safe to repeat. */
+export async function replayWebhook(
+  db: Kysely<Database>,
+  queues: ReplayQueues,
+  webhook: Pick<WebhookLogRow, 'id'>,
+): Promise<void> {
+  const letter = await findOpenDeadLetterOf(db, webhook.id)
+  if (letter !== undefined && (await replayDeadLetter(db, queues, letter))) return
+  await reopenWebhook(db, webhook.id)
+  await enqueue(queues, webhook.id)
+}
+
+async function enqueue(queues: ReplayQueues, webhookId: string): Promise<void> {
+  await queues.enqueueWebhookReplay(webhookId).catch(() => undefined)
 }

@@ -60,6 +60,11 @@ export function tenantScope(request: FastifyRequest): string | undefined {
   return request.caller.tenantId ?? undefined
 }
 
+/** Whether the caller has a role or one above it. */
+export function hasRole(request: FastifyRequest, role: Role): boolean {
+  return rolesWithin[request.caller.role].includes(role)
+}
+
 async function identify(
   request: FastifyRequest,
   adminDigest: Buffer | undefined,

@@ -41,12 +41,17 @@ export async function findConflict(
   })
 }
 
+/** What the events of one reservation have in common; they are delivered in order. */
+export function reservationSubject(reservation: { connectionId: string; externalId: string }): string {
+  return `reservation:${reservation.connectionId}:${reservation.externalId}`
+}
+
 /** The events other services hear of a change; none where nothing they can see changed. */
 export function eventsOfChange(change: ReservationChange): NewOutboxEvent[] {
   const event = (type: OutboxEventType, data: Record<string, unknown>): NewOutboxEvent => ({
     tenantId: change.connection.tenantId,
     connectionId: change.connection.id,
-    subject: `reservation:${change.connection.id}:${change.externalId}`,
+    subject: reservationSubject({ connectionId: change.connection.id, externalId: change.externalId }),
     type,
     data,
   })

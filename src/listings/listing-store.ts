@@ -1,4 +1,4 @@
-import { type Kysely, sql, type Transaction } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Database, ListingRow } from '../db/tables.ts'
 import type { Listing } from '../hostaway/wire/listing.ts'
 
@@ -50,6 +50,7 @@ export async function upsertListings(
       })),
     )
     .onConflict((conflict) =>
+      // An answer that does not tell the units would read as one.
       conflict.columns(['connection_id', 'listing_id']).doUpdateSet({
         name: sql`excluded.name`,
         currency: sql`coalesce(excluded.currency, listings.currency)`,
@@ -89,34 +90,15 @@ export async function listListings(
   return query.execute()
 }
 
-export async function unitExists(
+/** The listings that stand for a unit of a tenant; none where the unit is not known. */
+export async function listListingsOfUnit(
   db: Kysely<Database>,
   scope: { tenantId: string; unitId: string },
-): Promise<boolean> {
-  const row = await db
+): Promise<ListingRow[]> {
+  return db
     .selectFrom('listings')
-    .select('listing_id')
+    .selectAll()
     .where('tenant_id', '=', scope.tenantId)
     .where('unit_id', '=', scope.unitId)
-    .limit(1)
-    .executeTakeFirst()
-  return row !== undefined
-}
-
-/** Assigns a listing to a unit; the caller holds a transaction. Returns the row, undefined if there is no such listing. */
-export async function assignUnit(
-  trx: Transaction<Database>,
-  listing: { connectionId: string; listingId: string; unitId: string; commissionRate: string | undefined },
-): Promise<ListingRow | undefined> {
-  return trx
-    .updateTable('listings')
-    .set({
-      unit_id: listing.unitId,
-      ...(listing.commissionRate === undefined ? {} : { commission_rate: listing.commissionRate }),
-      updated_at: sql<Date>`now()`,
-    })
-    .where('connection_id', '=', listing.connectionId)
-    .where('listing_id', '=', listing.listingId)
-    .returningAll()
-    .executeTakeFirst()
+    .execute()
 }

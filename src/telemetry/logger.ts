@@ -29,6 +29,7 @@ export function createLogger(options: {
     level: options.level,
     base: { role: options.role, pid: process.pid },
     timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
     redact: {
       paths: secretNames.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
       censor: '[redacted]',

@@ -39,5 +39,8 @@ export async function startTracing(endpoint: string | undefined, role: string): 
   // Without a propagator the trace breaks silently between the request and the job.
   propagation.setGlobalPropagator(new core.W3CTraceContextPropagator())
   trace.setGlobalTracerProvider(provider)
-  return { queueTelemetry: new otel.BullMQOtel({ tracerName: 'hostaway-connector' }), flush: () => provider.shutdown() }
+  return {
+    queueTelemetry: new otel.BullMQOtel({ tracerName: 'hostaway-connector' }),
+    flush: () => provider.shutdown(),
+  }
 }

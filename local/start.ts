@@ -1,0 +1,28 @@
+import { loadConfig } from '../src/config.ts'
+import { migrateToLatest } from '../src/db/migrate.ts'
+import { runProcess } from '../src/run-process.ts'
+import { startApi } from '../src/start-api.ts'
+import { generateKeyRingEntry } from '../src/vault.ts'
+import { startWorkers } from '../workers/start-workers.ts'
+import { dataFolder, provideDatabase } from './local-database.ts'
+
+// The API and the workers in one process; with DATABASE_URL unset, on a database of its own.
+await runProcess(
+  'all',
+  async (releases) => {
+    if (process.env.DATABASE_URL) {
+      const config = loadConfig()
+      await migrateToLatest(config.DATABASE_URL)
+      return config
+    }
+    // What is wrong with the settings is said before a database is started.
+    loadConfig({ DATABASE_URL: 'postgres://embedded', ENCRYPTION_KEYS: generateKeyRingEntry('check') })
+    return loadConfig(await provideDatabase(releases, { folder: dataFolder }))
+  },
+  async (deps, releases) => {
+    const workers = await startWorkers(deps)
+    releases.defer(() => workers.close())
+    const app = await startApi(deps)
+    releases.defer(() => app.close())
+  },
+)

@@ -1,0 +1,105 @@
+import rateLimit from '@fastify/rate-limit'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import { approvalRoutes } from './approvals/approval-routes.ts'
+import { timelineOf } from './booking-timeline.ts'
+import { bookingRoutes } from './bookings/booking-routes.ts'
+import { unitCalendarRoutes } from './bookings/unit-calendar-routes.ts'
+import { createConnectionCache } from './connections/connection-cache.ts'
+import { connectionListingRoutes } from './connections/connection-listing-routes.ts'
+import { connectionRoutes } from './connections/connection-routes.ts'
+import { pingDatabase } from './db/leader-lock.ts'
+import { deadLetterRoutes } from './dead-letters/dead-letter-routes.ts'
+import { replayWebhook } from './dead-letters/replay.ts'
+import type { Deps } from './deps.ts'
+import { refreshGauges } from './gauges.ts'
+import { useApiAuth } from './http/api-auth.ts'
+import { healthRoutes } from './http/health.ts'
+import { useProblems } from './http/problems.ts'
+import { createWebhookInbox } from './inbound/webhook-inbox.ts'
+import { webhookLogRoutes } from './inbound/webhook-log-routes.ts'
+import { webhookRoutes } from './inbound/webhook-route.ts'
+import { feedRoutes } from './outbox/feed-routes.ts'
+import { findApiTokenOwner } from './tenants/api-token-store.ts'
+import { tenantRoutes } from './tenants/tenant-routes.ts'
+
+const bodyLimitBytes = 5 * 1_048_576
+const slowestRequestMs = 30_000
+const keepAliveMs = 75_000
+const failuresPerMinute = 300
+
+/** Every route of the product, mounted; it never listens. Closing it drains what was accepted. */
+export async function createApp(deps: Deps): Promise<FastifyInstance> {
+  const { config, db, log, metrics, queues, vault } = deps
+  const loggerInstance: FastifyBaseLogger = log
+  const app = fastify({
+    loggerInstance,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: bodyLimitBytes,
+    requestTimeout: slowestRequestMs,
+    keepAliveTimeout: keepAliveMs,
+    ajv: { customOptions: { allErrors: true, coerceTypes: 'array', removeAdditional: false } },
+  })
+  useProblems(app)
+  await app.register(swagger, {
+    openapi: {
+      info: {
+        title: 'Hostaway connector',
+        version: '0.1.0',
+        description:
+          'Keeps TVL and Hostaway in step. Errors are RFC 9457 problem documents with a stable `code`.',
+      },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+    },
+  })
+  await app.register(swaggerUi, { routePrefix: '/docs' })
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  await app.register(rateLimit, { global: false })
+
+  const connections = createConnectionCache({ db: deps.ingressDb, vault, log })
+  const inbox = createWebhookInbox({ db: deps.ingressDb, queues, log })
+  app.addHook('onClose', async () => {
+    await inbox.close()
+    connections.close()
+  })
+  await app.register(webhookRoutes, {
+    connections,
+    inbox,
+    metrics,
+    timeoutMs: config.HOSTAWAY_WEBHOOK_TIMEOUT_MS,
+  })
+  await app.register(healthRoutes, {
+    metrics,
+    refreshGauges: () => refreshGauges(deps),
+    // The queue is not needed to accept webhooks: what cannot be enqueued now is swept later.
+    readiness: [{ name: 'database', check: async () => void (await pingDatabase(db)) }],
+  })
+  await app.register(apiRoutes, { prefix: '/v1', deps })
+  return app
+}
+
+async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
+  const { config, db, queues, vault, client, log } = deps
+  const countFailure = app.createRateLimit({ max: failuresPerMinute, timeWindow: 60_000 })
+  useApiAuth(app, {
+    adminToken: config.ADMIN_API_TOKEN,
+    findOwner: (token) => findApiTokenOwner(db, token),
+    async tooManyFailures(request) {
+      const limit = await countFailure(request)
+      return !limit.isAllowed && limit.isExceeded
+    },
+  })
+  app.addHook('onRoute', (route) => {
+    route.schema = { security: [{ token: [] }], ...route.schema }
+  })
+  await app.register(tenantRoutes, { db })
+  await app.register(connectionRoutes, { db, vault, client, log, publicUrl: config.PUBLIC_URL })
+  await app.register(connectionListingRoutes, { db })
+  await app.register(bookingRoutes, { db, timelineOf: (booking) => timelineOf(db, booking) })
+  await app.register(unitCalendarRoutes, { db })
+  await app.register(approvalRoutes, { db })
+  await app.register(webhookLogRoutes, { db, replay: (webhook) => replayWebhook(db, queues, webhook) })
+  await app.register(deadLetterRoutes, { db, queues })
+  await app.register(feedRoutes, { db })
+}

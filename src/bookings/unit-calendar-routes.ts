@@ -1,0 +1,87 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Kysely } from 'kysely'
+import { Type } from 'typebox'
+import type { BlockRow, Database } from '../db/tables.ts'
+import { notFound, Problem } from '../http/problems.ts'
+import { listListingsOfUnit } from '../listings/listing-store.ts'
+import { requireTenant } from '../tenants/require-tenant.ts'
+import { listBlocksOfUnit } from './block-store.ts'
+import { addDays, DayText, daysBetween, requireDay } from './plain-day.ts'
+
+const defaultDays = 90
+const mostDays = 1_100
+
+const CalendarDay = Type.Object({
+  date: Type.String(),
+  booked: Type.Boolean({ description: 'Every unit is held on this night.' }),
+  bookingId: Type.Union([Type.String(), Type.Null()], {
+    description:
+      'The (first) booking that holds this night; null also where a reservation waits for approval.',
+  }),
+  heldUnits: Type.Integer(),
+  units: Type.Integer(),
+  wished: Type.Record(Type.String(), Type.Unknown()),
+  pushed: Type.Record(Type.String(), Type.Unknown()),
+  pending: Type.Boolean(),
+})
+
+/** The calendar of a unit: which nights are held, and by what. */
+export const unitCalendarRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = async (
+  app,
+  { db },
+) => {
+  app.get(
+    '/units/:unitId/calendar',
+    {
+      config: { roles: ['viewer', 'service'] },
+      schema: {
+        tags: ['Bookings'],
+        summary: 'Show the calendar of a unit',
+        description: `Both ends inclusive; without them the ${defaultDays} days from today (UTC).`,
+        params: Type.Object({ unitId: Type.String() }),
+        querystring: Type.Object({
+          tenant: Type.Optional(Type.String()),
+          from: Type.Optional(DayText),
+          to: Type.Optional(DayText),
+        }),
+        response: { 200: Type.Object({ data: Type.Array(CalendarDay) }) },
+      },
+    },
+    async (request) => {
+      const tenant = await requireTenant(db, request, request.query.tenant)
+      const { from, to } = rangeOf(request.query)
+      const scope = { tenantId: tenant.id, unitId: request.params.unitId }
+      const listings = await listListingsOfUnit(db, scope)
+      if (listings.length === 0) throw notFound(`Unit ${scope.unitId}`)
+      const units = Math.max(...listings.map((listing) => listing.unit_count))
+      const blocks = await listBlocksOfUnit(db, { ...scope, from, to })
+      return { data: daysBetween(from, to).map((date) => toCalendarDay(date, units, blocks)) }
+    },
+  )
+}
+
+function rangeOf(query: { from?: string; to?: string }): { from: string; to: string } {
+  const from = requireDay('from', query.from ?? new Date().toISOString().slice(0, 10))
+  const to = requireDay('to', query.to ?? addDays(from, defaultDays - 1))
+  if (to < from || addDays(from, mostDays) < to) {
+    throw new Problem(422, 'VALIDATION_FAILED', 'The range is not valid', [
+      { field: 'to', message: `must be from \`from\` to at most ${mostDays} days after it` },
+    ])
+  }
+  return { from, to }
+}
+
+function toCalendarDay(date: string, units: number, blocks: BlockRow[]) {
+  const holding = blocks.filter((block) => block.first_night <= date && date < block.departure)
+  const heldUnits = holding.reduce((sum, block) => sum + block.unit_count, 0)
+  return {
+    date,
+    booked: heldUnits >= units,
+    bookingId: holding.find((block) => block.booking_id !== null)?.booking_id ?? null,
+    heldUnits,
+    units,
+    wished: {},
+    pushed: {},
+    pending: false,
+  }
+}

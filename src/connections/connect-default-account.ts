@@ -1,0 +1,38 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { Problem } from '../http/problems.ts'
+import { ensureTenant } from '../tenants/tenant-store.ts'
+import { type ConnectDeps, connect } from './connect.ts'
+
+const tenantSlug = 'default'
+const firstRetryMs = 5_000
+const longestRetryMs = 300_000
+
+/**
+ * Connects the tenant `default` to the account of the settings, and tries again while Hostaway is away. Safe at every
+ * start: an existing connection keeps its webhook. Never rejects; what is wrong is logged.
+ */
+export async function connectDefaultAccount(
+  deps: ConnectDeps,
+  account: { accountId: string; apiKey: string; webhookSecret: string | undefined },
+  stopped: AbortSignal,
+): Promise<void> {
+  for (let retryMs = firstRetryMs; !stopped.aborted; retryMs = Math.min(retryMs * 2, longestRetryMs)) {
+    try {
+      const tenant = await ensureTenant(deps.db, tenantSlug)
+      const { connection } = await connect(deps, tenant, {
+        ...account,
+        autoImport: true,
+        autoMapListings: true,
+        webhookAuth: 'basic',
+        alertingEmailAddress: null,
+      })
+      deps.log.info({ connectionId: connection.id, tenant: tenantSlug }, 'connection.default_connected')
+      return
+    } catch (error) {
+      if (stopped.aborted) return
+      deps.log.error({ err: error, tenant: tenantSlug }, 'connection.default_failed')
+      if (error instanceof Problem && error.status < 500) return
+    }
+    await delay(retryMs, undefined, { signal: stopped }).catch(() => undefined)
+  }
+}

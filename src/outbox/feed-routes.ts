@@ -1,0 +1,56 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Kysely } from 'kysely'
+import { Type } from 'typebox'
+import type { Database } from '../db/tables.ts'
+import { tenantScope } from '../http/api-auth.ts'
+import { Problem } from '../http/problems.ts'
+import { isEventId, readEvents } from './outbox-store.ts'
+
+const Event = Type.Object({
+  id: Type.String({ description: 'Position in the feed; pass the last one as `after`.' }),
+  type: Type.String(),
+  time: Type.String(),
+  data: Type.Record(Type.String(), Type.Unknown()),
+})
+
+/** The outbox as a feed that is read at one's own pace. */
+export const feedRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = async (app, { db }) => {
+  app.get(
+    '/feed',
+    {
+      config: { roles: ['viewer', 'service'] },
+      schema: {
+        tags: ['Bookings'],
+        summary: 'Read events in order',
+        description:
+          'Events after the one with the id `after`, oldest first; `nextCursor` is the `after` of the next read, also where nothing new was there. `firstNight` and `departure` are the first night held and the day of departure.',
+        querystring: Type.Object({
+          after: Type.Optional(Type.String({ maxLength: 40 })),
+          limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
+        }),
+        response: {
+          200: Type.Object({
+            data: Type.Array(Event),
+            nextCursor: Type.Union([Type.String(), Type.Null()]),
+          }),
+        },
+      },
+    },
+    async (request) => {
+      const { after, limit } = request.query
+      if (after !== undefined && !isEventId(after)) {
+        throw new Problem(422, 'INVALID_CURSOR', '`after` must be the id of an event of this feed')
+      }
+      const events = await readEvents(db, { tenantId: tenantScope(request), after, limit })
+      return {
+        data: events.map(({ id, type, time, data }) => ({
+          id,
+          type,
+          time: time.toISOString(),
+          data: data as Record<string, unknown>,
+        })),
+        nextCursor: events.at(-1)?.id ?? after ?? null,
+      }
+    },
+  )
+}

@@ -1,0 +1,12 @@
+import { loadConfig } from './config.ts'
+import { runProcess } from './run-process.ts'
+import { startApi } from './start-api.ts'
+
+await runProcess(
+  'api',
+  () => loadConfig(),
+  async (deps, releases) => {
+    const app = await startApi(deps)
+    releases.defer(() => app.close())
+  },
+)

@@ -1,0 +1,22 @@
+import type { FastifyInstance } from 'fastify'
+import { createApp } from './app.ts'
+import { connectDefaultAccount } from './connections/connect-default-account.ts'
+import type { Deps } from './deps.ts'
+import { listenOn } from './start-error.ts'
+
+/** Serves the API; resolves once it listens. Closing the app answers what is in flight first. */
+export async function startApi(deps: Deps): Promise<FastifyInstance> {
+  const { config, log } = deps
+  const app = await createApp(deps)
+  const stopping = new AbortController()
+  app.addHook('onClose', async () => stopping.abort())
+  const address = { host: config.HOST, port: config.PORT }
+  await listenOn(() => app.listen(address), { ...address, setting: 'PORT' })
+  log.info({ url: config.PUBLIC_URL, ...address }, 'api.listening')
+  if (config.defaultAccount !== undefined) {
+    // After listening: Hostaway tests a new webhook at once.
+    const connecting = { ...deps, publicUrl: config.PUBLIC_URL }
+    void connectDefaultAccount(connecting, config.defaultAccount, stopping.signal)
+  }
+  return app
+}

@@ -1,0 +1,87 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Kysely } from 'kysely'
+import { Type } from 'typebox'
+import type { Database } from '../db/tables.ts'
+import { tenantScope } from '../http/api-auth.ts'
+import { isUuid } from '../http/paging.ts'
+import { notFound, Problem } from '../http/problems.ts'
+import { createApiToken, revokeApiToken } from './api-token-store.ts'
+import { requireTenant } from './require-tenant.ts'
+import { insertTenant } from './tenant-store.ts'
+
+const Slug = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$', description: 'Short name in lower case.' })
+const Name = Type.String({ minLength: 1, maxLength: 200 })
+const tags = ['Tenants and tokens']
+
+/** Tenants, and the tokens with which their services call this API. */
+export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = async (app, { db }) => {
+  app.post(
+    '/tenants',
+    {
+      config: { roles: ['admin'] },
+      schema: {
+        tags,
+        summary: 'Create a tenant',
+        body: Type.Object({ slug: Slug, name: Name }, { additionalProperties: false }),
+        response: { 201: Type.Object({ id: Type.String(), slug: Type.String(), name: Type.String() }) },
+      },
+    },
+    async (request, reply) => {
+      const tenant = await insertTenant(db, request.body)
+      if (tenant === undefined)
+        throw new Problem(409, 'TENANT_EXISTS', `Tenant ${request.body.slug} exists already`)
+      return reply.code(201).send(tenant)
+    },
+  )
+
+  app.post(
+    '/tokens',
+    {
+      config: { roles: ['owner'] },
+      schema: {
+        tags,
+        summary: 'Create an API token; it is shown once',
+        description:
+          'An owner makes tokens of its own tenant; only an admin makes tokens of any, and other admins.',
+        body: Type.Object(
+          {
+            tenant: Type.Optional(Slug),
+            role: Type.Enum(['admin', 'owner', 'manager', 'viewer', 'service']),
+            name: Name,
+          },
+          { additionalProperties: false },
+        ),
+        response: { 201: Type.Object({ id: Type.String(), token: Type.String() }) },
+      },
+    },
+    async (request, reply) => {
+      const { role, name, tenant: slug } = request.body
+      const { caller } = request
+      if (role === 'admin') {
+        if (caller.role !== 'admin') throw new Problem(403, 'FORBIDDEN', 'Only an admin makes admin tokens')
+        return reply.code(201).send(await createApiToken(db, { tenantId: null, role, name }))
+      }
+      const tenant = await requireTenant(db, request, slug)
+      return reply.code(201).send(await createApiToken(db, { tenantId: tenant.id, role, name }))
+    },
+  )
+
+  app.delete(
+    '/tokens/:id',
+    {
+      config: { roles: ['owner'] },
+      schema: {
+        tags,
+        summary: 'Revoke an API token',
+        params: Type.Object({ id: Type.String() }),
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      const { id } = request.params
+      const scope = { id, tenantId: tenantScope(request) ?? null }
+      if (!isUuid(id) || !(await revokeApiToken(db, scope))) throw notFound('The token')
+      return reply.code(204).send(null)
+    },
+  )
+}

@@ -1,0 +1,12 @@
+import { loadConfig } from '../src/config.ts'
+import { runProcess } from '../src/run-process.ts'
+import { startWorkers } from './start-workers.ts'
+
+await runProcess(
+  'worker',
+  () => loadConfig(),
+  async (deps, releases) => {
+    const workers = await startWorkers(deps)
+    releases.defer(() => workers.close())
+  },
+)
