@@ -6,6 +6,8 @@ import type { QueueName } from './telemetry/metrics.ts'
 export type InboundJob = { webhookId: string }
 
 export const inboundQueue = 'inbound' satisfies QueueName
+/** Not a queue of jobs but of timers; it has a name for its metrics only. */
+export const upkeepQueue = 'upkeep' satisfies QueueName
 const processWebhook = 'process-webhook'
 
 /** The producers' side of every queue. Each call fails fast while the backend is away; nobody needs it to succeed, the sweep repairs it. */

@@ -5,22 +5,29 @@ import type { Deps } from '../src/deps.ts'
 import { refreshGauges } from '../src/gauges.ts'
 import { healthRoutes } from '../src/http/health.ts'
 import { useProblems } from '../src/http/problems.ts'
-import { inboundQueue } from '../src/queues.ts'
+import { inboundQueue, upkeepQueue } from '../src/queues.ts'
 import { listenOn } from '../src/start-error.ts'
 import { startInboundWorker } from './inbound-worker.ts'
 import { watchProgress } from './progress.ts'
-import { startUpkeep } from './upkeep-worker.ts'
+import { defaultUpkeepTimes, startUpkeep, type UpkeepTimes } from './upkeep-worker.ts'
 
 const stalledAfterSeconds = 120
 
 export type RunningWorkers = { close(): Promise<void> }
 
 /** Starts every worker of a process and, on METRICS_PORT, what its operators look at. */
-export async function startWorkers(deps: Deps): Promise<RunningWorkers> {
-  return acquire((releases) => start(deps, releases))
+export async function startWorkers(
+  deps: Deps,
+  upkeepTimes: UpkeepTimes = defaultUpkeepTimes,
+): Promise<RunningWorkers> {
+  return acquire((releases) => start(deps, upkeepTimes, releases))
 }
 
-async function start(deps: Deps, releases: AsyncDisposableStack): Promise<RunningWorkers> {
+async function start(
+  deps: Deps,
+  upkeepTimes: UpkeepTimes,
+  releases: AsyncDisposableStack,
+): Promise<RunningWorkers> {
   const { config, log, metrics, queues, db } = deps
   const inboundProgress = watchProgress(metrics, inboundQueue, queues)
   releases.defer(async () => inboundProgress.close())
@@ -46,7 +53,11 @@ async function start(deps: Deps, releases: AsyncDisposableStack): Promise<Runnin
 
   const inbound = startInboundWorker(deps, inboundProgress.made)
   releases.defer(() => inbound.close())
-  const upkeep = startUpkeep(deps, () => metrics.workerLastProgress.set({ queue: 'upkeep' }, 0))
+  const upkeep = startUpkeep(
+    deps,
+    () => metrics.workerLastProgress.set({ queue: upkeepQueue }, 0),
+    upkeepTimes,
+  )
   releases.defer(() => upkeep.close())
   log.info({ concurrency: config.WORKER_CONCURRENCY, metricsPort: config.METRICS_PORT }, 'worker.started')
   return { close: () => releases.disposeAsync() }

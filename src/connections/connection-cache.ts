@@ -4,7 +4,7 @@ import type { Database } from '../db/tables.ts'
 import { isUuid } from '../http/paging.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Vault } from '../vault.ts'
-import { readWebhookReceivers, type WebhookReceiver } from './connection-store.ts'
+import { readWebhookReceivers, type WebhookReceiver } from './webhook-receiver-store.ts'
 
 /** Finds the receiver of a webhook without a query per request. */
 export type ConnectionCache = {

@@ -1,5 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import type { WebhookReceiver } from '../connections/connection-store.ts'
+import type { WebhookReceiver } from '../connections/webhook-receiver-store.ts'
 
 export type WebhookCredentials = {
   authorization: string | undefined

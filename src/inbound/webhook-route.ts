@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { v7 as uuid } from 'uuid'
 import type { ConnectionCache } from '../connections/connection-cache.ts'
-import type { WebhookReceiver } from '../connections/connection-store.ts'
+import type { WebhookReceiver } from '../connections/webhook-receiver-store.ts'
 import { withoutCardData } from '../hostaway/wire/card-data.ts'
 import {
   isRegistrationPing,

@@ -7,7 +7,7 @@ export type QueueBackend =
 
 /** The queue backends of this test run: PostgreSQL always, Redis where one was found. */
 export function queueBackends(): QueueBackend[] {
-  const prefix = () => `test-${randomBytes(6).toString('hex')}`
+  const prefix = () => `test_${randomBytes(6).toString('hex')}`
   const backends: QueueBackend[] = [{ name: 'postgres', redisUrl: undefined, prefix: prefix() }]
   const redisUrl = process.env.TEST_REDIS_URL
   if (redisUrl !== undefined) backends.push({ name: 'redis', redisUrl, prefix: prefix() })

@@ -1,0 +1,57 @@
+import { type Kysely, sql } from 'kysely'
+import type { Database, WebhookAuth } from '../db/tables.ts'
+import type { Vault } from '../vault.ts'
+
+const table = 'hostaway_connections'
+
+/** What the ingress needs to authenticate and route a webhook. */
+export type WebhookReceiver = {
+  id: string
+  tenantId: string
+  accountId: string
+  webhookAuth: WebhookAuth
+  login: string | null
+  password: string | null
+  hmacSecret: string | null
+}
+
+/** Receivers by connection id or by account id, without the disconnected ones. */
+export async function readWebhookReceivers(
+  db: Kysely<Database>,
+  vault: Vault,
+  by: { ids: string[] } | { accountId: string },
+): Promise<WebhookReceiver[]> {
+  let query = db
+    .selectFrom('hostaway_connections')
+    .select([
+      'id',
+      'tenant_id',
+      'account_id',
+      'webhook_auth',
+      'webhook_login_sealed',
+      'webhook_password_sealed',
+      'webhook_hmac_secret_sealed',
+    ])
+    .where('status', '<>', 'disconnected')
+  query =
+    'ids' in by
+      ? query.where('id', '=', sql<string>`any(${by.ids}::uuid[])`)
+      : query.where('channel', '=', 'hostaway').where('account_id', '=', by.accountId)
+  return (await query.execute()).map((row) => {
+    const open = (
+      column: 'webhook_login_sealed' | 'webhook_password_sealed' | 'webhook_hmac_secret_sealed',
+    ) => {
+      const sealed = row[column]
+      return sealed === null ? null : vault.open(sealed, { table, column, row: row.id })
+    }
+    return {
+      id: row.id,
+      tenantId: row.tenant_id,
+      accountId: row.account_id,
+      webhookAuth: row.webhook_auth,
+      login: open('webhook_login_sealed'),
+      password: open('webhook_password_sealed'),
+      hmacSecret: open('webhook_hmac_secret_sealed'),
+    }
+  })
+}
