@@ -37,6 +37,7 @@ export function addPipeline(app: FastifyInstance, world: World): void {
     )
     const account = token.accountId === null ? null : (world.accounts.find(token.accountId) ?? null)
     passages.set(request, { call, isAuthorised: token.isUsable, account, lateFaults: [] })
+    reply.raw.once('close', () => closeCall(call, reply))
     const down = world.faults.takeDown(call)
     if (down) {
       call.faultIds.push(down.id)
@@ -78,18 +79,16 @@ export function addPipeline(app: FastifyInstance, world: World): void {
     return spoilt
   })
 
-  app.addHook('onResponse', async (request, reply) => {
-    const call = passages.get(request)?.call
-    if (!call) return
-    call.durationMs = Date.now() - call.arrivedAtMs
-    if (call.outcome !== 'pending') return
-    const isComplete = reply.raw.writableFinished
-    call.outcome = isComplete ? 'answered' : 'abandoned'
-    if (isComplete) call.status = reply.statusCode
-  })
-
   app.setErrorHandler((error, request, reply) => failFor(world, error, request, reply))
   app.setNotFoundHandler((_request, reply) => failWithMessage(reply, 404, 'Resource not found'))
+}
+
+function closeCall(call: Call, reply: FastifyReply): void {
+  call.durationMs = Date.now() - call.arrivedAtMs
+  if (call.outcome !== 'pending') return
+  const isComplete = reply.raw.writableFinished
+  call.outcome = isComplete ? 'answered' : 'abandoned'
+  if (isComplete) call.status = reply.raw.statusCode
 }
 
 function tokenOf(
