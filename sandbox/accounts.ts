@@ -117,6 +117,13 @@ export function listingOf(account: Account, listingId: number): StoredListing {
   return listing
 }
 
+/** Like `listingOf`, for writes: an archived listing takes none. */
+export function writableListingOf(account: Account, listingId: number): StoredListing {
+  const listing = listingOf(account, listingId)
+  if (listing.body.specialStatus === 'archived') throw new InvalidInput('The listing is archived')
+  return listing
+}
+
 export function reservationOf(account: Account, reservationId: number): StoredReservation {
   const reservation = account.reservations.get(reservationId)
   if (!reservation) throw new NotFound()

@@ -113,7 +113,7 @@ test('nobody books blocked or taken nights unless forced', async (t) => {
 })
 
 test('a new reservation shows in the calendar only after the delay', async (t) => {
-  const { control, listingId, statuses } = await openCalendar(t, { reservedDelayMs: 300, timeScale: 1 })
+  const { control, listingId, statuses } = await openCalendar(t, { reservedDelayMs: 1_000, timeScale: 1 })
   const stay = { listingMapId: listingId, arrivalDate: '2027-05-10', departureDate: '2027-05-11' }
   await control.book(accountId, stay)
   assert.deepEqual(await statuses('2027-05-10', '2027-05-10'), ['available'])

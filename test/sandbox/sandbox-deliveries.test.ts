@@ -87,7 +87,7 @@ test('messages and tasks are announced', async (t) => {
 })
 
 test('5xx, 429 and silence are retried with the same body, at most three times', async (t) => {
-  const { control, receiver } = await openHook(t, { deliveryTimeoutMs: 150, timeScale: 0.0002 })
+  const { control, receiver } = await openHook(t, { deliveryTimeoutMs: 500, timeScale: 0.0002 })
   receiver.statuses.push(500, 429, 0)
   const { id } = await control.book(accountId)
   await control.whenDelivered()

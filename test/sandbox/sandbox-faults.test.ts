@@ -75,14 +75,17 @@ test('a dropped call has its effect or not, as asked for', async (t) => {
 test('a slow call has its effect even when the caller has given up', async (t) => {
   const { sandbox, control, api } = await openSandbox(t)
   const id = (await api<Listing[]>('GET', '/listings')).body.result[0]?.id
-  await control.injectFault({ kind: 'latency', latencyMs: 200, method: 'PUT', count: 1 })
+  await control.injectFault({ kind: 'latency', latencyMs: 500, method: 'PUT', count: 1 })
   const { token } = await requestToken(sandbox.apiUrl, accountId, 'sandbox-key-10001')
+  const caller = new AbortController()
   const given = fetch(`${sandbox.apiUrl}/listings/${id}`, {
     method: 'PUT',
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
     body: JSON.stringify({ name: 'Late' }),
-    signal: AbortSignal.timeout(50),
+    signal: caller.signal,
   })
+  await until(async () => (await control.calls({ method: 'PUT' })).length === 1)
+  caller.abort()
   await assert.rejects(given)
   await until(async () => (await api<Listing>('GET', `/listings/${id}`)).body.result.name === 'Late')
   await until(async () => (await control.calls({ method: 'PUT' }))[0]?.outcome === 'abandoned')

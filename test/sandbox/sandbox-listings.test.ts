@@ -34,9 +34,14 @@ test('an empty array deletes its rows even when the update is refused, which com
   assert.deepEqual([after.listingImages, after.name], [[], before?.name])
 })
 
-test('an archived listing refuses changes', async (t) => {
+test('an archived listing refuses changes to itself, its calendar and new reservations', async (t) => {
   const { api } = await openSandbox(t)
   const id = (await api<Listing[]>('GET', '/listings')).body.result[0]?.id
   await api('PUT', `/listings/${id}`, { specialStatus: 'archived' })
   assert.equal((await api('PUT', `/listings/${id}`, { name: 'New' })).body.status, 'fail')
+  const calendar = { startDate: '2027-05-01', endDate: '2027-05-01', isAvailable: 0 }
+  assert.equal((await api('PUT', `/listings/${id}/calendar`, calendar)).body.status, 'fail')
+  const stay = { listingMapId: id, channelId: 2000, arrivalDate: '2027-05-01', departureDate: '2027-05-02' }
+  assert.equal((await api('POST', '/reservations', stay)).body.status, 'fail')
+  assert.equal((await api('GET', `/listings/${id}/calendar`)).body.status, 'success')
 })

@@ -39,7 +39,7 @@ test('without a usable token every route answers 403, even one that does not exi
 })
 
 test('a token works only after its delay', async (t) => {
-  const { api } = await openSandbox(t, { tokenDelayMs: 250 })
+  const { api } = await openSandbox(t, { tokenDelayMs: 1_000 })
   assert.equal((await api('GET', '/listings')).status, 403)
   await until(async () => (await api('GET', '/listings')).status === 200)
 })
