@@ -26,6 +26,8 @@ export type StoredListing = {
   days: Map<string, WrittenDay>
   /** Which reservations hold which night, whatever the calendar shows yet. */
   nights: Map<string, Set<StoredReservation>>
+  /** The latest night that was ever held; empty before the first one. */
+  latestNight: string
 }
 
 export type Account = {
@@ -91,6 +93,7 @@ export class Accounts {
       units: createListingUnits(this.identifiers, request.units ?? 1),
       days: new Map(),
       nights: new Map(),
+      latestNight: '',
     }
     account.listings.set(id, listing)
     return listing

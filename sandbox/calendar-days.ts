@@ -20,6 +20,7 @@ export function holdNights(listing: StoredListing, reservation: StoredReservatio
     const holders = listing.nights.get(night)
     if (holders) holders.add(reservation)
     else listing.nights.set(night, new Set([reservation]))
+    if (night > listing.latestNight) listing.latestNight = night
   }
 }
 
