@@ -26,6 +26,8 @@ export type StoredListing = {
   days: Map<string, WrittenDay>
   /** Which reservations hold which night, whatever the calendar shows yet. */
   nights: Map<string, Set<StoredReservation>>
+  /** The latest night that was ever held; empty before the first one. */
+  latestNight: string
 }
 
 export type Account = {
@@ -91,6 +93,7 @@ export class Accounts {
       units: createListingUnits(this.identifiers, request.units ?? 1),
       days: new Map(),
       nights: new Map(),
+      latestNight: '',
     }
     account.listings.set(id, listing)
     return listing
@@ -114,6 +117,13 @@ export class Accounts {
 export function listingOf(account: Account, listingId: number): StoredListing {
   const listing = account.listings.get(listingId)
   if (!listing) throw new NotFound()
+  return listing
+}
+
+/** Like `listingOf`, for writes: an archived listing takes none. */
+export function writableListingOf(account: Account, listingId: number): StoredListing {
+  const listing = listingOf(account, listingId)
+  if (listing.body.specialStatus === 'archived') throw new InvalidInput('The listing is archived')
   return listing
 }
 

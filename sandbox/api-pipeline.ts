@@ -8,7 +8,7 @@ import { isJsonObject } from './json-text.ts'
 import { Contradiction, InvalidInput, NotFound } from './refusals.ts'
 import type { World } from './world.ts'
 
-type Passage = { call: Call; isAuthorised: boolean; account: Account | null; lateFault: FaultRule | null }
+type Passage = { call: Call; isAuthorised: boolean; account: Account | null; lateFaults: FaultRule[] }
 
 const passages = new WeakMap<FastifyRequest, Passage>()
 
@@ -36,7 +36,8 @@ export function addPipeline(app: FastifyInstance, world: World): void {
       now,
     )
     const account = token.accountId === null ? null : (world.accounts.find(token.accountId) ?? null)
-    passages.set(request, { call, isAuthorised: token.isUsable, account, lateFault: null })
+    passages.set(request, { call, isAuthorised: token.isUsable, account, lateFaults: [] })
+    reply.raw.once('close', () => closeCall(call, reply))
     const down = world.faults.takeDown(call)
     if (down) {
       call.faultIds.push(down.id)
@@ -61,7 +62,7 @@ export function addPipeline(app: FastifyInstance, world: World): void {
     else call.body = request.body ?? null
     const faults = world.faults.takeFaults(call)
     call.faultIds.push(...faults.map(({ id }) => id))
-    passage.lateFault = faults.find(({ effect }) => effect === 'after') ?? null
+    passage.lateFaults = faults.filter(({ effect }) => effect === 'after')
     const early = faults.filter(({ effect }) => effect === 'before')
     if (await applyFaultsBefore(early, { call, request, reply })) return reply
     if (!isTokenCall && !passage.isAuthorised) return failWithMessage(reply, 403, deniedMessage)
@@ -70,24 +71,24 @@ export function addPipeline(app: FastifyInstance, world: World): void {
 
   app.addHook('onSend', async (request, reply, payload) => {
     const passage = passages.get(request)
-    if (!passage?.lateFault) return payload
-    const fault = passage.lateFault
-    passage.lateFault = null
-    return applyFaultAfter(fault, { call: passage.call, request, reply }, payload)
-  })
-
-  app.addHook('onResponse', async (request, reply) => {
-    const call = passages.get(request)?.call
-    if (!call) return
-    call.durationMs = Date.now() - call.arrivedAtMs
-    if (call.outcome !== 'pending') return
-    const isComplete = reply.raw.writableFinished
-    call.outcome = isComplete ? 'answered' : 'abandoned'
-    if (isComplete) call.status = reply.statusCode
+    if (!passage) return payload
+    let spoilt: unknown = payload
+    for (const fault of passage.lateFaults.splice(0)) {
+      spoilt = await applyFaultAfter(fault, { call: passage.call, request, reply }, spoilt)
+    }
+    return spoilt
   })
 
   app.setErrorHandler((error, request, reply) => failFor(world, error, request, reply))
   app.setNotFoundHandler((_request, reply) => failWithMessage(reply, 404, 'Resource not found'))
+}
+
+function closeCall(call: Call, reply: FastifyReply): void {
+  call.durationMs = Date.now() - call.arrivedAtMs
+  if (call.outcome !== 'pending') return
+  const isComplete = reply.raw.writableFinished
+  call.outcome = isComplete ? 'answered' : 'abandoned'
+  if (isComplete) call.status = reply.raw.statusCode
 }
 
 function tokenOf(

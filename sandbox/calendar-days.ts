@@ -10,7 +10,7 @@ function unitCount(listing: StoredListing): number {
 }
 
 /** The nights a reservation takes at present; none when its status holds nothing or its dates are not known. */
-export function heldNights({ body }: StoredReservation): string[] {
+function heldNights({ body }: StoredReservation): string[] {
   if (holdOf(body.status) === 'none' || body.isDatesUnspecified === 1) return []
   return nightsOf(body.arrivalDate, body.departureDate)
 }
@@ -20,6 +20,7 @@ export function holdNights(listing: StoredListing, reservation: StoredReservatio
     const holders = listing.nights.get(night)
     if (holders) holders.add(reservation)
     else listing.nights.set(night, new Set([reservation]))
+    if (night > listing.latestNight) listing.latestNight = night
   }
 }
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { StoredListing, WrittenDay } from './accounts.ts'
-import { listingOf } from './accounts.ts'
+import { listingOf, writableListingOf } from './accounts.ts'
 import { accountOf } from './api-pipeline.ts'
 import { showDays, writeDays } from './calendar-days.ts'
 import { succeed } from './hostaway-answers.ts'
@@ -31,14 +31,14 @@ export function addCalendarEndpoints(app: FastifyInstance): void {
 
   app.put('/listings/:id/calendar', async (request, reply) => {
     const account = accountOf(request)
-    const listing = listingOf(account, idFromPath(request, 'id'))
+    const listing = writableListingOf(account, idFromPath(request, 'id'))
     const interval = readInterval(listing, request.body)
     writeDays(listing, interval.first, interval.last, interval.values)
     return succeed(reply, showDays(account, listing, interval, { now: Date.now(), includeResources: false }))
   })
 
   app.put('/listings/:id/calendarIntervals', async (request, reply) => {
-    const listing = listingOf(accountOf(request), idFromPath(request, 'id'))
+    const listing = writableListingOf(accountOf(request), idFromPath(request, 'id'))
     const { body } = request
     if (!Array.isArray(body) || body.length === 0)
       throw new InvalidInput('The body must be an array of intervals')

@@ -14,12 +14,12 @@ export function addControlDeliveryRoutes(app: FastifyInstance, world: World): vo
 
   app.get('/deliveries', async (request) => {
     const query = queryTexts(request)
-    const found = world.courier.find({
-      accountId: wholeNumber(query, 'accountId'),
-      afterId: wholeNumber(query, 'afterId'),
-    })
-    return found.filter(
+    const accountId = wholeNumber(query, 'accountId')
+    const afterId = wholeNumber(query, 'afterId')
+    return world.courier.find(
       (delivery) =>
+        (accountId === undefined || delivery.accountId === accountId) &&
+        (afterId === undefined || delivery.id > afterId) &&
         (query.event === undefined || delivery.event === query.event) &&
         (query.state === undefined || delivery.state === query.state) &&
         (query.objectId === undefined || String(delivery.objectId) === query.objectId),
@@ -33,7 +33,8 @@ export function addControlDeliveryRoutes(app: FastifyInstance, world: World): vo
   })
 
   app.post('/deliveries/:id/again', async (request, reply) => {
-    const delivery = world.courier.get(idFromPath(request, 'id'))
+    const id = idFromPath(request, 'id')
+    const [delivery] = world.courier.find((candidate) => candidate.id === id)
     if (!delivery) throw new NotFound('There is no such delivery')
     const times = Number(bodyObject(request).times ?? 1)
     if (!Number.isInteger(times) || times < 1 || times > 1_000) {

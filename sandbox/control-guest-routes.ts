@@ -21,7 +21,8 @@ export function addControlGuestRoutes(app: FastifyInstance, world: World): void 
     const account = accountIn(request)
     const { options, fields } = splitOptions(bodyObject(request))
     const booking = readBooking(world, account, fields)
-    const { body } = book(world, account, booking, booking.fields, options)
+    const { withCard, ...changeOptions } = options
+    const { body } = book(world, account, { ...booking, withCard }, booking.fields, changeOptions)
     return reply.code(201).send(body)
   })
 

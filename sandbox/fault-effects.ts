@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Call } from './call-journal.ts'
 import type { FaultRule } from './fault-injection.ts'
-import { deniedMessage, failWithRateLimit } from './hostaway-answers.ts'
+import { deniedMessage, rateLimitHeaders, rateLimitMessage } from './hostaway-answers.ts'
 import { phpJson } from './json-text.ts'
 
 type Exchange = { call: Call; request: FastifyRequest; reply: FastifyReply }
@@ -31,10 +31,7 @@ async function endCall(fault: FaultRule, { call, request, reply }: Exchange): Pr
     return
   }
   const { status, type, body } = replacement(fault, '{"status":"success","result":[]}')
-  if (status === 429) {
-    refuseForRate(fault, reply)
-    return
-  }
+  if (status === 429) addRateHeaders(fault, reply)
   reply.code(status).header('content-type', type).send(body)
 }
 
@@ -53,6 +50,7 @@ export async function applyFaultAfter(
     return payload
   }
   const { status, type, body } = replacement(fault, typeof payload === 'string' ? payload : '')
+  if (status === 429) addRateHeaders(fault, reply)
   reply.code(status).header('content-type', type).removeHeader('content-length')
   return body
 }
@@ -68,9 +66,9 @@ async function breakOff(fault: FaultRule, call: Call, request: FastifyRequest): 
   socket.destroy()
 }
 
-function refuseForRate(fault: FaultRule, reply: FastifyReply): void {
+function addRateHeaders(fault: FaultRule, reply: FastifyReply): void {
   const retryAtMs = Date.now() + (fault.retryAfterSeconds ?? 10) * 1_000
-  failWithRateLimit(reply, { limit: 15, retryAtMs, applied: 'provider' })
+  rateLimitHeaders(reply, { limit: 15, retryAtMs, applied: 'provider' })
 }
 
 function replacement(fault: FaultRule, original: string): { status: number; type: string; body: string } {
@@ -81,6 +79,7 @@ function replacement(fault: FaultRule, original: string): { status: number; type
   }
   if (fault.kind === 'status') {
     const status = fault.status ?? 500
+    if (typeof fault.body === 'string') return { status, type: 'text/html', body: fault.body }
     return { status, type, body: phpJson(fault.body ?? { status: 'fail', message: messageFor(status) }) }
   }
   if (fault.malformation === 'html') return { status: 200, type: 'text/html', body: webPage }
@@ -92,5 +91,6 @@ function replacement(fault: FaultRule, original: string): { status: number; type
 
 function messageFor(status: number): string {
   if (status === 401 || status === 403) return deniedMessage
+  if (status === 429) return rateLimitMessage
   return status === 404 ? 'Resource not found' : 'Internal error'
 }

@@ -39,14 +39,17 @@ export function failWithMessage(reply: FastifyReply, status: number, message: st
   return answer(reply, status, { status: 'fail', message })
 }
 
-/** Refuses with the body and the headers of an exceeded limit; the time to come back is a UNIX timestamp in seconds. */
-export function failWithRateLimit(
-  reply: FastifyReply,
-  refusal: { limit: number; retryAtMs: number; applied: string },
-): FastifyReply {
-  reply.header('X-RateLimit-Limit', refusal.limit)
+type RateLimitFacts = { limit: number; retryAtMs: number; applied: string }
+
+/** The headers of an exceeded limit; the time to come back is a UNIX timestamp in seconds. */
+export function rateLimitHeaders(reply: FastifyReply, { limit, retryAtMs, applied }: RateLimitFacts): void {
+  reply.header('X-RateLimit-Limit', limit)
   reply.header('X-RateLimit-Remaining', 0)
-  reply.header('X-RateLimit-Retry-After', Math.ceil(refusal.retryAtMs / 1_000))
-  reply.header('X-RateLimit-Applied', refusal.applied)
+  reply.header('X-RateLimit-Retry-After', Math.ceil(retryAtMs / 1_000))
+  reply.header('X-RateLimit-Applied', applied)
+}
+
+export function failWithRateLimit(reply: FastifyReply, facts: RateLimitFacts): FastifyReply {
+  rateLimitHeaders(reply, facts)
   return failWithMessage(reply, 429, rateLimitMessage)
 }

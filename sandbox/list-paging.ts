@@ -2,8 +2,8 @@ import type { Page } from './hostaway-answers.ts'
 import type { JsonObject } from './json-text.ts'
 import { wholeNumber } from './request-reading.ts'
 
-export const defaultLimit = 100
-export const mostPerPage = 500
+const defaultLimit = 100
+const mostPerPage = 500
 
 export function limitFrom(query: Record<string, string>): number {
   return Math.min(mostPerPage, Math.max(1, wholeNumber(query, 'limit') ?? defaultLimit))

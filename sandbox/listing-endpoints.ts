@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { StoredListing } from './accounts.ts'
-import { listingOf } from './accounts.ts'
+import { listingOf, writableListingOf } from './accounts.ts'
 import { accountOf } from './api-pipeline.ts'
 import { succeed, succeedWithList } from './hostaway-answers.ts'
 import type { JsonObject } from './json-text.ts'
@@ -37,13 +37,10 @@ export function addListingEndpoints(app: FastifyInstance, world: World): void {
   )
 
   app.put('/listings/:id', async (request, reply) => {
-    const listing = listingOf(accountOf(request), idFromPath(request, 'id'))
+    const listing = writableListingOf(accountOf(request), idFromPath(request, 'id'))
     const fields = Object.fromEntries(
       Object.entries(bodyObject(request)).filter(([key]) => !notWritable.has(key)),
     )
-    if (listing.body.specialStatus === 'archived') {
-      throw new InvalidInput('The listing is archived')
-    }
     // Rows of an array that is sent empty are gone even when the rest is refused.
     for (const [key, value] of Object.entries(fields)) {
       if (Array.isArray(value) && value.length === 0) listing.body[key] = []

@@ -32,65 +32,6 @@ export type ListingRequest = {
   fields?: Record<string, JsonValue> | undefined
 }
 
-/** What the account that exists at start has: six listings, of which one has three units. */
-export const defaultListings: ListingRequest[] = [
-  {
-    name: 'Harbour Loft',
-    currencyCode: 'EUR',
-    timeZoneName: 'Europe/Lisbon',
-    price: 142.5,
-    city: 'Porto',
-    country: 'Portugal',
-    countryCode: 'PT',
-  },
-  {
-    name: 'Canal House',
-    currencyCode: 'EUR',
-    timeZoneName: 'Europe/Amsterdam',
-    price: 210,
-    city: 'Utrecht',
-    country: 'Netherlands',
-    countryCode: 'NL',
-  },
-  {
-    name: 'Lakeside Studios',
-    currencyCode: 'USD',
-    timeZoneName: 'America/Chicago',
-    price: 95,
-    units: 3,
-    city: 'Madison',
-    country: 'United States',
-    countryCode: 'US',
-  },
-  {
-    name: 'Machiya by the River',
-    currencyCode: 'JPY',
-    timeZoneName: 'Asia/Tokyo',
-    price: 23_800,
-    city: 'Kyoto',
-    country: 'Japan',
-    countryCode: 'JP',
-  },
-  {
-    name: 'Corniche Residence',
-    currencyCode: 'KWD',
-    timeZoneName: 'Asia/Kuwait',
-    price: 41.75,
-    city: 'Kuwait City',
-    country: 'Kuwait',
-    countryCode: 'KW',
-  },
-  {
-    name: 'Mountain Cabin',
-    currencyCode: 'USD',
-    timeZoneName: 'America/Denver',
-    price: 188,
-    city: 'Ouray',
-    country: 'United States',
-    countryCode: 'US',
-  },
-]
-
 export function createListingUnits(identifiers: Identifiers, count: number): ListingUnit[] {
   if (count < 2) return []
   return Array.from({ length: count }, (_, index) => ({

@@ -1,7 +1,7 @@
 const exponents = new Map<string, number>()
 
 /** How many decimals the currency has; 2 when it is unknown. */
-export function currencyExponent(currency: string): number {
+function currencyExponent(currency: string): number {
   let exponent = exponents.get(currency)
   if (exponent === undefined) {
     try {

@@ -6,13 +6,22 @@ export function isDay(value: unknown): value is string {
   return typeof value === 'string' && dayPattern.test(value) && dayFromNumber(dayNumber(value)) === value
 }
 
-/** Days since 1970-01-01; NaN when the text is no day. */
+/** Days since 1970-01-01; NaN when the text has no numbers where a day has them. */
 export function dayNumber(day: string): number {
-  return Date.parse(`${day}T00:00:00Z`) / millisecondsPerDay
+  const [year, month, date] = [Number(day.slice(0, 4)), Number(day.slice(5, 7)), Number(day.slice(8, 10))]
+  return Date.UTC(year, month - 1, date) / millisecondsPerDay
 }
 
+const dayTexts = new Map<number, string>()
+
 function dayFromNumber(number: number): string {
-  return Number.isFinite(number) ? new Date(number * millisecondsPerDay).toISOString().slice(0, 10) : ''
+  if (!Number.isFinite(number)) return ''
+  let text = dayTexts.get(number)
+  if (text === undefined) {
+    text = new Date(number * millisecondsPerDay).toISOString().slice(0, 10)
+    dayTexts.set(number, text)
+  }
+  return text
 }
 
 export function addDays(day: string, count: number): string {

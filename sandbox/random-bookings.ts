@@ -50,7 +50,7 @@ export function makeRandomBookings(
   })
 }
 
-/** Free nights within the year after the start day, or right after the listing's last booked night. */
+/** Free nights within the year after the start day, or right after the latest night the listing ever had booked. */
 export function findStay(world: World, listing: StoredListing, random: SeededRandom): Stay {
   const { startDay } = world.settings
   const nights = random.integer(1, 7)
@@ -59,7 +59,8 @@ export function findStay(world: World, listing: StoredListing, random: SeededRan
     const stay = { arrivalDate, departureDate: addDays(arrivalDate, nights) }
     if (isFree(listing, stay)) return stay
   }
-  let arrivalDate = addDays(startDay, 361)
-  for (const night of listing.nights.keys()) if (night >= arrivalDate) arrivalDate = addDays(night, 1)
+  const afterTheYear = addDays(startDay, 361)
+  const { latestNight } = listing
+  const arrivalDate = latestNight < afterTheYear ? afterTheYear : addDays(latestNight, 1)
   return { arrivalDate, departureDate: addDays(arrivalDate, nights) }
 }

@@ -5,7 +5,7 @@ import { directChannel, holdOf, knownStatuses } from './booking-channels.ts'
 import { holdNights, isFree, releaseNights } from './calendar-days.ts'
 import { createFinanceRows, replaceFinanceRows } from './finance-rows.ts'
 import type { JsonObject, JsonValue } from './json-text.ts'
-import { datetimeMilliseconds, datetimeText, daysBetween, isDay } from './plain-days.ts'
+import { datetimeMilliseconds, datetimeText, daysBetween, isDay, nightsOf } from './plain-days.ts'
 import { Contradiction, InvalidInput } from './refusals.ts'
 import type { Reservation, Stay, StoredReservation } from './reservation-factory.ts'
 import { createReservation, priceOfStay, testCard } from './reservation-factory.ts'
@@ -83,11 +83,13 @@ export function change(
   const after: Reservation = { ...before, ...fields }
   checkStay(after)
   checkStatus(after.status)
-  if (holdOf(after.status) !== 'none' && options.force !== true && !isFree(listing, after, reservation)) {
-    throw new Contradiction('The listing is not available on these dates')
-  }
   const datesChanged =
     after.arrivalDate !== before.arrivalDate || after.departureDate !== before.departureDate
+  const beginsToHold = holdOf(before.status) === 'none'
+  const takesNights = holdOf(after.status) !== 'none' && (datesChanged || beginsToHold)
+  if (takesNights && options.force !== true && !isFree(listing, after, reservation)) {
+    throw new Contradiction('The listing is not available on these dates')
+  }
   if (datesChanged) {
     after.previousArrivalDate = before.arrivalDate
     after.previousDepartureDate = before.departureDate
@@ -117,9 +119,7 @@ export function change(
     renewFinanceRows(world, account, after)
   }
   releaseNights(listing, reservation)
-  if (datesChanged || holdOf(before.status) === 'none') {
-    reservation.shownFromMs = shownFrom(world, Date.now())
-  }
+  if (beginsToHold) reservation.shownFromMs = shownFrom(world, Date.now())
   reservation.body = after
   holdNights(listing, reservation)
   if (options.silent !== true) announceReservation(world, account, 'reservation.updated', reservation)
@@ -181,9 +181,9 @@ function financeOwner(account: Account, body: Reservation) {
 
 function assignUnit(world: World, listing: StoredListing, body: Reservation): JsonObject {
   const taken = new Set<JsonValue | undefined>()
-  for (const [night, holders] of listing.nights) {
-    if (night < body.arrivalDate || night >= body.departureDate) continue
-    for (const holder of holders) taken.add(holder.body.reservationUnit[0]?.listingUnitId)
+  for (const night of nightsOf(body.arrivalDate, body.departureDate)) {
+    for (const holder of listing.nights.get(night) ?? [])
+      taken.add(holder.body.reservationUnit[0]?.listingUnitId)
   }
   const unit = listing.units.find(({ id }) => !taken.has(id)) ?? listing.units[0]
   return {

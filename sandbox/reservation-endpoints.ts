@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import { reservationOf } from './accounts.ts'
+import { reservationOf, writableListingOf } from './accounts.ts'
 import { accountOf } from './api-pipeline.ts'
 import { bookingcomChannel, channelsOpenToApi } from './booking-channels.ts'
 import { succeed, succeedWithList } from './hostaway-answers.ts'
@@ -73,6 +73,7 @@ export function addReservationEndpoints(app: FastifyInstance, world: World): voi
     if (typeof channelId !== 'number' || !channelsOpenToApi.includes(channelId)) {
       throw new InvalidInput(`channelId must be one of ${channelsOpenToApi.join(', ')}`)
     }
+    writableListingOf(account, listingMapId)
     const fields = writableFields(sent)
     if (query.provider !== undefined) fields.source = query.provider.slice(0, 50)
     const made = book(

@@ -35,7 +35,7 @@ export type StoredReservation = {
 
 export type Stay = { arrivalDate: string; departureDate: string }
 
-export const cleaningFeeShare = 0.3
+const cleaningFeeShare = 0.3
 
 /** Numbers that payment providers publish for tests; they belong to nobody. */
 export const testCard = {

@@ -8,13 +8,15 @@ if (problems.length > 0) {
   process.exit(1)
 }
 
+const starting = startSandbox(settings, lineLog)
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => {
+    void starting.then((sandbox) => sandbox.close()).then(() => process.exit(0))
+  })
+}
+
 try {
-  const sandbox = await startSandbox(settings, lineLog)
-  const stop = () => {
-    void sandbox.close().then(() => process.exit(0))
-  }
-  process.once('SIGTERM', stop)
-  process.once('SIGINT', stop)
+  await starting
 } catch (error) {
   const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
   const problem = isTaken

@@ -1,12 +1,12 @@
 import type { Account } from './accounts.ts'
+import type { DeliveryContent } from './delivery-history.ts'
+import { DeliveryHistory } from './delivery-history.ts'
 import type { EventLog } from './event-log.ts'
 import type { Identifiers } from './identifiers.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { Delivery, UnifiedWebhook } from './webhook-records.ts'
 import type { Answer } from './webhook-sender.ts'
 import { WebhookSender } from './webhook-sender.ts'
-
-export type DeliveryContent = Pick<Delivery, 'event' | 'object' | 'objectId' | 'listingMapId' | 'body'>
 
 export type ReleaseOrder = 'given' | 'reversed' | 'shuffled' | number[]
 
@@ -23,14 +23,12 @@ const firstRetryMs = 60_000
 const retryFactor = 5
 const mostRetries = 3
 const mostAtOnce = 50
-const mostDeliveriesKept = 20_000
 
 /** Sends events to the registered endpoints, retries as Hostaway does, and remembers every attempt. */
 export class WebhookCourier {
   private readonly options: CourierOptions
   private readonly sender: WebhookSender
-  private deliveries: Delivery[] = []
-  private readonly targets = new WeakMap<Delivery, { account: Account; webhook: UnifiedWebhook }>()
+  private readonly history: DeliveryHistory
   private readonly queue: Delivery[] = []
   private readonly retryTimers = new Map<Delivery, NodeJS.Timeout>()
   private readonly failingSince = new WeakMap<UnifiedWebhook, number>()
@@ -43,6 +41,7 @@ export class WebhookCourier {
   constructor(options: CourierOptions) {
     this.options = options
     this.sender = new WebhookSender(options.timeoutMs)
+    this.history = new DeliveryHistory(options.identifiers)
   }
 
   /** Sends an event to every enabled endpoint of the account that wants it; `copies` times to each. */
@@ -66,7 +65,7 @@ export class WebhookCourier {
   /** The call made at registration; it is neither held back nor retried. */
   ping(account: Account, webhook: UnifiedWebhook, body: string): void {
     const content = { event: null, object: null, objectId: null, listingMapId: null, body }
-    const delivery = this.record(account, webhook, content, null)
+    const delivery = this.history.record({ account, webhook }, content, null)
     this.enqueue(delivery)
   }
 
@@ -76,7 +75,7 @@ export class WebhookCourier {
 
   /** Sends the very same body once more, as a delivery of its own. */
   repeat(delivery: Delivery): Delivery | undefined {
-    const target = this.targets.get(delivery)
+    const target = this.history.targetOf(delivery)
     return target && this.dispatch(target.account, target.webhook, delivery, delivery.id)
   }
 
@@ -89,7 +88,7 @@ export class WebhookCourier {
    * A list of ids sends only those and keeps the rest held. Returns how many are being sent.
    */
   release(accountId: number, order: ReleaseOrder): number {
-    const held = this.deliveries.filter(
+    const held = this.history.find(
       (delivery) => delivery.accountId === accountId && delivery.state === 'held',
     )
     const chosen = this.inOrder(held, order)
@@ -104,23 +103,14 @@ export class WebhookCourier {
 
   /** Gives up everything not yet sent to an endpoint that was removed. */
   discardFor(webhook: UnifiedWebhook): void {
-    for (const delivery of this.deliveries) {
-      if (delivery.webhookId !== webhook.id) continue
+    for (const delivery of this.history.find(({ webhookId }) => webhookId === webhook.id)) {
       if (delivery.state === 'retrying') this.settle(delivery, 'discarded')
       else if (delivery.state === 'held') delivery.state = 'discarded'
     }
   }
 
-  find(filter: { accountId?: number | undefined; afterId?: number | undefined }): Delivery[] {
-    return this.deliveries.filter(
-      (delivery) =>
-        (filter.accountId === undefined || delivery.accountId === filter.accountId) &&
-        (filter.afterId === undefined || delivery.id > filter.afterId),
-    )
-  }
-
-  get(id: number): Delivery | undefined {
-    return this.deliveries.find((delivery) => delivery.id === id)
+  find(accepts: (delivery: Delivery) => boolean): Delivery[] {
+    return this.history.find(accepts)
   }
 
   /** How many deliveries are waiting, under way or due for a retry; those held back do not count. */
@@ -157,47 +147,10 @@ export class WebhookCourier {
     content: DeliveryContent,
     repeats: number | null,
   ): Delivery {
-    const delivery = this.record(account, webhook, content, repeats)
+    const delivery = this.history.record({ account, webhook }, content, repeats)
     if (this.holding.has(account.accountId)) delivery.state = 'held'
     else this.enqueue(delivery)
     return delivery
-  }
-
-  private record(
-    account: Account,
-    webhook: UnifiedWebhook,
-    content: DeliveryContent,
-    repeats: number | null,
-  ): Delivery {
-    const { event, object, objectId, listingMapId, body } = content
-    const delivery: Delivery = {
-      id: this.options.identifiers.next('delivery'),
-      accountId: account.accountId,
-      webhookId: webhook.id,
-      event,
-      object,
-      objectId,
-      listingMapId,
-      body,
-      createdAt: new Date().toISOString(),
-      state: 'pending',
-      attempts: [],
-      repeats,
-    }
-    this.targets.set(delivery, { account, webhook })
-    this.deliveries.push(delivery)
-    if (this.deliveries.length > mostDeliveriesKept * 1.1) this.forgetOldest()
-    return delivery
-  }
-
-  private forgetOldest(): void {
-    const settled = new Set(['delivered', 'failed', 'discarded'])
-    let excess = this.deliveries.length - mostDeliveriesKept
-    this.deliveries = this.deliveries.filter((delivery) => {
-      if (excess <= 0 || !settled.has(delivery.state)) return true
-      excess -= 1
-      return false
-    })
   }
 
   private enqueue(delivery: Delivery): void {
@@ -223,7 +176,7 @@ export class WebhookCourier {
   }
 
   private async attempt(delivery: Delivery): Promise<void> {
-    const target = this.targets.get(delivery)
+    const target = this.history.targetOf(delivery)
     if (this.stopped || !target) return
     const { account, webhook } = target
     if (webhook.isEnabled !== 1 || !account.webhooks.has(webhook.id)) {
@@ -234,7 +187,7 @@ export class WebhookCourier {
     const answer = await this.sender.send('POST', webhook, delivery.body)
     if (this.stopped) return
     delivery.attempts.push(answer.attempt)
-    if (delivery.event !== null) this.writeLog(account, webhook, delivery, answer)
+    if (delivery.event !== null) this.history.log(target, delivery, answer.attempt.status, answer.body)
     this.judge(webhook, delivery, answer)
   }
 
@@ -297,26 +250,5 @@ export class WebhookCourier {
     if (order === 'reversed') return held.toReversed()
     if (order === 'shuffled') return this.options.random.shuffled(held)
     return order.flatMap((id) => held.filter((delivery) => delivery.id === id))
-  }
-
-  private writeLog(account: Account, webhook: UnifiedWebhook, delivery: Delivery, answer: Answer): void {
-    account.webhookLogs.push({
-      id: this.options.identifiers.next('webhookLog'),
-      accountId: account.accountId,
-      listingMapId: delivery.listingMapId,
-      webhookNotificationSettingId: webhook.id,
-      isEnabled: webhook.isEnabled,
-      url: webhook.url,
-      login: webhook.login,
-      password: webhook.password === null ? null : '****',
-      object: delivery.object,
-      objectId: delivery.objectId,
-      event: delivery.event,
-      responseStatus: answer.attempt.status,
-      responseBody: answer.body,
-    })
-    if (account.webhookLogs.length > mostDeliveriesKept * 1.1) {
-      account.webhookLogs = account.webhookLogs.slice(-mostDeliveriesKept)
-    }
   }
 }
