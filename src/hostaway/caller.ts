@@ -139,9 +139,13 @@ export function readEnvelope(answer: Answer, secrets: Secrets): ApiResult {
   throw malformedAnswer(envelope.reason, answer.status)
 }
 
-/** An id as one segment of a path; throws `invalid_payload` for what could change the path. */
+/** An id as one segment of a path; throws `invalid_payload` for what could be more than that. */
 export function pathId(id: string): string {
-  if (!/^[\w-]{1,128}$/.test(id))
-    throw new AppError('invalid_payload', 'An id of Hostaway may hold letters, digits, _ and - only')
-  return id
+  return encodeURIComponent(checkedId(id))
+}
+
+/** The id itself, if it looks like one of Hostaway's; throws `invalid_payload`. */
+export function checkedId(id: string): string {
+  if (/^[\w.:-]{1,128}$/.test(id) && !/^\.+$/.test(id)) return id
+  throw new AppError('invalid_payload', 'This is not an id of Hostaway')
 }
