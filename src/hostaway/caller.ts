@@ -76,7 +76,7 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
       // A failure inside a 2xx would look like a success if it were counted by its status.
       status ??= failure.kind
       const { accountId } = permission
-      log.warn({ method, endpoint, accountId, status, reason: failure.message }, 'A call to Hostaway failed')
+      log.warn({ method, endpoint, accountId, status, reason: failure.message }, 'hostaway.call_failed')
       throw failure
     } finally {
       metrics.apiDuration.observe({ method, endpoint }, (performance.now() - started) / 1000)
@@ -101,10 +101,7 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
     try {
       await limiter.pause({ scope, accountId, until: failure.retryAt })
     } catch (error) {
-      log.warn(
-        { accountId, scope, reason: toAppError(error).message },
-        'A refusal by Hostaway could not be noted',
-      )
+      log.warn({ accountId, scope, reason: toAppError(error).message }, 'hostaway.pause_not_stored')
     }
   }
 
