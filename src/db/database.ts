@@ -37,5 +37,8 @@ export function openPool(options: DatabaseOptions): pg.Pool {
   })
   // A pool without this listener takes the whole process down when Postgres restarts.
   pool.on('error', (error) => options.onError?.(error))
+  // Nor does the pool listen while a connection is in use: one that breaks between two statements of a transaction
+  // would do the same. The next statement on it fails.
+  pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }

@@ -76,7 +76,7 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
       // A failure inside a 2xx would look like a success if it were counted by its status.
       status ??= failure.kind
       const { accountId } = permission
-      log.warn({ method, endpoint, accountId, status, reason: failure.message }, 'A call to Hostaway failed')
+      log.warn({ method, endpoint, accountId, status, reason: failure.message }, 'hostaway.call_failed')
       throw failure
     } finally {
       metrics.apiDuration.observe({ method, endpoint }, (performance.now() - started) / 1000)
@@ -101,10 +101,7 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
     try {
       await limiter.pause({ scope, accountId, until: failure.retryAt })
     } catch (error) {
-      log.warn(
-        { accountId, scope, reason: toAppError(error).message },
-        'A refusal by Hostaway could not be noted',
-      )
+      log.warn({ accountId, scope, reason: toAppError(error).message }, 'hostaway.pause_not_stored')
     }
   }
 
@@ -139,9 +136,13 @@ export function readEnvelope(answer: Answer, secrets: Secrets): ApiResult {
   throw malformedAnswer(envelope.reason, answer.status)
 }
 
-/** An id as one segment of a path; throws `invalid_payload` for what could change the path. */
+/** An id as one segment of a path; throws `invalid_payload` for what could be more than that. */
 export function pathId(id: string): string {
-  if (!/^[\w-]{1,128}$/.test(id))
-    throw new AppError('invalid_payload', 'An id of Hostaway may hold letters, digits, _ and - only')
-  return id
+  return encodeURIComponent(checkedId(id))
+}
+
+/** The id itself, if it looks like one of Hostaway's; throws `invalid_payload`. */
+export function checkedId(id: string): string {
+  if (/^[\w.:-]{1,128}$/.test(id) && !/^\.+$/.test(id)) return id
+  throw new AppError('invalid_payload', 'This is not an id of Hostaway')
 }

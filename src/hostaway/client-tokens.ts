@@ -1,4 +1,4 @@
-import { type Caller, pathId, readEnvelope } from './caller.ts'
+import { type Caller, checkedId, readEnvelope } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
 import { parseIssuedToken } from './wire/envelope.ts'
 
@@ -19,7 +19,7 @@ export function tokenCalls({ make }: Caller) {
       const { apiKey, ...permission } = request
       const form = new URLSearchParams({
         grant_type: 'client_credentials',
-        client_id: pathId(request.accountId),
+        client_id: checkedId(request.accountId),
         client_secret: apiKey,
         scope: 'general',
       })

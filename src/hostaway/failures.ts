@@ -91,8 +91,7 @@ function quoted(explanation: string | undefined, secrets: Secrets): string {
 export function redact(text: string, secrets: Secrets): string {
   let redacted = text
   for (const secret of secrets.filter((value) => value !== '')) {
-    for (const spelling of [secret, encodeURIComponent(secret)])
-      redacted = redacted.replaceAll(spelling, '[secret]')
+    for (const spelling of spellingsOf(secret)) redacted = redacted.replaceAll(spelling, '[secret]')
   }
   return redacted
     .replaceAll(/\b(Bearer|Basic)\s+\S+/gi, '$1 [secret]')
@@ -102,6 +101,15 @@ export function redact(text: string, secrets: Secrets): string {
       /\b((?:access_)?token|client_secret|password|api_?key)(["'\s]*[=:]["'\s]*)[^\s"'&,}]+/gi,
       '$1$2[secret]',
     )
+}
+
+// As it is, in an address, and in a form.
+function spellingsOf(secret: string): string[] {
+  return [
+    secret,
+    encodeURIComponent(secret),
+    new URLSearchParams({ secret }).toString().slice('secret='.length),
+  ]
 }
 
 function isUnreadable(code: string | undefined): boolean {

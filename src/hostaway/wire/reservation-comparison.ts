@@ -72,7 +72,7 @@ export function sameReservation(a: Reservation, b: Reservation): boolean {
   for (const list of parsedLists) {
     if (a[list] !== undefined && b[list] !== undefined && !sameRows(a[list], b[list])) return false
   }
-  return sameRest(a.source, b.source)
+  return sameRest(a, b)
 }
 
 /** The newer of two versions, filled up with what only the older one says. */
@@ -84,24 +84,21 @@ export function mergeReservation(older: Reservation, newer: Reservation): Reserv
   merged.bookingStatus = newer.status === undefined ? older.bookingStatus : newer.bookingStatus
   merged.datesUnspecified = carriesDates(newer) ? newer.datesUnspecified : older.datesUnspecified
   merged.unitCount = newer.units === undefined ? older.unitCount : newer.unitCount
-  merged.source = mergeSources(older.source, newer.source)
+  merged.source = mergeSources(older.source, newer)
   return merged
 }
 
-function mergeSources(
-  older: Record<string, unknown>,
-  newer: Record<string, unknown>,
-): Record<string, unknown> {
+function mergeSources(older: Record<string, unknown>, newer: Reservation): Record<string, unknown> {
   const merged = { ...older }
   for (const spellings of reservationSpellings) {
     // Else the older spelling of a field would stand beside the newer value under another one.
-    if (!spellings.some((name) => Object.hasOwn(newer, name))) continue
+    if (!spellings.some((name) => Object.hasOwn(newer.source, name))) continue
     for (const name of spellings) delete merged[name]
   }
-  const carried = Object.entries(newer).filter(
-    ([name, value]) => !(isEmptyList(value) && Array.isArray(older[name])),
+  const said = Object.entries(newer.source).filter(
+    ([name, value]) => !(Object.hasOwn(older, name) && leavesOut(newer, name, value)),
   )
-  return { ...merged, ...Object.fromEntries(carried) }
+  return { ...merged, ...Object.fromEntries(said) }
 }
 
 function carriesDates(reservation: Reservation): boolean {
@@ -112,18 +109,21 @@ function carriesDates(reservation: Reservation): boolean {
   )
 }
 
-function sameRest(a: Record<string, unknown>, b: Record<string, unknown>): boolean {
-  return Object.keys(a).every((name) => {
-    if (comparedAsParsed.has(name) || noise.has(name) || !Object.hasOwn(b, name)) return true
-    return mayBeLeftOut(name, a[name], b[name]) || sameValue(a[name], b[name])
+function sameRest(a: Reservation, b: Reservation): boolean {
+  return Object.entries(a.source).every(([name, value]) => {
+    if (comparedAsParsed.has(name) || noise.has(name) || !Object.hasOwn(b.source, name)) return true
+    const other = b.source[name]
+    return leavesOut(a, name, value) || leavesOut(b, name, other) || sameValue(value, other)
   })
 }
 
-function mayBeLeftOut(name: string, a: unknown, b: unknown): boolean {
-  if (isEmptyList(a) || isEmptyList(b)) return true
-  const sentOnRequest =
-    name === 'hostProxyEmail' || name === 'remainingBalance' || name.startsWith('bookingcom')
-  return sentOnRequest && (a === null || b === null)
+// Unless asked for everything, Hostaway sends empty lists and nulls for what it left out.
+function leavesOut(reservation: Reservation, name: string, value: unknown): boolean {
+  // That one is sent for another parameter, which is never asked for.
+  if (name === 'remainingBalance' && value === null) return true
+  if (reservation.includesResources) return false
+  if (value === null) return name === 'hostProxyEmail' || name.startsWith('bookingcom')
+  return Array.isArray(value) && value.length === 0
 }
 
 // Rows come in any order; those with an id are matched by it.
@@ -160,8 +160,4 @@ function sameValue(a: unknown, b: unknown): boolean {
 // Ids and amounts come as numbers in one body and as text in another.
 function isScalar(value: unknown): value is string | number {
   return typeof value === 'string' || typeof value === 'number'
-}
-
-function isEmptyList(value: unknown): boolean {
-  return Array.isArray(value) && value.length === 0
 }

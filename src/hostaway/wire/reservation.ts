@@ -34,6 +34,8 @@ export type Reservation = {
   insertedOn: Date | undefined
   customFieldValues: Record<string, unknown>[] | undefined
   financeFields: Record<string, unknown>[] | undefined
+  /** Whether it was asked for with everything that belongs to it; else an empty list says nothing. */
+  includesResources: boolean
   /** What could not be read; the field concerned is undefined. */
   problems: Problem[]
   /** The object as sent, storable and without card data. */
@@ -112,13 +114,13 @@ export function parseReservation(
     insertedOn: reader.instant('insertedOn', 'createdAt'),
     customFieldValues: rows('customFieldValues'),
     financeFields: rows('financeField'),
+    includesResources,
     problems,
     source,
   }
   return { reservation, problems }
 }
 
-// Without includeResources Hostaway sends empty lists for what it left out, so an empty list says nothing.
 function recordsOf(rows: Read<unknown[]>, emptyMeansNone: boolean): Record<string, unknown>[] | undefined {
   if (!Array.isArray(rows)) return undefined
   const records = rows.filter(isRecord)

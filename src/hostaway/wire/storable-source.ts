@@ -14,7 +14,8 @@ export function storableSource(source: Record<string, unknown>): {
   let cut = false
   function copy(value: unknown, depth: number): unknown {
     if (typeof value === 'string') return storableText(value)
-    if (typeof value === 'number') return Number.isFinite(value) ? value : null
+    // 1e400 becomes Infinity, which JSON would turn into null: as if nothing had been sent.
+    if (typeof value === 'number') return Number.isFinite(value) ? value : String(value)
     if (typeof value === 'boolean' || value === null) return value
     if (depth >= deepest) {
       cut = true

@@ -1,0 +1,34 @@
+import pino from 'pino'
+import { openDatabase } from '../../src/db/database.ts'
+import { AppError } from '../../src/errors.ts'
+import { createBreaker } from '../../src/hostaway/breaker.ts'
+import { createHostawayClient } from '../../src/hostaway/client.ts'
+import { createLimiter } from '../../src/hostaway/limiter.ts'
+import { parseRateLimitProfile } from '../../src/hostaway/rate-limit-profile.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
+
+// A process of its own that calls as often as it is let, from several tasks at once, until it is ended.
+const [databaseUrl = '', apiUrl = '', profile = '', tasks = '4'] = process.argv.slice(2)
+const db = openDatabase({ url: databaseUrl, maxConnections: 3, applicationName: 'hammer' })
+const metrics = createMetrics()
+const limiter = createLimiter({ db, profile: parseRateLimitProfile(profile), egressId: 'test', metrics })
+const breaker = createBreaker({
+  enabled: false,
+  threshold: 10,
+  windowMs: 1_000,
+  resetMs: 1_000,
+  onState: () => {},
+})
+const log = pino({ level: 'silent' })
+const client = createHostawayClient({ apiUrl, timeoutMs: 10_000, limiter, breaker, metrics, log })
+const call = { accountId: '10001', token: 'token', urgency: 'urgent', maxWaitMs: 60_000 } as const
+
+async function hammer(): Promise<void> {
+  for (;;) {
+    await client.listWebhooks(call).catch((error: unknown) => {
+      if (!(error instanceof AppError)) throw error
+    })
+  }
+}
+
+await Promise.all(Array.from({ length: Number(tasks) }, hammer))
