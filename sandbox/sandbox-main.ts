@@ -2,7 +2,7 @@ import { lineLog } from './event-log.ts'
 import { readSettings } from './settings.ts'
 import { startSandbox } from './start-sandbox.ts'
 
-const { settings, problems } = readSettings(process.env)
+const { settings, problems } = readSettings()
 if (problems.length > 0) {
   lineLog('settings are wrong', { problems })
   process.exit(1)

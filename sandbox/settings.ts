@@ -50,7 +50,7 @@ export function defaultSettings(): SandboxSettings {
 }
 
 /** Reads the environment. All problems are reported at once; with any of them the settings must not be used. */
-export function readSettings(environment: NodeJS.ProcessEnv): {
+export function readSettings(environment: NodeJS.ProcessEnv = process.env): {
   settings: SandboxSettings
   problems: string[]
 } {
