@@ -28,7 +28,7 @@ export const connectionListingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Dat
   app.get(
     '/connections/:id/listings',
     {
-      config: { roles: ['viewer', 'service'] },
+      config: { roles: ['viewer'] },
       schema: {
         tags: ['Connections'],
         summary: 'List the listings of a connection',
