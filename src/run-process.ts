@@ -1,4 +1,3 @@
-import { acquire } from './acquire.ts'
 import { type Config, ConfigError, describeConfig } from './config.ts'
 import { createDeps, type Deps } from './deps.ts'
 import { shutDownOn } from './shutdown.ts'
@@ -14,18 +13,25 @@ export async function runProcess(
   configure: (releases: AsyncDisposableStack) => Config | Promise<Config>,
   start: (deps: Deps, releases: AsyncDisposableStack) => Promise<void>,
 ): Promise<void> {
+  const releases = new AsyncDisposableStack()
+  let log = createLogger({ level: 'info', role })
+  // From the first moment: an impatient Ctrl-C must not leave behind what was started until then.
+  const shutdown = shutDownOn(
+    () => log,
+    () => releases.disposeAsync(),
+  )
   try {
-    await acquire(async (releases) => {
-      const config = await configure(releases)
-      const deps = await createDeps(config, { role })
-      releases.defer(() => deps.close())
-      deps.log.info({ settings: describeConfig(config) }, 'process.starting')
-      await start(deps, releases)
-      shutDownOn(deps.log, () => releases.disposeAsync())
-    })
+    const config = await configure(releases)
+    log = createLogger({ level: config.LOG_LEVEL, role })
+    const deps = await createDeps(config, { role, log })
+    releases.defer(() => deps.close())
+    log.info({ settings: describeConfig(config) }, 'process.starting')
+    await start(deps, releases)
   } catch (error) {
+    // What fails because a signal came meanwhile is no failure.
+    if (shutdown.begun()) return
     if (error instanceof ConfigError || error instanceof StartError) console.error(error.message)
-    else createLogger({ level: 'info', role }).fatal({ err: error }, 'process.start_failed')
-    process.exitCode = 1
+    else log.fatal({ err: error }, 'process.start_failed')
+    await shutdown.end('start failed', 1)
   }
 }

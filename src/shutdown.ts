@@ -4,30 +4,36 @@ import type { Logger } from './telemetry/logger.ts'
 const repeatIgnoredMs = 5_000
 const longestCloseMs = 24_000
 
+export type Shutdown = {
+  begun(): boolean
+  /** Closes and ends the process; does nothing if that has begun already. */
+  end(reason: string, exitCode: number): Promise<void>
+}
+
 /**
  * Ends the process cleanly on SIGTERM or SIGINT: `close` runs once, and the exit is 0 when it succeeds in time. A
  * signal repeated within 5 s is ignored, a later one ends at once. An error nobody caught is logged and ends it too:
  * a process in an unknown state must not go on.
  */
-export function shutDownOn(log: Logger, close: () => Promise<void>): void {
+export function shutDownOn(log: () => Logger, close: () => Promise<void>): Shutdown {
   let startedAt: number | undefined
 
   async function end(reason: string, exitCode: number): Promise<void> {
+    if (startedAt !== undefined) return
     startedAt = Date.now()
-    log.info({ reason }, 'process.closing')
-    const timer = setTimeout(() => {
-      log.error({ afterMs: longestCloseMs }, 'process.close_timed_out')
+    log().info({ reason }, 'process.closing')
+    setTimeout(() => {
+      log().error({ afterMs: longestCloseMs }, 'process.close_timed_out')
       process.exit(1)
-    }, longestCloseMs)
+    }, longestCloseMs).unref()
     try {
       await close()
-      log.info({ tookMs: Date.now() - startedAt }, 'process.closed')
+      log().info({ tookMs: Date.now() - startedAt }, 'process.closed')
+      process.exit(exitCode)
     } catch (error) {
-      log.error({ err: error }, 'process.close_failed')
-      process.exitCode = 1
+      log().error({ err: error }, 'process.close_failed')
+      process.exit(1)
     }
-    clearTimeout(timer)
-    process.exit(process.exitCode ?? exitCode)
   }
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -38,8 +44,9 @@ export function shutDownOn(log: Logger, close: () => Promise<void>): void {
   }
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
-      log.fatal({ err: error }, `process.${event}`)
-      if (startedAt === undefined) void end(event, 1)
+      log().fatal({ err: error }, `process.${event}`)
+      void end(event, 1)
     })
   }
+  return { begun: () => startedAt !== undefined, end }
 }
