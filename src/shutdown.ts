@@ -21,14 +21,16 @@ export function shutDownOn(log: () => Logger, close: () => Promise<void>): Shutd
   async function end(reason: string, exitCode: number): Promise<void> {
     if (startedAt !== undefined) return
     startedAt = Date.now()
-    log().info({ reason }, 'process.closing')
+    // Where the end is a failure, its reason has been said already.
+    const level = exitCode === 0 ? 'info' : 'debug'
+    log()[level]({ reason }, 'process.closing')
     setTimeout(() => {
       log().error({ afterMs: longestCloseMs }, 'process.close_timed_out')
       process.exit(1)
     }, longestCloseMs).unref()
     try {
       await close()
-      log().info({ tookMs: Date.now() - startedAt }, 'process.closed')
+      log()[level]({ tookMs: Date.now() - startedAt }, 'process.closed')
       process.exit(exitCode)
     } catch (error) {
       log().error({ err: error }, 'process.close_failed')
