@@ -23,7 +23,6 @@ export type WebhookRouteOptions = {
 }
 
 const bodyLimitBytes = 1_048_576
-const longestPingBytes = 64
 const idPattern = /^[\w.:-]{1,64}$/
 
 const Received = Type.Object({ received: Type.Literal(true), webhookId: Type.Optional(Type.String()) })
@@ -37,7 +36,7 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteO
   // The bytes are what was signed; parsed JSON could not be verified. This parser exists in here only.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(
-    /^application\/([\w.-]+\+)?json\b/i,
+    /^application\/([\w.-]+\+)?json\s*(;|$)/i,
     { parseAs: 'buffer' },
     (_request, body, done) => done(null, body),
   )
@@ -97,7 +96,7 @@ async function receive(
   findReceiver: () => Promise<WebhookReceiver | undefined>,
 ): Promise<FastifyReply> {
   const rawBody = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-  if (isPing(rawBody)) return reply.send({ received: true })
+  if (isRegistrationPing(rawBody.toString('latin1'))) return reply.send({ received: true })
   let timer: NodeJS.Timeout | undefined
   const timedOut = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(unavailable('It took too long to store the webhook')), options.timeoutMs)
@@ -151,10 +150,6 @@ async function accept(
   })
   options.metrics.webhooksReceived.inc({ event_type: envelope.eventType })
   return id
-}
-
-function isPing(rawBody: Buffer): boolean {
-  return rawBody.length <= longestPingBytes && isRegistrationPing(parseJson(rawBody.toString('utf8')))
 }
 
 function readEnvelope(body: unknown): WebhookEnvelope | undefined {

@@ -110,17 +110,26 @@ test('names of the prototype are neither data nor ids', () => {
   assert.equal(({} as Record<string, unknown>).event, undefined)
 })
 
-test('exactly {"data":"test"} is the ping of a registration', () => {
-  assert.ok(isRegistrationPing({ data: 'test' }))
-  for (const body of [
-    { data: 'test', event: 'x' },
-    { data: 'tests' },
-    {},
-    null,
-    'test',
-    ['test'],
-    Object.create({ data: 'test' }),
+test('exactly {"data":"test"} is the ping of a registration, with any white space', () => {
+  for (const ping of [
+    '{"data":"test"}',
+    ' {\r\n"data" :\t"test" } ',
+    `${' '.repeat(9_000)}{"data":"test"}`,
   ]) {
-    assert.ok(!isRegistrationPing(body))
+    assert.ok(isRegistrationPing(ping))
+  }
+  for (const text of [
+    '{"data":"test","event":"x"}',
+    '{"event":"x","data":"test"}',
+    '{"data":"tests"}',
+    '{"data":"test"}}',
+    '{"data":"test"}\u00a0',
+    '{}',
+    '',
+    'null',
+    '"test"',
+    '["test"]',
+  ]) {
+    assert.ok(!isRegistrationPing(text))
   }
 })
