@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { announcementOf, reservationBody } from '../inbound/made-up-bodies.ts'
+import { startObserved } from '../inbound/observed-inbound.ts'
+import { queueBackends } from '../support/backends.ts'
+
+const copies = 1_000
+
+for (const backend of queueBackends()) {
+  describe(`on ${backend.name}`, () => {
+    it('the same webhook a thousand times at once makes one booking, one block and one event of each', async (t) => {
+      const { system, connection, ...inbound } = await startObserved(t, { backend })
+      const body = reservationBody({ status: 'new' })
+      const raw = JSON.stringify(announcementOf(body, 'reservation.created'))
+
+      const answers = await Promise.all(Array.from({ length: copies }, () => system.deliver(connection, raw)))
+      assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200])
+      assert.equal(new Set(answers.map((answer) => answer.body.webhookId)).size, copies)
+      await inbound.settled()
+
+      const booking = await inbound.booking(body.id)
+      assert.equal(booking.status, 'confirmed')
+      assert.equal(await inbound.nights(body.id), '2027-05-03…2027-05-07')
+      assert.deepEqual(await inbound.eventTypes(body.id), ['booking.created', 'availability.blocked'])
+      const outcomes = await system.db
+        .selectFrom('webhook_logs')
+        .select(['status', 'outcome', (eb) => eb.fn.countAll<string>().as('count')])
+        .groupBy(['status', 'outcome'])
+        .orderBy('outcome')
+        .execute()
+      assert.deepEqual(outcomes, [
+        { status: 'processed', outcome: 'created', count: '1' },
+        { status: 'processed', outcome: 'unchanged', count: String(copies - 1) },
+      ])
+      assert.deepEqual(await system.control.calls({ path: '/reservations/**' }), [])
+    })
+  })
+}
