@@ -13,6 +13,7 @@ import { type JobQueues, openJobQueues } from './queues.ts'
 import { StartError } from './start-error.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
 import { createMetrics, type Metrics } from './telemetry/metrics.ts'
+import { createThrottle } from './telemetry/throttle.ts'
 import { startTracing } from './telemetry/tracing.ts'
 import { createVault, type Vault } from './vault.ts'
 
@@ -125,14 +126,10 @@ async function acquireDeps(
   }
 }
 
+// A Redis that is away reports so several times a second.
 const repeatAfterMs = 5_000
 
-// A Redis that is away reports so several times a second.
 function quietly(log: Logger): (error: Error) => void {
-  let lastAt = 0
-  return (error) => {
-    if (Date.now() - lastAt < repeatAfterMs) return
-    lastAt = Date.now()
-    log.warn({ err: error }, 'queue.connection_lost')
-  }
+  const throttle = createThrottle(repeatAfterMs)
+  return (error) => throttle((heldBack) => log.warn({ err: error, heldBack }, 'queue.connection_lost'))
 }

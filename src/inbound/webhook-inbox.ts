@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Database } from '../db/tables.ts'
 import type { JobQueues } from '../queues.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import { createThrottle } from '../telemetry/throttle.ts'
 import { createGroupCommit } from './group-commit.ts'
 import { appendWebhooks, isDataError, markEnqueued, type NewWebhook } from './webhook-log.ts'
 
@@ -31,7 +32,7 @@ export type WebhookInboxOptions = {
 export function createWebhookInbox({ db, queues, log }: WebhookInboxOptions): WebhookInbox {
   // Most webhooks are processed before they are marked, and a processed row needs no mark: so marking waits a little.
   let enqueued: string[] = []
-  let warnedAt = 0
+  const throttle = createThrottle(warnEveryMs)
   const timer = setInterval(() => void mark(), markEveryMs)
   timer.unref()
 
@@ -50,9 +51,9 @@ export function createWebhookInbox({ db, queues, log }: WebhookInboxOptions): We
         enqueued = enqueued.concat(ids)
       },
       (error: unknown) => {
-        if (Date.now() - warnedAt < warnEveryMs) return
-        warnedAt = Date.now()
-        log.warn({ err: error, webhooks: ids.length }, 'webhook.enqueue_failed')
+        throttle((heldBack) =>
+          log.warn({ err: error, webhooks: ids.length, heldBack }, 'webhook.enqueue_failed'),
+        )
       },
     )
   }

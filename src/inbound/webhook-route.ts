@@ -11,6 +11,7 @@ import {
 } from '../hostaway/wire/webhook-envelope.ts'
 import { Problem } from '../http/problems.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { createThrottle } from '../telemetry/throttle.ts'
 import { isAuthentic } from './webhook-auth.ts'
 import type { WebhookInbox } from './webhook-inbox.ts'
 
@@ -23,6 +24,7 @@ export type WebhookRouteOptions = {
 }
 
 const bodyLimitBytes = 1_048_576
+const logRefusedEveryMs = 1_000
 const idPattern = /^[\w.:-]{1,64}$/
 
 const Received = Type.Object({ received: Type.Literal(true), webhookId: Type.Optional(Type.String()) })
