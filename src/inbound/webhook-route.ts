@@ -43,9 +43,15 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteO
     (_request, body, done) => done(null, body),
   )
 
-  app.addHook('onSend', async (_request, reply) => {
-    if (reply.statusCode >= 400)
-      options.metrics.webhooksRefused.inc({ status_code: String(reply.statusCode) })
+  // Whoever floods the address with wrong credentials must not flood the log as well.
+  const throttle = createThrottle(logRefusedEveryMs)
+  app.addHook('onSend', async (request, reply) => {
+    if (reply.statusCode < 400) return
+    const status = reply.statusCode
+    options.metrics.webhooksRefused.inc({ status_code: String(status) })
+    throttle((heldBack) =>
+      request.log.warn({ status, path: request.url.split('?', 1)[0], heldBack }, 'webhook.refused'),
+    )
   })
 
   const common = { bodyLimit: bodyLimitBytes }
