@@ -8,11 +8,11 @@ kill -INT "$1" 2>/dev/null
 waited=0
 while kill -0 "$1" 2>/dev/null && [ "$waited" -lt 100 ]; do sleep 0.1; waited=$((waited + 1)); done
 kill -KILL "$1" 2>/dev/null
-rm -rf -- "$2"
+[ -z "$2" ] || rm -rf -- "$2"
 `
 
-/** Makes sure that a server that is only worth something to this process ends with it, whatever ends this process, and that its folder is removed. Call the returned function once both are gone. */
-export function endWithParent(pid: number, folder: string): () => void {
+/** Makes sure that a process that is only worth something to this one ends with it, whatever ends this one, and that its folder, if it has one, is removed. Call the returned function once both are gone. */
+export function endWithParent(pid: number, folder = ''): () => void {
   const guard = spawn('/bin/sh', ['-c', script, 'sh', String(pid), folder], {
     cwd: '/',
     detached: true,

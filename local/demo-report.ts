@@ -1,0 +1,109 @@
+import type { BookingView } from '../src/bookings/booking-view.ts'
+import type { Played } from './demo-guests.ts'
+import type { DemoSystem } from './demo-system.ts'
+import { describeDuration, timeOfDay } from './demo-words.ts'
+
+export type Summary = {
+  seed: string
+  durationMs: number
+  changes: number
+  reservations: number
+  created: number
+  updated: number
+  cancelled: number
+  waiting: string[]
+  webhooks: { delivered: number; repeated: number; reordered: number; retried: number }
+  latenciesMs: number[]
+  outageLatenciesMs: number[]
+  differences: string[]
+}
+
+const channelWidth = 12
+const sentenceWidth = 88
+const labelWidth = 24
+const mostDifferencesShown = 20
+
+/** What came of a reservation: its booking, a row that waits for a person, or neither in time. */
+export type Outcome =
+  | { as: 'booking'; booking: BookingView }
+  | { as: 'waiting'; reason: string }
+  | { as: 'missing' }
+
+export type Seen = Outcome & { afterMs: number }
+
+export function introduce({ urls, viewerToken }: DemoSystem): string {
+  return `
+Guests book at a Hostaway sandbox; the connector hears of it by webhook.
+
+  API pages         ${urls.api}/docs
+  Bookings          curl -H 'Authorization: Bearer ${viewerToken}' ${urls.api}/v1/bookings
+  Waiting           curl -H 'Authorization: Bearer ${viewerToken}' ${urls.api}/v1/booking-queue
+  Feed of events    curl -H 'Authorization: Bearer ${viewerToken}' ${urls.api}/v1/feed
+  Metrics           ${urls.api}/metrics (API), ${urls.workerMetrics} (worker)
+  Sandbox control   ${urls.control}/accounts/10001/state
+`
+}
+
+/** One line for what happened and what came of it. */
+export function lineFor({ channel, sentence }: Played, outcome: string): string {
+  const start = `${timeOfDay()}  ${channel.padEnd(channelWidth)}`
+  return `${start}${sentence.padEnd(sentenceWidth)} → ${outcome}`
+}
+
+/** One line about the stage, not the guests. */
+export function notice(text: string): string {
+  return `${timeOfDay()}  ${''.padEnd(channelWidth, '·')}  ${text}`
+}
+
+export function describeOutcome(seen: readonly Seen[], { toldAtOnce }: Played): string {
+  const [first] = seen
+  if (first === undefined) return ''
+  if (seen.some(({ as }) => as === 'missing')) return `not there after ${describeDuration(first.afterMs)}`
+  const slowest = Math.max(...seen.map(({ afterMs }) => afterMs))
+  const after = toldAtOnce ? ` after ${describeDuration(slowest)}` : ''
+  if (first.as === 'waiting') return `waits for a person${after}: ${first.reason}`
+  if (first.as === 'missing') return ''
+  const { booking } = first
+  const { total, currency } = booking.amount
+  const price = seen.length === 1 && total !== null && currency !== null ? `, ${currency} ${total}` : ''
+  const ids = seen.map((one) => (one.as === 'booking' ? `…${one.booking.id.slice(-6)}` : '')).join(' ')
+  return `${booking.status}${after} (${seen.length === 1 ? 'booking' : 'bookings'} ${ids}${price})`
+}
+
+/** The last word: figures, and whether everything converged. */
+export function summarise(summary: Summary): string {
+  const { webhooks, differences, latenciesMs, outageLatenciesMs, waiting } = summary
+  const shown = differences.slice(0, mostDifferencesShown)
+  const more = differences.length - shown.length
+  const rows: Array<[label: string, value: string]> = [
+    ['changes at Hostaway', `${summary.changes}, to ${summary.reservations} reservations`],
+    ['bookings created', String(summary.created)],
+    ['bookings changed', String(summary.updated)],
+    ['bookings cancelled', String(summary.cancelled)],
+    ['waiting for a person', [String(waiting.length), ...new Set(waiting)].join(', ')],
+    ['webhooks delivered', String(webhooks.delivered)],
+    ['  of them duplicates', String(webhooks.repeated)],
+    ['  out of order', String(webhooks.reordered)],
+    ['  sent again by Hostaway', String(webhooks.retried)],
+    ['webhook to booking', describeLatencies(latenciesMs)],
+    ...(outageLatenciesMs.length === 0
+      ? []
+      : [['  through an outage', describeLatencies(outageLatenciesMs)] satisfies [string, string]]),
+    ['everything converged', differences.length === 0 ? 'yes' : `no, ${differences.length} differences`],
+  ]
+  return [
+    '',
+    `Summary after ${describeDuration(summary.durationMs)}, seed "${summary.seed}"`,
+    ...rows.map(([label, value]) => `  ${label.padEnd(labelWidth)}  ${value}`),
+    ...shown.map((difference) => `    - ${difference}`),
+    ...(more > 0 ? [`    - and ${more} more`] : []),
+    '',
+  ].join('\n')
+}
+
+export function describeLatencies(latenciesMs: readonly number[]): string {
+  if (latenciesMs.length === 0) return 'nothing measured'
+  const sorted = latenciesMs.toSorted((left, right) => left - right)
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
+  return `p50 ${describeDuration(at(0.5))}, p99 ${describeDuration(at(0.99))}`
+}

@@ -1,0 +1,68 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Delivery } from '../sandbox/webhook-records.ts'
+import type { Observations } from './demo-play.ts'
+import type { Summary } from './demo-report.ts'
+import type { DemoSystem } from './demo-system.ts'
+import { findDifferences } from './demo-verdict.ts'
+
+const pollMs = 50
+
+/** Waits until nothing is under way any more, at most `withinMs`, then compares the connector with Hostaway. */
+export async function settle(
+  system: DemoSystem,
+  observed: Observations,
+  context: { seed: string; startedAt: number; withinMs: number },
+): Promise<Summary> {
+  const { control, connector, accountId } = system
+  await waitUntilSettled(system, Date.now() + context.withinMs)
+
+  const [{ reservations }, deliveries, bookings, waiting, events, deadLetters, unfinishedWebhooks] =
+    await Promise.all([
+      control.state(accountId),
+      control.deliveries({ accountId }),
+      connector.bookings(),
+      connector.waiting(),
+      connector.events(),
+      connector.openDeadLetters(),
+      connector.unfinishedWebhooks(),
+    ])
+  const { toldAs, changes, reordered, latenciesMs, outageLatenciesMs } = observed
+  const announced = deliveries.filter(({ event }) => event !== null)
+  const delivered = announced.filter(({ state }) => state === 'delivered')
+  const count = (type: string) => events.filter((event) => event.type === type).length
+  return {
+    seed: context.seed,
+    durationMs: Date.now() - context.startedAt,
+    changes,
+    reservations: reservations.length,
+    created: count('booking.created'),
+    updated: count('booking.updated'),
+    cancelled: count('booking.cancelled'),
+    waiting: waiting.flatMap(({ problems }) => problems.map(({ message }) => message).join('; ')),
+    webhooks: {
+      delivered: delivered.length,
+      repeated: delivered.filter(({ repeats }) => repeats !== null).length,
+      reordered,
+      retried: delivered.filter(({ attempts }) => attempts.length > 1).length,
+    },
+    latenciesMs,
+    outageLatenciesMs,
+    differences: [
+      ...findDifferences({ reservations, toldAs, bookings, waiting, deadLetters, unfinishedWebhooks }),
+      ...undelivered(announced),
+    ],
+  }
+}
+
+async function waitUntilSettled({ control, connector }: DemoSystem, deadline: number): Promise<void> {
+  while (Date.now() < deadline) {
+    if ((await control.pendingDeliveries()) === 0 && (await connector.unfinishedWebhooks()) === 0) return
+    await pause(pollMs)
+  }
+}
+
+function undelivered(announced: Delivery[]): string[] {
+  return announced
+    .filter(({ state }) => state !== 'delivered')
+    .map(({ objectId, state }) => `a webhook about reservation ${objectId} was not delivered (${state})`)
+}

@@ -1,0 +1,90 @@
+import { parseArgs } from 'node:util'
+import { acquire } from '../src/acquire.ts'
+import { play } from './demo-play.ts'
+import { introduce, notice, type Summary, summarise } from './demo-report.ts'
+import { settle } from './demo-settle.ts'
+import { stopSignal } from './demo-stop.ts'
+import { type DemoSystem, startDemoSystem } from './demo-system.ts'
+
+const usage = `Usage: npm run demo [-- --once] [-- --seed <text>] [-- --changes <number>]
+
+  --once     ends by itself: exit 0 if everything converged, otherwise 1
+  --changes  how many changes --once plays, 200 unless told otherwise
+  --seed     other guests than those of the seed "demo"`
+
+const stoppedExitCode = 130
+const settlesWithinMs = 45_000
+// After Ctrl-C, what is under way is awaited as long as somebody may be expected to wait.
+const settlesAfterStopWithinMs = 12_000
+
+type DemoOptions = { seed: string; changes: number | undefined }
+
+const print = (text: string) => console.log(text)
+
+try {
+  const options = readArguments()
+  process.exitCode = options === undefined ? 0 : await runDemo(options)
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  process.exitCode = 1
+}
+// Connections that are kept open would delay the end.
+process.exit()
+
+/** Returns the exit code: 0 if everything converged. Throws when a process died. */
+async function runDemo({ seed, changes }: DemoOptions): Promise<number> {
+  const startedAt = Date.now()
+  const signal = stopSignal(() => print(`\n${notice('Stopping; a moment.')}`))
+  let hasStarted = false
+  let death: Error | undefined
+  const dying = Promise.withResolvers<never>()
+  dying.promise.catch((error: Error) => {
+    death = error
+  })
+  // Whoever reads along (a pager, say) may leave first.
+  process.stdout.on('error', dying.reject)
+
+  try {
+    const summary = await acquire(async (releases) => {
+      print(notice('Starting PostgreSQL, the Hostaway sandbox, the worker and the API.'))
+      const system = await startDemoSystem(releases, { seed, signal, onDeath: dying.reject })
+      hasStarted = true
+      print(introduce(system))
+      if (changes === undefined) print('Ctrl-C ends it, after a comparison of both sides.\n')
+      const judged = await Promise.race([dying.promise, playAndJudge(system)])
+      print(summarise(judged))
+      await releases.disposeAsync()
+      return judged
+    })
+    return summary.differences.length === 0 ? 0 : 1
+  } catch (error) {
+    if (signal.aborted && !hasStarted && death === undefined) return stoppedExitCode
+    throw death ?? error
+  }
+
+  async function playAndJudge(system: DemoSystem): Promise<Summary> {
+    const observed = await play(system, { seed, changes, signal, print })
+    const withinMs = signal.aborted ? settlesAfterStopWithinMs : settlesWithinMs
+    return settle(system, observed, { seed, startedAt, withinMs })
+  }
+}
+
+function readArguments(): DemoOptions | undefined {
+  const { values } = parseArgs({
+    options: {
+      once: { type: 'boolean', default: false },
+      changes: { type: 'string', default: '200' },
+      seed: { type: 'string', default: 'demo' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    print(usage)
+    return undefined
+  }
+  const changes = Number(values.changes)
+  if (!Number.isInteger(changes) || changes < 1) {
+    throw new Error(`--changes must be a whole number above 0.\n${usage}`)
+  }
+  return { seed: values.seed, changes: values.once ? changes : undefined }
+}
