@@ -16,7 +16,7 @@ import type { Deps } from './deps.ts'
 import { refreshGauges } from './gauges.ts'
 import { useApiAuth } from './http/api-auth.ts'
 import { healthRoutes } from './http/health.ts'
-import { useProblems } from './http/problems.ts'
+import { refuseUnroutable, useProblems } from './http/problems.ts'
 import { createWebhookInbox } from './inbound/webhook-inbox.ts'
 import { webhookLogRoutes } from './inbound/webhook-log-routes.ts'
 import { webhookRoutes } from './inbound/webhook-route.ts'
@@ -39,9 +39,12 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
     bodyLimit: bodyLimitBytes,
     requestTimeout: slowestRequestMs,
     keepAliveTimeout: keepAliveMs,
+    frameworkErrors: refuseUnroutable,
     ajv: { customOptions: { allErrors: true, coerceTypes: 'array', removeAdditional: false } },
   })
   useProblems(app)
+  // Every body here is JSON; read as text it would be refused as the wrong type of JSON.
+  app.removeContentTypeParser('text/plain')
   await app.register(swagger, {
     openapi: {
       info: {

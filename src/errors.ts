@@ -66,6 +66,9 @@ const databaseAwayCodes = new Set([
   '25006',
 ])
 
+// SQLSTATE codes of a value that no column takes: NUL in a text, a number or a day out of range.
+const refusedValueCodes = new Set(['22003', '22007', '22008', '22021', '22P05'])
+
 /** Turns whatever was caught into an AppError; an AppError passes through unchanged. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
@@ -73,6 +76,15 @@ export function toAppError(error: unknown): AppError {
   const message = error instanceof Error ? error.message : String(error)
   if (isDatabaseAway(code, message)) {
     return new AppError('database_unavailable', 'The database did not answer in time', { cause: error })
+  }
+  if (code !== undefined && refusedValueCodes.has(code)) {
+    return new AppError(
+      'invalid_payload',
+      'A value cannot be stored or compared: NUL in a text, or out of range',
+      {
+        cause: error,
+      },
+    )
   }
   return new AppError('unexpected', message, { cause: error })
 }

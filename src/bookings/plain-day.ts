@@ -6,10 +6,12 @@ const dayMs = 86_400_000
 /** A calendar day `YYYY-MM-DD` in a query; whether it exists is checked by `requireDay`. */
 export const DayText = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$', description: '`YYYY-MM-DD`' })
 
+const firstYear = '0001'
+
 /** Refuses a day that no calendar has, such as 2027-02-30. */
 export function requireDay(name: string, day: string): string {
   const time = Date.parse(`${day}T00:00:00Z`)
-  if (Number.isNaN(time) || new Date(time).toISOString().slice(0, 10) !== day) {
+  if (Number.isNaN(time) || new Date(time).toISOString().slice(0, 10) !== day || day < firstYear) {
     throw new Problem(422, 'VALIDATION_FAILED', `${name} is not a calendar day`, [
       { field: name, message: 'is not a calendar day' },
     ])

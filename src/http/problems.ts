@@ -40,6 +40,13 @@ export function useProblems(app: FastifyInstance): void {
   )
 }
 
+/** The problem document for what fails before there is a route, such as an address that cannot be decoded. */
+export function refuseUnroutable(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const status = error.statusCode ?? 400
+  // The message of the error repeats the address with its query.
+  sendProblem(request, reply, new Problem(status, clientErrorCode(status), 'The address cannot be read'))
+}
+
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
   if (problem.status === 503) reply.header('retry-after', '5')
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
