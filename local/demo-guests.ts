@@ -3,7 +3,7 @@ import type { Listing } from '../sandbox/listing-factory.ts'
 import { addDays, todayInUtc } from '../sandbox/plain-days.ts'
 import type { Reservation } from '../sandbox/reservation-factory.ts'
 import type { SeededRandom } from '../sandbox/seeded-random.ts'
-import { describeStay, nameOfChannel } from './demo-words.ts'
+import { describeStay, listOf, nameOfChannel } from './demo-words.ts'
 
 export type Act =
   | 'book'
@@ -28,8 +28,8 @@ export type Played = {
   /** How many changes Hostaway made to reservations; a webhook sent again is none. */
   changes: number
   reservations: Reservation[]
-  /** Whether Hostaway told of it at once; only then is a latency worth measuring. */
-  toldAtOnce: boolean
+  /** Whether Hostaway told of it at once and of nothing else; only then does a duration say something. */
+  isTimed: boolean
 }
 
 export type Guests = {
@@ -121,8 +121,8 @@ export function createGuests(options: {
       for (let unit = 0; unit < 3; unit += 1) {
         reservations.push(await book({ listingMapId: house.listing.id, ...stayFrom(arrivalDate) }))
       }
-      const names = reservations.map(({ guestName }) => guestName).join(', ')
-      return about(reservations, `${names} book a unit of ${stayAt(reservations[0])} each`)
+      const names = listOf(reservations.map(({ guestName }) => String(guestName)))
+      return { ...about(reservations, `${names} book ${stayAt(reservations[0])}`), isTimed: false }
     },
 
     async request() {
@@ -163,7 +163,7 @@ export function createGuests(options: {
       const before = oneOf((gone) => gone.status === 'cancelled' && unitsLeft(gone.listingMapId, gone) > 0)
       if (before === undefined) return undefined
       const back = remember(await control.resurrect(accountId, before.id))
-      return about([back], `${back.guestName} takes the cancellation of ${stayAt(back)} back`)
+      return about([back], `${back.guestName} wants ${stayAt(back)} after all`)
     },
 
     async repeat() {
@@ -173,9 +173,9 @@ export function createGuests(options: {
       const [first] = told
       if (first === undefined) return undefined
       await control.deliverAgain(first.id, 3)
-      const age = told.length > 1 ? 'an outdated webhook' : 'the webhook'
-      const sentence = `Hostaway sends ${age} about ${reservation.guestName} three times more`
-      return { ...about([reservation], sentence), changes: 0, toldAtOnce: false }
+      const age = told.length > 1 ? 'an old webhook' : 'the webhook'
+      const sentence = `Hostaway sends ${age} of ${reservation.guestName} three times more`
+      return { ...about([reservation], sentence), changes: 0, isTimed: false }
     },
     async reorder() {
       await control.holdDeliveries(accountId)
@@ -184,9 +184,9 @@ export function createGuests(options: {
       const stay = otherStay(second)
       const last = stay === undefined ? second : await change(second, stay)
       await control.releaseDeliveries(accountId, 'reversed')
-      const what = stay === undefined ? 'brings one more' : 'brings one more, then moves'
-      const sentence = `${last.guestName} books ${stayAt(last)}, ${what}; told in reverse`
-      return { ...about([last], sentence), changes: stay === undefined ? 2 : 3, toldAtOnce: false }
+      const changes = stay === undefined ? 2 : 3
+      const sentence = `${last.guestName} books ${stayAt(last)}; ${changes} webhooks, the last first`
+      return { ...about([last], sentence), changes, isTimed: false }
     },
     async sayUnknownStatus() {
       const quiet = await control.book(accountId, {
@@ -207,10 +207,7 @@ export function createGuests(options: {
           data: { ...quiet, status: unknownStatus },
         },
       })
-      return about(
-        [quiet],
-        `${quiet.guestName} books ${stayAt(quiet)} with the unheard-of status "${unknownStatus}"`,
-      )
+      return about([quiet], `${quiet.guestName} books ${stayAt(quiet)}, status "${unknownStatus}"`)
     },
   }
 
@@ -232,7 +229,7 @@ export function createGuests(options: {
 
 function about(reservations: Reservation[], sentence: string): Played {
   const channel = nameOfChannel(reservations[0]?.channelId)
-  return { channel, sentence, changes: reservations.length, reservations, toldAtOnce: true }
+  return { channel, sentence, changes: reservations.length, reservations, isTimed: true }
 }
 
 function oneMore(reservation: Reservation): Record<string, number> {

@@ -91,7 +91,7 @@ export async function play(system: DemoSystem, options: PlayOptions): Promise<Ob
   async function playAct(act: Act): Promise<void> {
     const played = await playOne(act)
     const seen = await watch(system, guests, played)
-    if (played.toldAtOnce) observed.latenciesMs.push(...seen.map(({ afterMs }) => afterMs))
+    if (played.isTimed) observed.latenciesMs.push(...seen.map(({ afterMs }) => afterMs))
     print(lineFor(played, describeOutcome(seen, played)))
   }
 
@@ -146,8 +146,7 @@ async function waitFor(system: DemoSystem, guests: Guests, reservation: Reservat
   while (Date.now() < deadline) {
     if (guests.toldAs.has(reservation.id)) {
       const waiting = await system.connector.waiting()
-      const row = waiting.find(({ externalId }) => externalId === String(reservation.id))
-      if (row !== undefined) return { as: 'waiting', reason: row.problems[0]?.message ?? '' }
+      if (waiting.some(({ externalId }) => externalId === String(reservation.id))) return { as: 'waiting' }
     } else {
       const booking = await system.connector.booking(reservation.id)
       if (booking?.sourceUpdatedAt && Date.parse(booking.sourceUpdatedAt) >= version) {

@@ -1,6 +1,6 @@
 import type { BookingView } from '../src/bookings/booking-view.ts'
 import type { Played } from './demo-guests.ts'
-import type { DemoSystem } from './demo-system.ts'
+import { type DemoSystem, hostawayHurries } from './demo-system.ts'
 import { describeDuration, timeOfDay } from './demo-words.ts'
 
 export type Summary = {
@@ -18,29 +18,27 @@ export type Summary = {
   differences: string[]
 }
 
-const channelWidth = 12
-const sentenceWidth = 88
+const channelWidth = 13
+const sentenceWidth = 64
 const labelWidth = 24
 const mostDifferencesShown = 20
 
 /** What came of a reservation: its booking, a row that waits for a person, or neither in time. */
-export type Outcome =
-  | { as: 'booking'; booking: BookingView }
-  | { as: 'waiting'; reason: string }
-  | { as: 'missing' }
+export type Outcome = { as: 'booking'; booking: BookingView } | { as: 'waiting' } | { as: 'missing' }
 
 export type Seen = Outcome & { afterMs: number }
 
+/** What a visitor can look at while the demo runs. */
 export function introduce({ urls, viewerToken }: DemoSystem): string {
   return `
-Guests book at a Hostaway sandbox; the connector hears of it by webhook.
+Guests book at a stand-in for Hostaway, which tells the connector by webhook. What takes Hostaway
+minutes (trying again after an outage) takes it ${hostawayHurries} times less here.
 
-  API pages         ${urls.api}/docs
-  Bookings          curl -H 'Authorization: Bearer ${viewerToken}' ${urls.api}/v1/bookings
-  Waiting           curl -H 'Authorization: Bearer ${viewerToken}' ${urls.api}/v1/booking-queue
-  Feed of events    curl -H 'Authorization: Bearer ${viewerToken}' ${urls.api}/v1/feed
-  Metrics           ${urls.api}/metrics (API), ${urls.workerMetrics} (worker)
-  Sandbox control   ${urls.control}/accounts/10001/state
+  API pages        ${urls.api}/docs
+  Bookings         curl -H 'Authorization: Bearer ${viewerToken}' ${urls.api}/v1/bookings
+                   the same way: /v1/booking-queue, /v1/webhooks, /v1/feed
+  Metrics          ${urls.api}/metrics (API), ${urls.workerMetrics} (worker)
+  Hostaway         ${urls.control}/accounts/10001/state, ${urls.control}/deliveries
 `
 }
 
@@ -55,19 +53,19 @@ export function notice(text: string): string {
   return `${timeOfDay()}  ${''.padEnd(channelWidth, '·')}  ${text}`
 }
 
-export function describeOutcome(seen: readonly Seen[], { toldAtOnce }: Played): string {
+/** What the connector made of it, in a few words. */
+export function describeOutcome(seen: readonly Seen[], { isTimed, changes }: Played): string {
+  const afterMs = Math.max(...seen.map((one) => one.afterMs))
+  const after = isTimed ? ` after ${describeDuration(afterMs)}` : ''
   const [first] = seen
-  if (first === undefined) return ''
-  if (seen.some(({ as }) => as === 'missing')) return `not there after ${describeDuration(first.afterMs)}`
-  const slowest = Math.max(...seen.map(({ afterMs }) => afterMs))
-  const after = toldAtOnce ? ` after ${describeDuration(slowest)}` : ''
-  if (first.as === 'waiting') return `waits for a person${after}: ${first.reason}`
-  if (first.as === 'missing') return ''
-  const { booking } = first
-  const { total, currency } = booking.amount
-  const price = seen.length === 1 && total !== null && currency !== null ? `, ${currency} ${total}` : ''
-  const ids = seen.map((one) => (one.as === 'booking' ? `…${one.booking.id.slice(-6)}` : '')).join(' ')
-  return `${booking.status}${after} (${seen.length === 1 ? 'booking' : 'bookings'} ${ids}${price})`
+  if (first === undefined || seen.some(({ as }) => as === 'missing')) {
+    return `not there after ${describeDuration(afterMs)}`
+  }
+  if (first.as !== 'booking') return `waits for a person${after}`
+  const { status, id, amount } = first.booking
+  const state = `${changes === 0 ? 'still ' : ''}${status}${after}`
+  if (seen.length > 1) return `${seen.length} × ${state}`
+  return `${state}, ${amount.currency} ${amount.total}, booking …${id.slice(-6)}`
 }
 
 /** The last word: figures, and whether everything converged. */
@@ -84,7 +82,7 @@ export function summarise(summary: Summary): string {
     ['webhooks delivered', String(webhooks.delivered)],
     ['  of them duplicates', String(webhooks.repeated)],
     ['  out of order', String(webhooks.reordered)],
-    ['  sent again by Hostaway', String(webhooks.retried)],
+    ['  delivered late', String(webhooks.retried)],
     ['webhook to booking', describeLatencies(latenciesMs)],
     ...(outageLatenciesMs.length === 0
       ? []

@@ -5,8 +5,7 @@ const channelNames: Record<number, string | undefined> = {
   2018: 'Airbnb',
 }
 
-const dayFormat = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' })
-const dayFormatWithYear = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeZone: 'UTC' })
+const monthFormat = new Intl.DateTimeFormat('en-US', { month: 'short', timeZone: 'UTC' })
 const timeFormat = new Intl.DateTimeFormat('en-GB', { timeStyle: 'medium' })
 
 /** The name by which travellers know the channel. */
@@ -14,12 +13,21 @@ export function nameOfChannel(channelId: number | undefined): string {
   return channelNames[channelId ?? 0] ?? 'Hostaway'
 }
 
-/** From arrival to departure, `3–6 May`, with the year where it is not the present one. */
+/** From arrival to departure, `3–6 May`; without the year, as the guests of the demo come within the next one. */
 export function describeStay(stay: { arrivalDate: string; departureDate: string }): string {
-  const arrival = new Date(`${stay.arrivalDate}T00:00:00Z`)
-  const departure = new Date(`${stay.departureDate}T00:00:00Z`)
-  const isThisYear = departure.getUTCFullYear() === new Date().getUTCFullYear()
-  return (isThisYear ? dayFormat : dayFormatWithYear).formatRange(arrival, departure)
+  const [arrival, departure] = [dayAndMonth(stay.arrivalDate), dayAndMonth(stay.departureDate)]
+  if (arrival.month === departure.month) return `${arrival.day}–${departure.day} ${departure.month}`
+  return `${arrival.day} ${arrival.month} – ${departure.day} ${departure.month}`
+}
+
+function dayAndMonth(text: string): { day: number; month: string } {
+  const date = new Date(`${text}T00:00:00Z`)
+  return { day: date.getUTCDate(), month: monthFormat.format(date) }
+}
+
+/** `Ada, Ben and Cleo`. */
+export function listOf(names: string[]): string {
+  return new Intl.ListFormat('en-GB').format(names)
 }
 
 /** Time of day as the visitor's clock shows it. */
