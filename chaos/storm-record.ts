@@ -1,0 +1,14 @@
+import type { VictimSystem } from './victim-system.ts'
+
+/** A stretch of time in which PostgreSQL was certainly away, in milliseconds since 1970. */
+export type Outage = { from: number; to: number }
+
+/** What is noted while a storm goes on. */
+export type Storm = {
+  system: VictimSystem
+  listingIds: number[]
+  outages: Outage[]
+  /** From the moment something was back until every process said it can do its job. */
+  recoveriesMs: number[]
+  complaints: string[]
+}
