@@ -1,0 +1,106 @@
+import { parseArgs } from 'node:util'
+import type { Backend } from './services.ts'
+import { type BodyKind, bodyKinds } from './webhook-bodies.ts'
+
+export const inboundParts = ['throughput', 'paced', 'booking', 'drain', 'memory'] as const
+export type InboundPart = (typeof inboundParts)[number]
+
+export type BenchOptions = {
+  subject: 'inbound' | 'growth'
+  parts: InboundPart[]
+  backends: Backend[]
+  bodies: BodyKind[]
+  rounds: number
+  seconds: number
+  warmUpSeconds: number
+  connections: number
+  drained: number
+  backlog: number
+  rows: number[]
+  /** Where the figures go as JSON. */
+  jsonFile: string
+  /** Extra options of the product's own processes, for profiling. */
+  nodeOptions: string[]
+}
+
+const usage = `npm run bench -- inbound [options]   throughput, latency, draining, memory
+npm run bench -- growth [options]    latencies with 20,000 to 2 million stored webhooks
+
+  --quick              one short round of everything, for a look
+  --only <part,…>      ${inboundParts.join(', ')}
+  --backend <name,…>   redis, postgres
+  --body <kB,…>        ${bodyKinds.map(({ name }) => name.slice(0, 1)).join(', ')}
+  --rounds <n> --seconds <n> --connections <n>
+  --drained <n>        webhooks stored before a worker starts (20000)
+  --backlog <n>        jobs waiting when memory is measured (100000)
+  --rows <n,…>         sizes of webhook_logs for growth (20000,200000,2000000)
+  --json <file>        where the figures go (bench-results.json)
+  --node <option>      passed to the API and worker processes, e.g. --node=--cpu-prof; may be repeated`
+
+/** Reads the command line; prints how it is used and ends where it is wrong. */
+export function readOptions(given: string[]): BenchOptions {
+  try {
+    return parse(given)
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\n\n${usage}`)
+    process.exit(1)
+  }
+}
+
+function parse(given: string[]): BenchOptions {
+  const text = { type: 'string' } as const
+  const { values, positionals } = parseArgs({
+    args: given,
+    allowPositionals: true,
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { ...text, default: inboundParts.join() },
+      backend: { ...text, default: 'redis,postgres' },
+      body: { ...text, default: '2,6' },
+      rounds: text,
+      seconds: text,
+      connections: { ...text, default: '64' },
+      drained: text,
+      backlog: text,
+      rows: { ...text, default: '20000,200000,2000000' },
+      json: { ...text, default: 'bench-results.json' },
+      node: { ...text, multiple: true, default: [] },
+    },
+  })
+  const [subject] = positionals
+  if (subject !== 'inbound' && subject !== 'growth') throw new Error('Say what to measure.')
+  const number = (name: string, value: string) => {
+    if (!/^[1-9]\d*$/.test(value)) throw new Error(`--${name} must be a number`)
+    return Number(value)
+  }
+  const either = (name: 'rounds' | 'seconds' | 'drained' | 'backlog', full: number, quick: number) => {
+    const value = values[name]
+    return value === undefined ? (values.quick ? quick : full) : number(name, value)
+  }
+  return {
+    subject,
+    parts: chosen('only', values.only, inboundParts),
+    backends: chosen('backend', values.backend, ['redis', 'postgres']),
+    bodies: chosen(
+      'body',
+      values.body,
+      bodyKinds.map(({ name }) => name.slice(0, 1)),
+    ).flatMap((size) => bodyKinds.filter(({ name }) => name.startsWith(size))),
+    rounds: either('rounds', 3, 1),
+    seconds: either('seconds', 10, 4),
+    warmUpSeconds: values.quick ? 1 : 3,
+    connections: number('connections', values.connections),
+    drained: either('drained', 20_000, 4_000),
+    backlog: either('backlog', 100_000, 10_000),
+    rows: values.rows.split(',').map((value) => number('rows', value)),
+    jsonFile: values.json,
+    nodeOptions: values.node,
+  }
+}
+
+function chosen<Name extends string>(option: string, value: string, known: readonly Name[]): Name[] {
+  const names = value.split(',')
+  const unknown = names.find((name) => !known.some((one) => one === name))
+  if (unknown !== undefined) throw new Error(`--${option} does not know ${unknown}`)
+  return known.filter((name) => names.includes(name))
+}

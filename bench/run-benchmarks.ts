@@ -1,0 +1,81 @@
+import { writeFile } from 'node:fs/promises'
+import { cpus, loadavg, totalmem } from 'node:os'
+import { acquire } from '../src/acquire.ts'
+import { measurePaced, measureThroughput, summarise } from './answer-benchmark.ts'
+import { type BenchOptions, readOptions } from './bench-options.ts'
+import { measureBookingLatency, measureDrain, measureMemory } from './processing-benchmark.ts'
+import { type Services, startServices } from './services.ts'
+
+type Section = { title: string; rows: Record<string, unknown>[]; raw?: unknown }
+
+const options = readOptions(process.argv.slice(2))
+await acquire(async (releases) => {
+  const services = await startServices()
+  releases.defer(() => services.stop())
+  if (services.redis === undefined) {
+    console.error('There is no redis-server on PATH: only the PostgreSQL backend is measured.')
+    options.backends = options.backends.filter((backend) => backend !== 'redis')
+  }
+  const machine = {
+    at: new Date().toISOString(),
+    processors: `${cpus().length} x ${cpus()[0]?.model.trim()}`,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    loadBefore: loadavg().map((load) => Number(load.toFixed(2))),
+    node: process.version,
+  }
+  console.log(machine)
+  const sections = await measureInbound(services, options)
+  for (const { title, rows } of sections) {
+    console.log(`\n${title}`)
+    console.table(rows.map(rounded))
+  }
+  await writeFile(options.jsonFile, `${JSON.stringify({ machine, options, sections }, null, 2)}\n`)
+  console.log(`Figures written to ${options.jsonFile}.`)
+  await releases.disposeAsync()
+})
+
+async function measureInbound(services: Services, options: BenchOptions): Promise<Section[]> {
+  const sections: Section[] = []
+  for (const part of options.parts) {
+    console.error(part)
+    if (part === 'throughput') {
+      const rounds = await measureThroughput(services, options)
+      sections.push({
+        title: `Answers per second, ${options.connections} connections, median of ${options.rounds} rounds`,
+        rows: summarise(rounds, options),
+        raw: rounds,
+      })
+    }
+    if (part === 'paced') {
+      sections.push({ title: 'Answer at 500 webhooks/s', rows: await measurePaced(services, options) })
+    }
+    if (part === 'booking') {
+      sections.push({
+        title: 'Webhook to committed booking at 100 webhooks/s',
+        rows: await measureBookingLatency(services, options),
+      })
+    }
+    if (part === 'drain') {
+      sections.push({
+        title: `One worker process draining ${options.drained} webhooks`,
+        rows: await measureDrain(services, options),
+      })
+    }
+    if (part === 'memory') {
+      sections.push({
+        title: `Memory with ${options.backlog} jobs waiting and 100 webhooks/s arriving`,
+        rows: await measureMemory(services, options),
+      })
+    }
+  }
+  return sections
+}
+
+function rounded(row: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [
+      name,
+      typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(3)) : value,
+    ]),
+  )
+}
