@@ -84,6 +84,7 @@ export function mergeReservation(older: Reservation, newer: Reservation): Reserv
   merged.bookingStatus = newer.status === undefined ? older.bookingStatus : newer.bookingStatus
   merged.datesUnspecified = carriesDates(newer) ? newer.datesUnspecified : older.datesUnspecified
   merged.unitCount = newer.units === undefined ? older.unitCount : newer.unitCount
+  merged.problems = [...older.problems.filter(({ field }) => !says(newer, field)), ...newer.problems]
   merged.source = mergeSources(older.source, newer)
   return merged
 }
@@ -95,10 +96,18 @@ function mergeSources(older: Record<string, unknown>, newer: Reservation): Recor
     if (!spellings.some((name) => Object.hasOwn(newer.source, name))) continue
     for (const name of spellings) delete merged[name]
   }
+  // Else an older "without dates" would outlive the dates that ended it.
+  if (carriesDates(newer)) delete merged.isDatesUnspecified
   const said = Object.entries(newer.source).filter(
     ([name, value]) => !(Object.hasOwn(older, name) && leavesOut(newer, name, value)),
   )
   return { ...merged, ...Object.fromEntries(said) }
+}
+
+// Whether a body speaks of a field, under whatever spelling.
+function says(reservation: Reservation, field: string): boolean {
+  const spellings = reservationSpellings.find((names) => names.some((name) => name === field)) ?? [field]
+  return spellings.some((name) => Object.hasOwn(reservation.source, name))
 }
 
 function carriesDates(reservation: Reservation): boolean {
