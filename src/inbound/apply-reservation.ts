@@ -95,6 +95,7 @@ async function readStored(
 ): Promise<Stored> {
   const booking = await findBookingOfReservation(trx, key)
   const queued = await findQueuedReservation(trx, key)
+  // The queued row comes last: of two equal versions it holds the later one, which could not be mapped.
   const versions = [booking, queued].flatMap((row) =>
     row === undefined
       ? []

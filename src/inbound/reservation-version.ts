@@ -34,8 +34,8 @@ export function compareVersions(
   return 'conflict'
 }
 
-/** The newer of two versions; one with `updatedOn` is newer than any provisional one. */
+/** The newer of two versions, the second if they are equal; one with `updatedOn` is newer than any provisional one. */
 export function newerVersion<Version extends ReservationVersion>(a: Version, b: Version): Version {
   if (a.kind !== b.kind) return a.kind === 'source' ? a : b
-  return a.at >= b.at ? a : b
+  return a.at > b.at ? a : b
 }
