@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { type AccessTokenDeps, withAccessToken } from '../connections/access-token.ts'
 import { databaseTime } from '../db/database-time.ts'
 import { AppError } from '../errors.ts'
@@ -8,8 +9,8 @@ export type FetchedReservation = { reservation: Reservation | null; startedAt: D
 
 export type ReservationFetcher = {
   /**
-   * Asks Hostaway for a reservation. A fetch that is under way is shared only if it started after `notBefore`,
-   * the moment when the caller's event was stored: an older one may still answer what was before the event.
+   * Asks Hostaway for a reservation. A fetch is shared only if it started after `notBefore`, the moment when the
+   * caller's event was stored: an older one may answer what was before the event.
    */
   fetch(
     connection: { id: string; accountId: string },
@@ -20,9 +21,15 @@ export type ReservationFetcher = {
 
 // A job waits here rather than come back later only when the window opens soon.
 const longestWaitMs = 2_000
+// Events of one burst still ask while the first of them applies the answer.
+const sharedForMs = 5_000
+const mostShared = 500
 
 export function createReservationFetcher(deps: AccessTokenDeps): ReservationFetcher {
-  const underWay = new Map<string, { startedAt: Date; result: Promise<FetchedReservation> }>()
+  const recent = new LRUCache<string, { startedAt: Date; result: Promise<FetchedReservation> }>({
+    max: mostShared,
+    ttl: sharedForMs,
+  })
 
   async function start(
     connection: { id: string; accountId: string },
@@ -46,18 +53,17 @@ export function createReservationFetcher(deps: AccessTokenDeps): ReservationFetc
   return {
     async fetch(connection, externalId, notBefore) {
       const key = `${connection.id} ${externalId}`
-      const running = underWay.get(key)
+      const running = recent.get(key)
       if (running !== undefined && running.startedAt > notBefore) return running.result
       const startedAt = await databaseTime(deps.db)
-      const started = underWay.get(key)
+      const started = recent.get(key)
       if (started !== undefined && started.startedAt > notBefore) return started.result
       const result = start(connection, externalId, startedAt)
       const entry = { startedAt, result }
-      underWay.set(key, entry)
-      const forget = () => {
-        if (underWay.get(key) === entry) underWay.delete(key)
-      }
-      result.then(forget, forget)
+      recent.set(key, entry)
+      result.catch(() => {
+        if (recent.get(key) === entry) recent.delete(key)
+      })
       return result
     },
   }
