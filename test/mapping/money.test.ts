@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import fc from 'fast-check'
+import { toMoney } from '../../src/mapping/money.ts'
+
+const exponents: Array<[currency: string, digits: number]> = [
+  ['EUR', 2],
+  ['USD', 2],
+  ['JPY', 0],
+  ['ISK', 0],
+  ['KWD', 3],
+  ['BHD', 3],
+]
+
+const longestFraction = 8
+
+it('an amount is rounded half up to the exponent of its currency, as integers would', () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...exponents),
+      fc.bigInt({ min: 0n, max: 10n ** 14n }),
+      fc.integer({ min: 0, max: longestFraction }),
+      fc.boolean(),
+      ([currency, digits], units, fractionDigits, negative) => {
+        const written = decimalText(units, fractionDigits)
+        const money = toMoney(negative ? `-${written}` : written, currency)
+        const scale = 10n ** BigInt(fractionDigits)
+        // Twice the amount and one more, halved: half up without ever leaving the integers.
+        const minor = (2n * units * 10n ** BigInt(digits) + scale) / (2n * scale)
+        const sign = negative && minor > 0n ? '-' : ''
+        assert.equal(money?.minor, `${sign}${minor}`)
+        assert.equal(money?.total, `${sign}${decimalText(minor, digits)}`)
+        assert.equal(money?.currency, currency)
+      },
+    ),
+    { numRuns: 500 },
+  )
+})
+
+it('the classic traps of binary fractions are rounded as people do', () => {
+  const minorOf = (amount: string, currency: string) => toMoney(amount, currency)?.minor
+  assert.equal(minorOf('1.005', 'EUR'), '101')
+  assert.equal(minorOf('2.675', 'EUR'), '268')
+  assert.equal(minorOf('0.1', 'EUR'), '10')
+  assert.equal(minorOf('1234.5', 'JPY'), '1235')
+  assert.equal(minorOf('0.0005', 'KWD'), '1')
+  assert.equal(minorOf('-1.005', 'EUR'), '-101')
+})
+
+it('what is no currency code, or too large to store, is no money', () => {
+  assert.equal(toMoney('1', 'EURO'), undefined)
+  assert.equal(toMoney('1', 'eur'), undefined)
+  assert.equal(toMoney('92233720368547758.08', 'EUR'), undefined)
+  assert.equal(toMoney('92233720368547758.07', 'EUR')?.minor, '9223372036854775807')
+})
+
+it('a code that no country uses counts in hundredths', () => {
+  assert.deepEqual(toMoney('1.5', 'XQZ'), { total: '1.50', minor: '150', currency: 'XQZ' })
+})
+
+function decimalText(units: bigint, digits: number): string {
+  if (digits === 0) return String(units)
+  const text = String(units).padStart(digits + 1, '0')
+  return `${text.slice(0, -digits)}.${text.slice(-digits)}`
+}

@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import pino from 'pino'
+import { AppError, type FailureKind, failureKinds } from '../../src/errors.ts'
+import type { RunningJob } from '../../src/queue-backend.ts'
+import { type BuriedJob, backoffMs, createRunner, type JobDefinition } from '../../workers/run-job.ts'
+
+type Payload = { webhookId: string }
+
+const maxAttempts = 5
+
+function runnerFor(overrides: Partial<JobDefinition<Payload>> = {}) {
+  const buried: BuriedJob<Payload>[] = []
+  const lines: Array<Record<string, unknown>> = []
+  let progress = 0
+  const log = pino(
+    { level: 'debug', base: null },
+    { write: (line: string) => void lines.push(JSON.parse(line)) },
+  )
+  const run = createRunner<Payload>(
+    {
+      queue: 'inbound',
+      parse: (data) => data as Payload | undefined,
+      run: async () => 'created',
+      bury: async (failure) => void buried.push(failure),
+      ...overrides,
+    },
+    { maxAttempts, retryDelayMs: 1_000, log, onProgress: () => (progress += 1) },
+  )
+  const jobAt = (attempt: number): RunningJob => ({
+    id: 'job',
+    name: 'process-webhook',
+    data: { webhookId: 'w-1' },
+    attempt,
+  })
+  return {
+    run: (attempt = 1) => run(jobAt(attempt)),
+    runJob: run,
+    jobAt,
+    buried,
+    lines,
+    progress: () => progress,
+  }
+}
+
+const failing = (kind: FailureKind, retryAt?: Date) => ({
+  run: async () => {
+    throw new AppError(kind, `failed as ${kind}`, retryAt === undefined ? {} : { retryAt })
+  },
+})
+
+const kindsWith = (rule: string) =>
+  (Object.keys(failureKinds) as FailureKind[]).filter((kind) => failureKinds[kind].retry === rule)
+
+describe('a job', () => {
+  it('that did its work is done and logged with its outcome', async () => {
+    const runner = runnerFor()
+    assert.deepEqual(await runner.run(), { after: 'done' })
+    assert.deepEqual(runner.buried, [])
+    assert.partialDeepStrictEqual(runner.lines, [
+      { msg: 'job.done', outcome: 'created', webhookId: 'w-1', attempt: 1, maxAttempts },
+    ])
+    assert.equal(runner.progress(), 1)
+  })
+
+  for (const kind of kindsWith('later')) {
+    it(`that failed as ${kind} comes back however often it ran, and uses up no attempt`, async () => {
+      const retryAt = new Date(Date.now() + 30_000)
+      for (const attempt of [1, maxAttempts, 1_000]) {
+        const runner = runnerFor(failing(kind, retryAt))
+        const verdict = await runner.run(attempt)
+        assert.equal(verdict.after, 'later')
+        assert.ok(verdict.after === 'later')
+        const delay = verdict.at.getTime() - retryAt.getTime()
+        assert.ok(delay >= 0 && delay <= 500, `${delay} ms after the moment it was told`)
+        assert.deepEqual(runner.buried, [])
+      }
+    })
+  }
+
+  it('that is told no moment, or one that is past, comes back within seconds', async () => {
+    for (const retryAt of [undefined, new Date(0)]) {
+      const verdict = await runnerFor(failing('rate_limited', retryAt)).run()
+      assert.ok(verdict.after === 'later')
+      const inMs = verdict.at.getTime() - Date.now()
+      assert.ok(inMs >= -50 && inMs <= 5_500, `${inMs} ms`)
+    }
+  })
+
+  for (const kind of kindsWith('backoff')) {
+    it(`that failed as ${kind} is tried ${maxAttempts} times and then set aside`, async () => {
+      for (let attempt = 1; attempt < maxAttempts; attempt += 1) {
+        const runner = runnerFor(failing(kind))
+        const verdict = await runner.run(attempt)
+        assert.ok(verdict.after === 'retry')
+        assert.ok(verdict.delayMs >= 0 && verdict.delayMs <= 1_000 * 2 ** (attempt - 1))
+        assert.deepEqual(runner.buried, [])
+      }
+      const runner = runnerFor(failing(kind))
+      assert.deepEqual(await runner.run(maxAttempts), { after: 'done' })
+      assert.deepEqual(
+        runner.buried.map(({ error, attempts, payload }) => [error.kind, attempts, payload.webhookId]),
+        [[kind, maxAttempts, 'w-1']],
+      )
+    })
+  }
+
+  for (const kind of kindsWith('never')) {
+    it(`that failed as ${kind} is set aside at once`, async () => {
+      const runner = runnerFor(failing(kind))
+      assert.deepEqual(await runner.run(1), { after: 'done' })
+      assert.deepEqual(
+        runner.buried.map(({ error, attempts }) => [error.kind, attempts]),
+        [[kind, 1]],
+      )
+      assert.partialDeepStrictEqual(runner.lines, [{ msg: 'job.dead_letter', kind }])
+    })
+  }
+
+  it('whose dead letter cannot be stored stays in the queue', async () => {
+    const runner = runnerFor({
+      ...failing('not_found'),
+      bury: async () => {
+        throw new Error('the database is away')
+      },
+    })
+    assert.equal((await runner.run(1)).after, 'later')
+    assert.ok(runner.lines.some(({ msg }) => msg === 'job.dead_letter_not_stored'))
+  })
+
+  it('that fails in a way nobody foresaw is tried again like any other', async () => {
+    const runner = runnerFor({
+      run: async () => {
+        throw new TypeError('nobody foresaw this')
+      },
+    })
+    assert.equal((await runner.run(1)).after, 'retry')
+    assert.equal((await runner.run(maxAttempts)).after, 'done')
+    assert.equal(runner.buried[0]?.error.kind, 'unexpected')
+  })
+
+  it('whose data is unreadable is dropped with a line in the log', async () => {
+    const runner = runnerFor({ parse: () => undefined })
+    assert.deepEqual(await runner.run(), { after: 'done' })
+    assert.deepEqual(
+      runner.lines.map(({ msg }) => msg),
+      ['job.unreadable'],
+    )
+  })
+})
+
+it('a pause before the next attempt is anything up to the exponential step, and never beyond the cap', () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 40 }),
+      fc.integer({ min: 1, max: 5_000 }),
+      fc.double({ min: 0, max: 0.999999, noNaN: true }),
+      (attempt, baseMs, random) => {
+        const step = Math.min(32_000, baseMs * 2 ** (attempt - 1))
+        const pauseMs = backoffMs(attempt, baseMs, () => random)
+        assert.ok(Number.isInteger(pauseMs) && pauseMs >= 0 && pauseMs <= step)
+        assert.equal(
+          backoffMs(attempt, baseMs, () => 0),
+          0,
+        )
+        assert.equal(
+          backoffMs(attempt, baseMs, () => 1),
+          Math.round(step),
+        )
+      },
+    ),
+  )
+})
