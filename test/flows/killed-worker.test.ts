@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { announcementOf, reservationBody } from '../inbound/made-up-bodies.ts'
+import { startObserved } from '../inbound/observed-inbound.ts'
+import { queueBackends } from '../support/backends.ts'
+import { eventually } from '../support/eventually.ts'
+import { sandboxAccount, type TestSystem } from '../support/test-system.ts'
+
+const workerFile = path.join(import.meta.dirname, '../../workers/main.ts')
+
+function startWorkerProcess(t: TestContext, { config, keys }: TestSystem): ChildProcess {
+  const child = spawn(process.execPath, [workerFile], {
+    stdio: 'ignore',
+    env: {
+      PATH: process.env.PATH,
+      DATABASE_URL: config.DATABASE_URL,
+      ...(config.REDIS_URL === undefined ? {} : { REDIS_URL: config.REDIS_URL }),
+      QUEUE_PREFIX: config.QUEUE_PREFIX,
+      ENCRYPTION_KEYS: keys,
+      METRICS_PORT: '0',
+      WORKER_CONCURRENCY: '8',
+      HOSTAWAY_API_URL: config.HOSTAWAY_API_URL,
+      HOSTAWAY_RATE_LIMIT_PROFILE: config.HOSTAWAY_RATE_LIMIT_PROFILE,
+      LOG_LEVEL: 'silent',
+    },
+  })
+  const ended = once(child, 'exit')
+  t.after(async () => {
+    child.kill('SIGKILL')
+    await ended
+  })
+  return child
+}
+
+describe('a worker that is killed', { concurrency: true }, () => {
+  for (const backend of queueBackends()) {
+    it(`leaves its jobs to others, and each ends in exactly one effect, on ${backend.name}`, async (t) => {
+      const { system, connection, ...inbound } = await startObserved(t, { backend, workers: false })
+      const { accountId } = sandboxAccount
+      const slow = await Promise.all(
+        Array.from({ length: 6 }, () => system.control.book(accountId, { silent: true })),
+      )
+      const quick = Array.from({ length: 60 }, () => reservationBody())
+      await system.control.injectFault({ kind: 'latency', latencyMs: 1_000, path: '/reservations/*' })
+      for (const body of [...slow.map((body) => ({ ...body, updatedOn: undefined })), ...quick]) {
+        await inbound.accept(announcementOf(body, 'reservation.created'))
+      }
+
+      const victim = startWorkerProcess(t, system)
+      await eventually(
+        async () => {
+          assert.ok((await system.control.calls({ path: '/reservations/*' })).length > 0)
+        },
+        { timeoutMs: 20_000, intervalMs: 5 },
+      )
+      victim.kill('SIGKILL')
+      await once(victim, 'exit')
+      const left = await system.db
+        .selectFrom('webhook_logs')
+        .select('id')
+        .where('status', '=', 'received')
+        .execute()
+      assert.ok(left.length >= slow.length, `${left.length} webhooks were left`)
+
+      startWorkerProcess(t, system)
+      await inbound.settled(60_000)
+      for (const { id } of [...slow, ...quick]) {
+        assert.equal((await inbound.booking(id)).status, 'confirmed')
+        assert.deepEqual(
+          (await inbound.eventTypes(id)).filter((type) => type !== 'booking.conflict'),
+          ['booking.created', 'availability.blocked'],
+        )
+      }
+      const letters = await system.db.selectFrom('dead_letter_queue').selectAll().execute()
+      assert.deepEqual(letters, [])
+    })
+  }
+})
