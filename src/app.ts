@@ -48,6 +48,7 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = log
   const app = fastify({ ...listeningOptions(), loggerInstance, frameworkErrors: refuseUnroutable })
   useProblems(app)
+  leaveConnectionsOnClose(app)
   // Every body here is JSON; read as text it would be refused as the wrong type of JSON.
   app.removeContentTypeParser('text/plain')
   await app.register(swagger, {
@@ -86,6 +87,19 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
   })
   await app.register(apiRoutes, { prefix: '/v1', deps })
   return app
+}
+
+// A client that was being answered when the end began would keep its connection open, and hold up the end, for as
+// long as it may be idle.
+function leaveConnectionsOnClose(app: FastifyInstance): void {
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+  })
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (closing) reply.header('connection', 'close')
+    done()
+  })
 }
 
 async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {

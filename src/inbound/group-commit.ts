@@ -63,14 +63,32 @@ export function createGroupCommit<Row>(options: GroupCommitOptions<Row>): GroupC
 
   async function commit(batch: Entry<Row>[]): Promise<void> {
     try {
-      await options.write(batch.map(({ row }) => row))
+      await write(batch)
     } catch (error) {
-      if (batch.length > 1 && options.isDataError(error)) {
-        for (const entry of batch) await commit([entry])
-      } else for (const entry of batch) entry.reject(error)
-      return
+      if (batch.length > 1 && options.isDataError(error)) await commitOneByOne(batch)
+      else for (const entry of batch) entry.reject(error)
     }
-    options.written(batch.map(({ row }) => row))
+  }
+
+  async function commitOneByOne(batch: Entry<Row>[]): Promise<void> {
+    for (const [index, entry] of batch.entries()) {
+      try {
+        await write([entry])
+      } catch (error) {
+        if (options.isDataError(error)) entry.reject(error)
+        else {
+          // The database is away now: waiting for each of the others in turn would hold this place for minutes.
+          for (const left of batch.slice(index)) left.reject(error)
+          return
+        }
+      }
+    }
+  }
+
+  async function write(batch: Entry<Row>[]): Promise<void> {
+    const rows = batch.map(({ row }) => row)
+    await options.write(rows)
+    options.written(rows)
     for (const entry of batch) entry.resolve()
   }
 

@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox'
 import { v7 as uuid } from 'uuid'
 import type { ConnectionCache } from '../connections/connection-cache.ts'
 import type { WebhookReceiver } from '../connections/webhook-receiver-store.ts'
-import { withoutCardData } from '../hostaway/wire/card-data.ts'
+import { textWithoutCardData } from '../hostaway/wire/card-data.ts'
 import {
   isRegistrationPing,
   parseWebhookBody,
@@ -145,7 +145,6 @@ async function accept(
   if (envelope.accountId !== null && envelope.accountId !== receiver.accountId) {
     throw new Problem(403, 'FOREIGN_ACCOUNT', 'The body names an account that is not the connection’s')
   }
-  const cleaned = withoutCardData(body)
   const id = uuid()
   await options.inbox.store({
     id,
@@ -154,7 +153,7 @@ async function accept(
     eventType: envelope.eventType,
     sourceEvent: storable(envelope.sourceEvent),
     externalId: externalIdOf(envelope),
-    body: cleaned.found ? JSON.stringify(cleaned.body) : text,
+    body: textWithoutCardData(text, body),
   })
   options.metrics.webhooksReceived.inc({ event_type: envelope.eventType })
   return id
@@ -187,10 +186,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-function externalIdOf(envelope: WebhookEnvelope): string | null {
-  const id = envelope.data?.id ?? envelope.objectId
-  const text = typeof id === 'number' || typeof id === 'string' ? String(id) : ''
-  return idPattern.test(text) ? text : null
+function externalIdOf({ objectId }: WebhookEnvelope): string | null {
+  return objectId !== null && idPattern.test(objectId) ? objectId : null
 }
 
 // A text column takes no NUL, and this one is for people to read.

@@ -1,6 +1,16 @@
-const cardFields = new Set(['ccNumber', 'cvc', 'ccExpirationYear', 'ccExpirationMonth', 'ccName'])
+const cardFieldNames = ['ccNumber', 'cvc', 'ccExpirationYear', 'ccExpirationMonth', 'ccName']
+const cardFields = new Set(cardFieldNames)
 
 type Container = Record<string, unknown> | unknown[]
+
+/**
+ * The text of a JSON body as it may be kept: as received where it holds no card data, otherwise written anew without
+ * it. `body` is what the text parses to.
+ */
+export function textWithoutCardData(text: string, body: unknown): string {
+  if (!isContainer(body) || !(carriesCardData(body) || mentionsCardData(text))) return text
+  return writeJson(copyWithoutCardData(body))
+}
 
 /**
  * A parsed JSON body without the fields of payment cards, wherever in the tree they are.
@@ -11,7 +21,7 @@ export function withoutCardData(body: unknown): { body: unknown; found: boolean 
   return { body: copyWithoutCardData(body), found: true }
 }
 
-// Both walks keep their own stack: a body of a million brackets must not overflow the call stack.
+// The walks and the writer keep their own stack: a body of a million brackets must not overflow the call stack.
 function carriesCardData(root: Container): boolean {
   const waiting: Container[] = [root]
   for (let current = waiting.pop(); current !== undefined; current = waiting.pop()) {
@@ -52,6 +62,42 @@ export function define(target: object, key: string, value: unknown): void {
     return
   }
   ;(target as Record<string, unknown>)[key] = value
+}
+
+const plainCardField = new RegExp(`"(?:${cardFieldNames.join('|')})"\\s*:(?!\\s*null\\b)`)
+const eachText = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:(?!\s*null\b))?/g
+
+// Of two keys with the same name the parsed body has only the last, but the text has both.
+function mentionsCardData(text: string): boolean {
+  if (plainCardField.test(text)) return true
+  if (!text.includes('\\u00')) return false
+  for (const [, name = '', hasValue] of text.matchAll(eachText)) {
+    if (hasValue !== undefined && name.includes('\\') && cardFields.has(JSON.parse(name))) return true
+  }
+  return false
+}
+
+type Step = { text: string } | { value: unknown }
+
+function writeJson(root: Container): string {
+  const parts: string[] = []
+  const steps: Step[] = [{ value: root }]
+  for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
+    if ('text' in step) parts.push(step.text)
+    else if (!isContainer(step.value)) parts.push(JSON.stringify(step.value))
+    else {
+      const list = Array.isArray(step.value)
+      const entries = Object.entries(step.value)
+      parts.push(list ? '[' : '{')
+      steps.push({ text: list ? ']' : '}' })
+      // The last step that is pushed is the first to be taken.
+      for (const [index, [key, value]] of [...entries.entries()].reverse()) {
+        const comma = index === 0 ? '' : ','
+        steps.push({ value }, { text: list ? comma : `${comma}${JSON.stringify(key)}:` })
+      }
+    }
+  }
+  return parts.join('')
 }
 
 function isContainer(value: unknown): value is Container {
