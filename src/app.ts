@@ -16,6 +16,7 @@ import type { Deps } from './deps.ts'
 import { refreshGauges } from './gauges.ts'
 import { useApiAuth } from './http/api-auth.ts'
 import { healthRoutes } from './http/health.ts'
+import { closeIdleConnections } from './http/idle-connections.ts'
 import { refuseUnroutable, useProblems } from './http/problems.ts'
 import { createWebhookInbox } from './inbound/webhook-inbox.ts'
 import { webhookLogRoutes } from './inbound/webhook-log-routes.ts'
@@ -48,6 +49,7 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = log
   const app = fastify({ ...listeningOptions(), loggerInstance, frameworkErrors: refuseUnroutable })
   useProblems(app)
+  closeIdleConnections(app)
   // Every body here is JSON; read as text it would be refused as the wrong type of JSON.
   app.removeContentTypeParser('text/plain')
   await app.register(swagger, {
