@@ -16,6 +16,7 @@ import type { Deps } from './deps.ts'
 import { refreshGauges } from './gauges.ts'
 import { useApiAuth } from './http/api-auth.ts'
 import { healthRoutes } from './http/health.ts'
+import { closeIdleConnections } from './http/idle-connections.ts'
 import { refuseUnroutable, useProblems } from './http/problems.ts'
 import { createWebhookInbox } from './inbound/webhook-inbox.ts'
 import { webhookLogRoutes } from './inbound/webhook-log-routes.ts'
@@ -48,7 +49,7 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = log
   const app = fastify({ ...listeningOptions(), loggerInstance, frameworkErrors: refuseUnroutable })
   useProblems(app)
-  leaveConnectionsOnClose(app)
+  closeIdleConnections(app)
   // Every body here is JSON; read as text it would be refused as the wrong type of JSON.
   app.removeContentTypeParser('text/plain')
   await app.register(swagger, {
@@ -87,19 +88,6 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
   })
   await app.register(apiRoutes, { prefix: '/v1', deps })
   return app
-}
-
-// A client that was being answered when the end began would keep its connection open, and hold up the end, for as
-// long as it may be idle.
-function leaveConnectionsOnClose(app: FastifyInstance): void {
-  let closing = false
-  app.addHook('preClose', async () => {
-    closing = true
-  })
-  app.addHook('onSend', (_request, reply, _payload, done) => {
-    if (closing) reply.header('connection', 'close')
-    done()
-  })
 }
 
 async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {

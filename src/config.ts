@@ -12,6 +12,9 @@ const cron = (fallback: string, description: string) =>
 const port = (fallback: number, description: string) =>
   Type.Integer({ minimum: 0, maximum: 65_535, default: fallback, description })
 
+// At most 10,000 calls in at most 3,600 seconds, as the limiter takes them.
+const callLimit = '([1-9]\\d{0,3}|10000)/([1-9]\\d{0,2}|[12]\\d{3}|3[0-5]\\d{2}|3600)s'
+
 /** Every setting, with its sentence; `.env.example` is checked against this. */
 export const settingsSchema = Type.Object({
   PORT: port(3000, 'Port of the HTTP API and of the webhooks.'),
@@ -57,7 +60,7 @@ export const settingsSchema = Type.Object({
   HOSTAWAY_API_TIMEOUT_MS: milliseconds(30_000, 'Longest duration of one call to Hostaway.'),
   HOSTAWAY_WEBHOOK_TIMEOUT_MS: milliseconds(5_000, 'Longest time until a webhook is answered.'),
   HOSTAWAY_RATE_LIMIT_PROFILE: Type.String({
-    pattern: '^(2025|2026-08|custom:[1-9]\\d*/[1-9]\\d*s,[1-9]\\d*/[1-9]\\d*s)$',
+    pattern: `^(2025|2026-08|custom:${callLimit},${callLimit})$`,
     default: '2025',
     description: 'Call limits: `2025`, `2026-08`, or `custom:15/10s,20/10s` for IP and account.',
   }),

@@ -5,6 +5,7 @@ const algorithm = 'aes-256-gcm'
 const keyBytes = 32
 const ivBytes = 12
 const tagBytes = 16
+const encodedKeyPattern = /^[A-Za-z0-9+/_-]{43}=?$/
 const keyIdPattern = /^[A-Za-z0-9_-]{1,32}$/
 
 export type KeyRing = ReadonlyArray<{ id: string; key: Buffer }>
@@ -22,11 +23,14 @@ export type Vault = {
 /** Reads `id:base64-32-bytes[,older…]`; throws one sentence that names what is wrong, never the key. */
 export function parseKeyRing(text: string): KeyRing {
   const ring = text.split(',').map((entry, position) => {
-    const [id = '', encoded = ''] = splitOnce(entry.trim(), ':')
-    if (!keyIdPattern.test(id))
+    const [id = '', encoded] = splitOnce(entry.trim(), ':')
+    // Without a colon it may be the key itself, which must not be repeated.
+    if (encoded === undefined || !keyIdPattern.test(id))
       throw new Error(`key ${position + 1} needs an id of letters, digits, - or _ before a colon`)
     const key = Buffer.from(encoded, 'base64')
-    if (key.length !== keyBytes) throw new Error(`key "${id}" must be 32 bytes in base64`)
+    // Node skips what is not base64 and stops at padding: a mistyped key would silently become another one.
+    if (!encodedKeyPattern.test(encoded) || key.length !== keyBytes)
+      throw new Error(`key "${id}" must be 32 bytes in base64`)
     return { id, key }
   })
   if (new Set(ring.map(({ id }) => id)).size !== ring.length) throw new Error('two keys have the same id')

@@ -4,6 +4,7 @@ import { pingDatabase } from '../src/db/leader-lock.ts'
 import type { Deps } from '../src/deps.ts'
 import { refreshGauges } from '../src/gauges.ts'
 import { healthRoutes } from '../src/http/health.ts'
+import { closeIdleConnections } from '../src/http/idle-connections.ts'
 import { useProblems } from '../src/http/problems.ts'
 import { inboundQueue, upkeepQueue } from '../src/queues.ts'
 import { listenOn } from '../src/start-error.ts'
@@ -34,6 +35,7 @@ async function start(
 
   const app = fastify({ logger: false })
   useProblems(app)
+  closeIdleConnections(app)
   await app.register(healthRoutes, {
     metrics,
     refreshGauges: () => refreshGauges(deps),

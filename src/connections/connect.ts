@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
+import { withLeaderLock } from '../db/leader-lock.ts'
 import type { Database, WebhookAuth } from '../db/tables.ts'
 import { AppError, type FailureKind } from '../errors.ts'
 import type { HostawayClient } from '../hostaway/client.ts'
@@ -44,6 +46,8 @@ export type ConnectResult = { connection: Connection; created: boolean; webhookS
 
 // Somebody waits for the answer; a busy window may still open within this.
 const longestWaitMs = 10_000
+const longestTurnMs = 20_000
+const turnCheckMs = 100
 
 /**
  * Connects a tenant to its Hostaway account: proves the key, stores the connection as `connecting`, registers the
@@ -57,16 +61,17 @@ export async function connect(
 ): Promise<ConnectResult> {
   const existing = await findConnectionOfTenant(deps.db, tenant.id)
   if (existing !== undefined && existing.accountId !== request.accountId) {
-    throw new Problem(
-      409,
-      'TENANT_ALREADY_CONNECTED',
-      `Tenant ${tenant.slug} is connected to account ${existing.accountId}; disconnect it first`,
-    )
+    throw connectedElsewhere(tenant, existing)
   }
   const token = await exchangeApiKey(deps.client, request, longestWaitMs).catch(explainHostaway)
-  const { id, created, webhookSecret } = await storeConnection(deps, tenant, request, existing)
+  const { id, created } = await storeConnection(deps, tenant, request, existing)
   await storeAccessToken(deps.db, deps.vault, id, token)
-  await finishConnecting(deps, await requireConnection(deps, id)).catch(explainHostaway)
+  const webhookSecret = await oneAtATime(deps, id, async () => {
+    const connection = await requireConnection(deps, id)
+    const made = await makeWebhookSecret(deps, request, connection)
+    await finishConnecting(deps, connection)
+    return made
+  }).catch(explainHostaway)
   return { connection: await requireConnection(deps, id), created, webhookSecret }
 }
 
@@ -75,38 +80,58 @@ async function storeConnection(
   tenant: Tenant,
   request: ConnectRequest,
   existing: Connection | undefined,
-): Promise<{ id: string; created: boolean; webhookSecret: string | undefined }> {
+): Promise<{ id: string; created: boolean }> {
   if (existing !== undefined) {
     await replaceApiKey(deps.db, deps.vault, existing.id, request.apiKey)
     if (request.webhookSecret !== undefined) {
       await setWebhookHmacSecret(deps.db, deps.vault, existing.id, request.webhookSecret)
     }
-    return { id: existing.id, created: false, webhookSecret: undefined }
+    return { id: existing.id, created: false }
   }
-  const needsSecret = request.webhookAuth !== 'basic'
-  const hmacSecret = request.webhookSecret ?? (needsSecret ? randomSecret() : null)
   const id = await insertConnection(deps.db, deps.vault, {
     ...request,
     tenantId: tenant.id,
     webhookUrl: (connectionId) => `${deps.publicUrl}/webhooks/hostaway/${connectionId}`,
     webhookLogin: `tvl-${randomBytes(9).toString('base64url')}`,
     webhookPassword: randomSecret(),
-    webhookHmacSecret: hmacSecret,
-  }).catch(explainTakenAccount)
-  if (id !== undefined) {
-    const shown = request.webhookSecret === undefined && hmacSecret !== null ? hmacSecret : undefined
-    return { id, created: true, webhookSecret: shown }
-  }
-  // Another request for the same tenant was faster: this one then only brings its key.
+    webhookHmacSecret: request.webhookSecret ?? null,
+  }).catch((error: unknown) => {
+    // Also raised where the same tenant was faster by a moment, depending on which index sees it first.
+    if (!isAccountTaken(error)) throw error
+    return undefined
+  })
+  if (id !== undefined) return { id, created: true }
   const winner = await findConnectionOfTenant(deps.db, tenant.id)
-  if (winner === undefined || winner.accountId !== request.accountId) {
+  if (winner === undefined) {
     throw new Problem(
       409,
-      'TENANT_ALREADY_CONNECTED',
-      `Tenant ${tenant.slug} has just been connected elsewhere`,
+      'ACCOUNT_ALREADY_CONNECTED',
+      'This Hostaway account is connected to another tenant',
     )
   }
-  return { id: winner.id, created: false, webhookSecret: undefined }
+  if (winner.accountId !== request.accountId) throw connectedElsewhere(tenant, winner)
+  return storeConnection(deps, tenant, request, winner)
+}
+
+function connectedElsewhere(tenant: Tenant, { accountId }: Connection): Problem {
+  return new Problem(
+    409,
+    'TENANT_ALREADY_CONNECTED',
+    `Tenant ${tenant.slug} is connected to account ${accountId}; disconnect it first`,
+  )
+}
+
+// Made by the request that finishes, as only its answer shows it: one that stops half way shows nothing.
+async function makeWebhookSecret(
+  deps: ConnectDeps,
+  request: ConnectRequest,
+  connection: Connection,
+): Promise<string | undefined> {
+  const finished = connection.status !== 'connecting' || connection.webhookAuth === 'basic'
+  if (finished || request.webhookSecret !== undefined) return undefined
+  const secret = randomSecret()
+  await setWebhookHmacSecret(deps.db, deps.vault, connection.id, secret)
+  return secret
 }
 
 async function finishConnecting(deps: ConnectDeps, connection: Connection): Promise<void> {
@@ -124,6 +149,25 @@ async function finishConnecting(deps: ConnectDeps, connection: Connection): Prom
     await setConnectionStatus(deps.db, connection.id, 'active')
   }
   deps.log.info({ connectionId: connection.id, listings: listings.length }, 'connection.connected')
+}
+
+// Two requests that both find no webhook would both register one. Whoever waits holds no database connection.
+async function oneAtATime<Result>(
+  deps: ConnectDeps,
+  connectionId: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const deadline = Date.now() + longestTurnMs
+  for (;;) {
+    const turn = await withLeaderLock(deps.db, `connect:${connectionId}`, async () => ({
+      result: await work(),
+    }))
+    if (turn !== undefined) return turn.result
+    if (Date.now() > deadline) {
+      throw new Problem(503, 'CONNECTION_BUSY', 'Another request is connecting this tenant; try again')
+    }
+    await delay(turnCheckMs)
+  }
 }
 
 // Looks for its own URL first: an earlier try may have registered it and died before it could note the id.
@@ -192,19 +236,12 @@ function explainHostaway(error: unknown): never {
   throw error
 }
 
-function explainTakenAccount(error: unknown): never {
-  if (
+function isAccountTaken(error: unknown): boolean {
+  return (
     error instanceof Error &&
     'constraint' in error &&
     error.constraint === 'hostaway_connections_one_tenant_per_account'
-  ) {
-    throw new Problem(
-      409,
-      'ACCOUNT_ALREADY_CONNECTED',
-      'This Hostaway account is connected to another tenant',
-    )
-  }
-  throw error
+  )
 }
 
 function randomSecret(): string {

@@ -1,4 +1,4 @@
-import { type Kysely, sql, type Transaction } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { v7 as uuid } from 'uuid'
 import type { ConnectionRow, ConnectionStatus, Database, WebhookAuth } from '../db/tables.ts'
 import type { Vault } from '../vault.ts'
@@ -231,11 +231,6 @@ export async function countConnections(
     .groupBy('status')
     .execute()
   return rows.map(({ status, count }) => ({ status, count: Number(count) }))
-}
-
-/** Serialises everything that changes one connection's registration or token, over all processes. */
-export async function lockConnection(trx: Transaction<Database>, id: string): Promise<void> {
-  await sql`select pg_advisory_xact_lock(hashtextextended(${`connection:${id}`}, 0))`.execute(trx)
 }
 
 function selectConnections(db: Kysely<Database>, scope: Scope) {

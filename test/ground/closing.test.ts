@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { describe, it, type TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { sql } from 'kysely'
+import { freePort } from '../../local/free-port.ts'
+import { insertConnection } from '../../src/connections/connection-store.ts'
+import { openDatabase } from '../../src/db/database.ts'
+import { ensureTenant } from '../../src/tenants/tenant-store.ts'
+import { createVault, generateKeyRingEntry, parseKeyRing } from '../../src/vault.ts'
+import { eventually } from '../support/eventually.ts'
+import { createTestDatabase } from '../support/test-database.ts'
+import { startProcess } from './spawned-process.ts'
+
+const basic = `Basic ${Buffer.from('login:password').toString('base64')}`
+const mostSeconds = 25
+
+/** A running process with a connection whose webhooks it takes. */
+async function startReceiving(t: TestContext, file: string) {
+  const url = await createTestDatabase(t)
+  const keys = generateKeyRingEntry('test')
+  const port = await freePort()
+  const db = openDatabase({ url, maxConnections: 3, applicationName: 'test' })
+  t.after(() => db.destroy())
+  const tenant = await ensureTenant(db, 'demo')
+  const id = await insertConnection(db, createVault(parseKeyRing(keys)), {
+    tenantId: tenant.id,
+    accountId: '10001',
+    autoImport: true,
+    autoMapListings: false,
+    webhookAuth: 'basic',
+    alertingEmailAddress: null,
+    webhookUrl: () => 'http://unused.example',
+    apiKey: 'unused',
+    webhookLogin: 'login',
+    webhookPassword: 'password',
+    webhookHmacSecret: null,
+  })
+  const process = startProcess(t, file, {
+    DATABASE_URL: url,
+    ENCRYPTION_KEYS: keys,
+    PORT: String(port),
+    METRICS_PORT: String(await freePort()),
+    HOSTAWAY_API_URL: `http://127.0.0.1:${await freePort()}`,
+  })
+  await process.until('api.listening')
+
+  /** The id under which a webhook was stored; undefined where it was refused or the connection broke. */
+  async function deliver(): Promise<string | undefined> {
+    const response = await fetch(`http://127.0.0.1:${port}/webhooks/hostaway/${id}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: basic },
+      body: JSON.stringify({ event: 'task.created', accountId: 10001, data: { id: 1 } }),
+    }).catch(() => undefined)
+    if (response?.status !== 200) {
+      await response?.body?.cancel().catch(() => undefined)
+      return undefined
+    }
+    return ((await response.json()) as { webhookId: string }).webhookId
+  }
+  return { process, db, deliver }
+}
+
+describe('closing', () => {
+  for (const [file, signal] of [
+    ['src/server.ts', 'SIGTERM'],
+    ['local/start.ts', 'SIGINT'],
+  ] as const) {
+    it(`of ${file} on ${signal} while webhooks arrive loses none that was answered 200`, async (t) => {
+      const { process, db, deliver } = await startReceiving(t, file)
+      const accepted: string[] = []
+      let closing = false
+      async function keepDelivering(): Promise<void> {
+        for (;;) {
+          const webhookId = await deliver()
+          if (webhookId !== undefined) accepted.push(webhookId)
+          else if (closing) return
+        }
+      }
+      const senders = Array.from({ length: 16 }, keepDelivering)
+      await eventually(() => assert.ok(accepted.length > 100))
+      const startedAt = Date.now()
+      process.kill(signal)
+      closing = true
+      const { code } = await process.end()
+      assert.equal(code, 0)
+      assert.ok(Date.now() - startedAt < mostSeconds * 1_000)
+      await Promise.all(senders)
+      const stored = await db.selectFrom('webhook_logs').select('id').execute()
+      const ids = new Set(stored.map(({ id }) => id))
+      assert.deepEqual(
+        accepted.filter((id) => !ids.has(id)),
+        [],
+      )
+    })
+  }
+
+  it('answers what is in flight first, and ignores signals repeated within five seconds', async (t) => {
+    const { process, db, deliver } = await startReceiving(t, 'src/server.ts')
+    assert.ok(await deliver())
+    const answer = await db.transaction().execute(async (trx) => {
+      await sql`lock table webhook_logs in access exclusive mode`.execute(trx)
+      const pending = deliver()
+      await eventually(async () => {
+        const waiting = await sql`
+          select 1 from pg_stat_activity where application_name = 'hostaway-ingress' and wait_event_type = 'Lock'
+        `.execute(trx)
+        assert.equal(waiting.rows.length, 1)
+      })
+      process.kill('SIGTERM')
+      await process.until('process.closing')
+      for (const signal of ['SIGTERM', 'SIGINT', 'SIGTERM'] as const) {
+        process.kill(signal)
+        // A signal is delivered some time after kill() returns.
+        await pause(50)
+      }
+      return { pending }
+    })
+    assert.ok(await answer.pending)
+    assert.deepEqual((await process.end()).code, 0)
+    assert.equal(process.events().filter(({ msg }) => msg === 'process.closing').length, 1)
+  })
+})
