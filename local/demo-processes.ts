@@ -5,7 +5,7 @@ import type { Environment } from '../src/config.ts'
 import { endWithParent } from './end-with-parent.ts'
 
 const repository = path.join(import.meta.dirname, '..')
-const readyWithinMs = 30_000
+const readyWithinMs = 60_000
 const closesWithinMs = 25_000
 const linesKept = 12
 
