@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
 import path from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import type { Environment } from '../src/config.ts'
 import { endWithParent } from './end-with-parent.ts'
 
 const repository = path.join(import.meta.dirname, '..')
-const readyWithinMs = 30_000
+const readyWithinMs = 60_000
 const closesWithinMs = 25_000
 const linesKept = 12
 
@@ -15,8 +16,8 @@ export type ProcessPlan = {
   /** Relative to the repository. */
   file: string
   environment: Environment
-  /** Answers 2xx once the process can do its job. */
-  readyUrl: string
+  /** The event it logs once it does its job. Its port would not tell: another process may be the one that answers there. */
+  readyEvent: string
 }
 
 export type DemoProcess = {
@@ -29,7 +30,8 @@ export type DemoProcess = {
 
 /**
  * Starts one process of the product and waits until it is ready. It is out of reach of the terminal's Ctrl-C and ends
- * with this process, whatever ends it. `onDeath` is told, with its last lines, when it ends without having been asked.
+ * with this process, whatever ends it. Rejects with its last lines when it cannot start; later, `onDeath` is told them
+ * when it ends without having been asked.
  */
 export async function startProcess(plan: ProcessPlan, onDeath: (error: Error) => void): Promise<DemoProcess> {
   const child = spawn(process.execPath, [plan.file], {
@@ -38,7 +40,10 @@ export async function startProcess(plan: ProcessPlan, onDeath: (error: Error) =>
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const lastLines = keepLastLines([child.stdout, child.stderr])
+  const ready = Promise.withResolvers<void>()
+  const lastLines = readLines([child.stdout, child.stderr], (line) => {
+    if (line.includes(`"${plan.readyEvent}"`)) ready.resolve()
+  })
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message))
     child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`))
@@ -46,16 +51,15 @@ export async function startProcess(plan: ProcessPlan, onDeath: (error: Error) =>
   const { pid } = child
   if (pid === undefined) throw new Error(`${plan.name} could not be started: ${await ended}`)
   const release = endWithParent(pid)
+  let isReady = false
   let isAsked = false
   let isGone = false
-  const death = ended.then((how) => {
+  void ended.then((how) => {
     isGone = true
     release()
-    const error = new Error(
-      `${plan.name} ended by itself (${how}). The last it said:\n${lastLines().join('\n')}`,
-    )
-    if (!isAsked) onDeath(error)
-    return error
+    const error = new Error(`${plan.name} ended by itself (${how}). The last it said:\n${lastLines()}`)
+    if (!isReady) ready.reject(error)
+    else if (!isAsked) onDeath(error)
   })
 
   async function end(signal: NodeJS.Signals): Promise<void> {
@@ -66,37 +70,28 @@ export async function startProcess(plan: ProcessPlan, onDeath: (error: Error) =>
     clearTimeout(tooLate)
   }
 
-  const deadline = Date.now() + readyWithinMs
-  while (!(await answers(plan.readyUrl))) {
-    if (isGone) throw await death
-    if (Date.now() > deadline) {
-      await end('SIGKILL')
-      throw new Error(
-        `${plan.name} was not ready within ${readyWithinMs / 1_000} s:\n${lastLines().join('\n')}`,
-      )
-    }
-    await pause(50)
+  const tooSlow = setTimeout(() => {
+    ready.reject(new Error(`${plan.name} was not ready within ${readyWithinMs / 1_000} s:\n${lastLines()}`))
+  }, readyWithinMs)
+  try {
+    await ready.promise
+  } catch (error) {
+    await end('SIGKILL')
+    throw error
+  } finally {
+    clearTimeout(tooSlow)
   }
+  isReady = true
   return { pid, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') }
 }
 
-async function answers(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) })
-    await response.body?.cancel()
-    return response.ok
-  } catch {
-    return false
-  }
-}
-
-function keepLastLines(streams: NodeJS.ReadableStream[]): () => string[] {
+function readLines(streams: Readable[], onLine: (line: string) => void): () => string {
   let kept: string[] = []
-  for (const stream of streams) {
-    stream.setEncoding('utf8')
-    stream.on('data', (text: string) => {
-      kept = [...kept, ...text.split('\n').filter((line) => line !== '')].slice(-linesKept)
+  for (const input of streams) {
+    createInterface({ input }).on('line', (line) => {
+      kept = [...kept, `  ${line}`].slice(-linesKept)
+      onLine(line)
     })
   }
-  return () => kept.map((line) => `  ${line}`)
+  return () => kept.join('\n')
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { type ControlClient, createControlClient } from '../sandbox/control-client.ts'
+import { acquire } from '../src/acquire.ts'
 import type { Environment } from '../src/config.ts'
 import { type ConnectorClient, createConnectorClient } from './connector-client.ts'
 import { type DemoProcess, type ProcessPlan, startProcess } from './demo-processes.ts'
@@ -11,17 +12,9 @@ import { provideDatabase } from './local-database.ts'
 // The account that the sandbox has from its start.
 const account = { accountId: 10001, apiKey: 'sandbox-key-10001' }
 const tenant = 'demo'
+const mostStarts = 3
 // All that the processes take over: a database or an account that happens to be set must not be touched.
-const takenOver = [
-  'PATH',
-  'HOME',
-  'LANG',
-  'TZ',
-  'TMPDIR',
-  'LOG_LEVEL',
-  'REDIS_URL',
-  'OTEL_EXPORTER_OTLP_ENDPOINT',
-]
+const takenOver = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'REDIS_URL', 'OTEL_EXPORTER_OTLP_ENDPOINT']
 
 /** How much faster than in life Hostaway tries a delivery again: after 1.2 s instead of a minute. */
 export const hostawayHurries = 50
@@ -50,19 +43,69 @@ export async function startDemoSystem(
   releases: AsyncDisposableStack,
   options: { seed: string; onDeath: (error: Error) => void; signal: AbortSignal },
 ): Promise<DemoSystem> {
-  const { seed, onDeath, signal } = options
+  const { signal } = options
   const database = await provideDatabase(releases, { folder: '', temporary: true })
   signal.throwIfAborted()
-  const ports = {
+  const adminToken = randomBytes(24).toString('base64url')
+  const processes = await startOnFreePorts({ ...options, database, adminToken })
+  releases.use(processes.releases)
+  signal.throwIfAborted()
+
+  const { api, worker, urls } = processes
+  const connector = createConnectorClient(urls.api, adminToken)
+  await connector.createTenant(tenant, 'Demo')
+  await connector.connect({ tenant, ...account, autoImport: true })
+  const { token: viewerToken } = await connector.createToken(tenant, 'viewer', 'for the visitor of the demo')
+  signal.throwIfAborted()
+  return {
+    accountId: account.accountId,
+    control: createControlClient(urls.control),
+    connector,
+    api,
+    worker,
+    urls,
+    viewerToken,
+  }
+}
+
+type ProcessOptions = {
+  seed: string
+  database: Environment
+  adminToken: string
+  onDeath: (error: Error) => void
+  signal: AbortSignal
+}
+
+type Ports = { sandbox: number; api: number; worker: number }
+type Processes = Pick<DemoSystem, 'api' | 'worker' | 'urls'> & { releases: AsyncDisposableStack }
+
+/** Another demo may take a port between the look at it and its use; then all move to others. */
+async function startOnFreePorts(options: ProcessOptions): Promise<Processes> {
+  let ports: Ports = {
     sandbox: await portNear(4010),
     api: await portNear(3000),
     worker: await portNear(9464),
   }
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await acquire((releases) => startProcesses(options, ports, releases))
+    } catch (error) {
+      const isTaken = error instanceof Error && /Port \d+ .*is taken/.test(error.message)
+      if (!isTaken || attempt === mostStarts) throw error
+    }
+    ports = { sandbox: await freePort(), api: await freePort(), worker: await freePort() }
+  }
+}
+
+async function startProcesses(
+  { seed, database, adminToken, onDeath, signal }: ProcessOptions,
+  ports: Ports,
+  releases: AsyncDisposableStack,
+): Promise<Processes> {
   const inherited = takeOver(process.env)
   const sandboxUrl = `http://127.0.0.1:${ports.sandbox}`
   const apiUrl = `http://127.0.0.1:${ports.api}`
   const workerUrl = `http://127.0.0.1:${ports.worker}`
-  const adminToken = randomBytes(24).toString('base64url')
   const environment: Environment = {
     ...inherited,
     ...database,
@@ -73,12 +116,11 @@ export async function startDemoSystem(
     // On a Redis that others use too, the queues of the demo stay apart.
     QUEUE_PREFIX: `hostaway_demo_${ports.api}`,
   }
-
-  const sandbox = await startProcess(
+  const sandbox = restartable(
     {
       name: 'The Hostaway sandbox',
       file: 'sandbox/sandbox-main.ts',
-      readyUrl: `${sandboxUrl}/control/accounts`,
+      readyEvent: 'sandbox started',
       environment: {
         ...inherited,
         SANDBOX_PORT: String(ports.sandbox),
@@ -88,35 +130,20 @@ export async function startDemoSystem(
     },
     onDeath,
   )
-  releases.defer(() => sandbox.stop())
-  signal.throwIfAborted()
   const worker = restartable(
-    { name: 'The worker', file: 'workers/main.ts', readyUrl: `${workerUrl}/readyz`, environment },
+    { name: 'The worker', file: 'workers/main.ts', readyEvent: 'worker.started', environment },
     onDeath,
   )
-  releases.defer(() => worker.stop())
   const api = restartable(
-    { name: 'The API', file: 'src/server.ts', readyUrl: `${apiUrl}/readyz`, environment },
+    { name: 'The API', file: 'src/server.ts', readyEvent: 'api.listening', environment },
     onDeath,
   )
-  releases.defer(() => api.stop())
+  for (const part of [sandbox, worker, api]) releases.defer(() => part.stop())
+  await sandbox.start()
+  signal.throwIfAborted()
   await Promise.all([worker.start(), api.start()])
-  signal.throwIfAborted()
-
-  const connector = createConnectorClient(apiUrl, adminToken)
-  await connector.createTenant(tenant, 'Demo')
-  await connector.connect({ tenant, ...account, autoImport: true })
-  const { token: viewerToken } = await connector.createToken(tenant, 'viewer', 'for the visitor of the demo')
-  signal.throwIfAborted()
-  return {
-    accountId: account.accountId,
-    control: createControlClient(`${sandboxUrl}/control`),
-    connector,
-    api,
-    worker,
-    urls: { api: apiUrl, workerMetrics: `${workerUrl}/metrics`, control: `${sandboxUrl}/control` },
-    viewerToken,
-  }
+  const urls = { api: apiUrl, workerMetrics: `${workerUrl}/metrics`, control: `${sandboxUrl}/control` }
+  return { api, worker, urls, releases }
 }
 
 function restartable(

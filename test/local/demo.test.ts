@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import path from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { startProcess } from '../../local/demo-processes.ts'
-import { freePort } from '../../local/free-port.ts'
 import { eventually } from '../support/eventually.ts'
 
 const repository = path.join(import.meta.dirname, '../..')
@@ -76,27 +75,24 @@ test('a demo that is killed takes its processes along', async (t) => {
 })
 
 test('a process that cannot start says why', async () => {
-  const port = await freePort()
   const plan = {
     name: 'The sandbox',
     file: 'sandbox/sandbox-main.ts',
     environment: { SANDBOX_PORT: 'not a port' },
-    readyUrl: `http://127.0.0.1:${port}`,
+    readyEvent: 'sandbox started',
   }
   const starting = startProcess(plan, () => {})
   await assert.rejects(starting, /The sandbox ended by itself \(exit code 1\).*SANDBOX_PORT must be/s)
 })
 
 test('the death of a process is told with the last it said', async (t) => {
-  const port = await freePort()
-  const url = `http://127.0.0.1:${port}`
   const death = Promise.withResolvers<Error>()
   const sandbox = await startProcess(
     {
       name: 'The sandbox',
       file: 'sandbox/sandbox-main.ts',
-      environment: { SANDBOX_PORT: String(port) },
-      readyUrl: `${url}/control/accounts`,
+      environment: { SANDBOX_PORT: '0' },
+      readyEvent: 'sandbox started',
     },
     death.resolve,
   )
