@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { createPostgresBackend, DelayedError, Queue, type Telemetry, Worker, withBackend } from 'bullmq'
 import { Redis } from 'ioredis'
 import type { QueueName } from './telemetry/metrics.ts'
@@ -24,7 +25,8 @@ export type JobVerdict =
 export type QueueHandle = {
   /** Adds jobs in one round trip; a job whose id is still known is left as it is. Rejects at once while the backend is away. */
   addBulk(jobs: NewJob[]): Promise<void>
-  waitingJobs(): Promise<number>
+  /** Jobs that a worker could begin now. */
+  dueJobs(): Promise<number>
 }
 
 export type WorkerOptions = {
@@ -34,7 +36,12 @@ export type WorkerOptions = {
   onStalledOut: (job: RunningJob) => void
 }
 
-export type WorkerHandle = { close(): Promise<void> }
+export type WorkerHandle = {
+  /** Waits until the jobs under way are done. */
+  close(): Promise<void>
+  /** Cuts its connections after at most `withinMs`, whatever they are busy with; a job under way is begun again elsewhere. */
+  abandon(withinMs: number): Promise<void>
+}
 
 export type QueueBackend = {
   openQueue(name: QueueName): QueueHandle
@@ -44,7 +51,7 @@ export type QueueBackend = {
 }
 
 // What BullMQ's two backends have in common, as far as it is used here; their own types differ.
-type AnyQueue = Pick<Queue, 'addBulk' | 'getJobCounts' | 'close' | 'on'>
+type AnyQueue = Pick<Queue, 'addBulk' | 'getJobCounts' | 'waitUntilReady' | 'close' | 'on'>
 type AnyWorker = Pick<Worker, 'on' | 'close'>
 
 // A killed worker's jobs start again after at most lockMs + stalledCheckMs.
@@ -70,21 +77,18 @@ function openRedisBackend(options: QueueBackendOptions, url: string): QueueBacke
     retryStrategy: (times) => Math.min(times * 100, 2_000),
   })
   producer.on('error', options.onError)
-  const closers: Array<() => Promise<unknown>> = []
+  const queues: QueueOpener[] = []
   const prefix = `{${options.prefix}}`
   const telemetry = options.telemetry === undefined ? {} : { telemetry: options.telemetry }
-  let everReady = false
-  producer.on('ready', () => {
-    everReady = true
-  })
   return {
-    openQueue: (name) =>
-      queueHandle(() => {
-        if (!everReady) throw new Error('Redis has not been reached yet')
-        const queue = new Queue(name, { connection: producer, prefix, ...telemetry })
-        closers.push(() => queue.close())
-        return queue
-      }, options.onError),
+    openQueue(name) {
+      const opener = openOnce(() => {
+        if (producer.status !== 'ready') throw new Error('Redis cannot be reached')
+        return new Queue(name, { connection: producer, prefix, ...telemetry })
+      }, options.onError)
+      queues.push(opener)
+      return queueHandle(opener)
+    },
     openWorker(name, worker) {
       const connection = new Redis(url, {
         maxRetriesPerRequest: null,
@@ -102,7 +106,7 @@ function openRedisBackend(options: QueueBackendOptions, url: string): QueueBacke
     },
     ready: () => producer.status === 'ready',
     async close() {
-      for (const close of closers) await close()
+      for (const queue of queues) await queue.close()
       producer.disconnect()
     },
   }
@@ -117,14 +121,16 @@ function openPostgresBackend(options: QueueBackendOptions): QueueBackend {
     application_name: 'hostaway-queue',
   }
   const telemetry = options.telemetry === undefined ? {} : { telemetry: options.telemetry }
-  const closers: Array<() => Promise<unknown>> = []
+  const queues: QueueOpener[] = []
   return {
-    openQueue: (name) =>
-      queueHandle(() => {
+    openQueue(name) {
+      const opener = openOnce(() => {
         const queue = new classes.Queue(name, { connection: { ...connection, max: 2 }, ...telemetry })
-        closers.push(() => queue.close())
         return queue as unknown as AnyQueue
-      }, options.onError),
+      }, options.onError)
+      queues.push(opener)
+      return queueHandle(opener)
+    },
     openWorker(name, worker) {
       const opened = new classes.Worker(name, processorOf(worker), {
         connection: { ...connection, max: Math.min(worker.concurrency, 8) + 2 },
@@ -135,24 +141,49 @@ function openPostgresBackend(options: QueueBackendOptions): QueueBackend {
     },
     ready: () => true,
     async close() {
-      for (const close of closers) await close()
+      for (const queue of queues) await queue.close()
     },
   }
 }
 
-function queueHandle(open: () => AnyQueue, onError: (error: Error) => void): QueueHandle {
-  let opened: AnyQueue | undefined
-  const queue = () => {
-    if (opened === undefined) {
-      opened = open()
-      opened.on('error', onError)
+type QueueOpener = { opened(): Promise<AnyQueue>; close(): Promise<void> }
+
+// BullMQ remembers for ever that a queue failed to become ready; one that did is thrown away and built anew.
+function openOnce(open: () => AnyQueue, onError: (error: Error) => void): QueueOpener {
+  let opening: Promise<AnyQueue> | undefined
+
+  async function start(): Promise<AnyQueue> {
+    const queue = open()
+    queue.on('error', onError)
+    try {
+      await queue.waitUntilReady()
+      return queue
+    } catch (error) {
+      await queue.close().catch(onError)
+      throw error
     }
-    return opened
   }
+
+  return {
+    opened() {
+      opening ??= start().catch((error: unknown) => {
+        opening = undefined
+        throw error
+      })
+      return opening
+    },
+    async close() {
+      const queue = await opening?.catch(() => undefined)
+      await queue?.close()
+    },
+  }
+}
+
+function queueHandle(queue: QueueOpener): QueueHandle {
   return {
     async addBulk(jobs) {
       if (jobs.length === 0) return
-      await queue().addBulk(
+      await (await queue.opened()).addBulk(
         jobs.map(({ name, data, jobId }) => ({
           name,
           data,
@@ -168,8 +199,8 @@ function queueHandle(open: () => AnyQueue, onError: (error: Error) => void): Que
         })),
       )
     },
-    async waitingJobs() {
-      const counts = await queue().getJobCounts('waiting', 'delayed', 'prioritized')
+    async dueJobs() {
+      const counts = await (await queue.opened()).getJobCounts('waiting', 'prioritized')
       return Object.values(counts).reduce((sum, count) => sum + count, 0)
     },
   }
@@ -232,6 +263,12 @@ function workerHandle(
   return {
     async close() {
       await opened.close()
+      await disconnect()
+    },
+    async abandon(withinMs) {
+      // A connection that does not answer does not close either.
+      const closed = opened.close(true).catch(onError)
+      await Promise.race([closed, pause(withinMs, undefined, { ref: false })])
       await disconnect()
     },
   }

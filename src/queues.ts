@@ -16,8 +16,8 @@ export type JobQueues = {
   enqueueWebhooks(webhookIds: string[]): Promise<void>
   /** Adds the webhook again under a fresh id, so that no trace of an earlier run can make it a no-op. */
   enqueueWebhookReplay(webhookId: string): Promise<void>
-  /** Jobs that are waiting or delayed, without the running ones. */
-  waitingJobs(queue: QueueName): Promise<number>
+  /** Jobs that a worker could begin now, without the delayed and the running ones. */
+  dueJobs(queue: QueueName): Promise<number>
   /** True when the backend can take jobs now. */
   ready(): boolean
   close(): Promise<void>
@@ -32,7 +32,7 @@ export function openJobQueues(options: JobQueuesOptions): JobQueues {
     enqueueWebhooks: (webhookIds) =>
       inbound.addBulk(webhookIds.map((webhookId) => inboundJob(webhookId, `webhook-${webhookId}`))),
     enqueueWebhookReplay: (webhookId) => inbound.addBulk([inboundJob(webhookId, `replay-${uuid()}`)]),
-    waitingJobs: () => inbound.waitingJobs(),
+    dueJobs: () => inbound.dueJobs(),
     ready: () => backend.ready(),
     close: () => backend.close(),
   }

@@ -4,12 +4,21 @@ import { AppError } from '../src/errors.ts'
 import { createReservationFetcher } from '../src/inbound/fetch-reservation.ts'
 import { countProcessed, processWebhook } from '../src/inbound/process-webhook.ts'
 import { findWebhook, finishWebhook } from '../src/inbound/webhook-log.ts'
-import { openQueueBackend, type WorkerHandle } from '../src/queue-backend.ts'
+import { openQueueBackend, type WorkerOptions } from '../src/queue-backend.ts'
 import { type InboundJob, inboundQueue } from '../src/queues.ts'
 import { type BuriedJob, createRunner, type JobDefinition } from './run-job.ts'
 
+export type InboundWorker = {
+  /** Replaces the worker by a new one with connections of its own, within seconds. */
+  rebuild(): Promise<void>
+  /** Waits until the jobs under way are done. */
+  close(): Promise<void>
+}
+
+const abandonWithinMs = 5_000
+
 /** Turns stored webhooks into bookings. */
-export function startInboundWorker(deps: Deps, onProgress: () => void): WorkerHandle {
+export function startInboundWorker(deps: Deps, onProgress: () => void): InboundWorker {
   const { config, log } = deps
   const processing = { ...deps, fetcher: createReservationFetcher(deps) }
   const definition: JobDefinition<InboundJob> = {
@@ -19,7 +28,7 @@ export function startInboundWorker(deps: Deps, onProgress: () => void): WorkerHa
     bury: (failure) => buryWebhook(deps, failure),
   }
   const backend = openQueueBackend(deps.queueBackend)
-  const worker = backend.openWorker(inboundQueue, {
+  const options: WorkerOptions = {
     concurrency: config.WORKER_CONCURRENCY,
     run: createRunner(definition, {
       maxAttempts: config.HOSTAWAY_MAX_RETRIES,
@@ -37,9 +46,18 @@ export function startInboundWorker(deps: Deps, onProgress: () => void): WorkerHa
         .bury(failure)
         .catch((cause: unknown) => log.error({ err: cause, ...payload }, 'job.dead_letter_not_stored'))
     },
-  })
+  }
+  let worker = backend.openWorker(inboundQueue, options)
+  let closing = false
   return {
+    async rebuild() {
+      if (closing) return
+      const stuck = worker
+      worker = backend.openWorker(inboundQueue, options)
+      await stuck.abandon(abandonWithinMs)
+    },
     async close() {
+      closing = true
       await worker.close()
       await backend.close()
     },

@@ -8,11 +8,9 @@ import { closeIdleConnections } from '../src/http/idle-connections.ts'
 import { useProblems } from '../src/http/problems.ts'
 import { inboundQueue, upkeepQueue } from '../src/queues.ts'
 import { listenOn } from '../src/start-error.ts'
-import { startInboundWorker } from './inbound-worker.ts'
-import { watchProgress } from './progress.ts'
+import { type InboundWorker, startInboundWorker } from './inbound-worker.ts'
+import { defaultProgressTimes, type ProgressTimes, watchProgress } from './progress.ts'
 import { defaultUpkeepTimes, startUpkeep, type UpkeepTimes } from './upkeep-worker.ts'
-
-const stalledAfterSeconds = 120
 
 export type RunningWorkers = { close(): Promise<void> }
 
@@ -20,17 +18,26 @@ export type RunningWorkers = { close(): Promise<void> }
 export async function startWorkers(
   deps: Deps,
   upkeepTimes: UpkeepTimes = defaultUpkeepTimes,
+  progressTimes: ProgressTimes = defaultProgressTimes,
 ): Promise<RunningWorkers> {
-  return acquire((releases) => start(deps, upkeepTimes, releases))
+  return acquire((releases) => start(deps, { upkeepTimes, progressTimes }, releases))
 }
 
 async function start(
   deps: Deps,
-  upkeepTimes: UpkeepTimes,
+  { upkeepTimes, progressTimes }: { upkeepTimes: UpkeepTimes; progressTimes: ProgressTimes },
   releases: AsyncDisposableStack,
 ): Promise<RunningWorkers> {
   const { config, log, metrics, queues, db } = deps
-  const inboundProgress = watchProgress(metrics, inboundQueue, queues)
+  let inbound: InboundWorker | undefined
+  const inboundProgress = watchProgress({
+    metrics,
+    queue: inboundQueue,
+    queues,
+    log,
+    times: progressTimes,
+    rebuild: async () => inbound?.rebuild(),
+  })
   releases.defer(async () => inboundProgress.close())
 
   const app = fastify({ logger: false })
@@ -44,8 +51,7 @@ async function start(
       { name: 'queue', check: async () => (queues.ready() ? undefined : 'not connected') },
       {
         name: 'inbound worker',
-        check: async () =>
-          inboundProgress.secondsSince() > stalledAfterSeconds ? 'work waits and none is done' : undefined,
+        check: async () => (inboundProgress.isStalled() ? 'work waits and none is done' : undefined),
       },
     ],
   })
@@ -53,8 +59,9 @@ async function start(
   await listenOn(() => app.listen(address), { ...address, setting: 'METRICS_PORT' })
   releases.defer(() => app.close())
 
-  const inbound = startInboundWorker(deps, inboundProgress.made)
-  releases.defer(() => inbound.close())
+  const started = startInboundWorker(deps, inboundProgress.made)
+  inbound = started
+  releases.defer(() => started.close())
   const upkeep = startUpkeep(
     deps,
     () => metrics.workerLastProgress.set({ queue: upkeepQueue }, 0),

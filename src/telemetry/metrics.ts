@@ -131,6 +131,12 @@ export function createMetrics() {
       labelNames: ['queue'] as const,
       registers,
     }),
+    workerRebuilds: new Counter({
+      name: 'hostaway_worker_rebuilds_total',
+      help: 'Workers that took no jobs although some waited, and were replaced',
+      labelNames: ['queue'] as const,
+      registers,
+    }),
     connections: new Gauge({
       name: 'hostaway_connections',
       help: 'Connections by status',
@@ -165,6 +171,7 @@ function startAtZero(metrics: ReturnType<typeof createMetrics>): void {
     for (const status of outcomes) metrics.syncJobs.inc({ sync_type, status }, 0)
   }
   for (const queue of queueNames) {
+    metrics.workerRebuilds.inc({ queue }, 0)
     for (const kind of Object.keys(failureKinds)) metrics.deadLetters.inc({ queue, kind }, 0)
   }
   for (const status of connectionStatuses) metrics.connections.set({ status }, 0)

@@ -27,7 +27,7 @@ export function findHouseRuleViolations(root: string, files: readonly string[]):
 }
 
 function isSource(file: string): boolean {
-  return /^(src|workers|local|sandbox|migrations|bench)\/.*\.(ts|mts|mjs|js)$/.test(file)
+  return /^(src|workers|local|sandbox|migrations|bench|chaos)\/.*\.(ts|mts|mjs|js)$/.test(file)
 }
 
 function checkSource(root: string, file: string): Violation[] {
@@ -42,7 +42,7 @@ function checkSource(root: string, file: string): Violation[] {
   search('config reads the environment', !mayReadEnvironment(file), environmentMarks)
   search('queues.ts names the queues', /^(src|workers)\//.test(file) && !mayNameQueues(file), queueMarks)
   const lines = source.split('\n').length - 1
-  if (/^(src|workers|local|sandbox)\//.test(file) && lines > longestFileInLines) {
+  if (/^(src|workers|local|sandbox|chaos)\//.test(file) && lines > longestFileInLines) {
     violations.push({ rule: 'files stay short', file, found: `${lines} lines` })
   }
   return violations

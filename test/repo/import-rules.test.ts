@@ -15,7 +15,7 @@ import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 
 const repository = join(import.meta.dirname, '../..')
-const folders = ['src', 'workers', 'sandbox', 'local', 'migrations', 'test']
+const folders = ['src', 'workers', 'sandbox', 'local', 'migrations', 'test', 'chaos']
 const configuration = '.dependency-cruiser.cjs'
 
 type Dependency = { module: string; resolved: string; typeOnly?: boolean }
@@ -46,6 +46,8 @@ const planted: Planted[] = [
   plant('workers-use-src-only', 'workers/planted-worker.ts', '../local/planted-local.ts'),
   plant('sandbox-stands-alone', 'sandbox/planted-sandbox.ts', '../src/deps/planted-deps.ts'),
   plant('tests-stay-outside', 'local/planted-local.ts', '../test/planted-test.ts'),
+  plant('tests-stay-outside', 'local/planted-storm.ts', '../chaos/planted-chaos.ts'),
+  plant('chaos-from-outside', 'chaos/planted-chaos.ts', '../workers/planted-worker.ts'),
   plant('migrations-are-frozen', 'migrations/9999_planted.ts', '../src/db/planted-db.ts'),
   plant('no-cycles', 'src/listings/planted-first.ts', './planted-second.ts'),
   plant('no-folder-cycles', 'src/approvals/planted-there.ts', '../outbound/planted-goal.ts'),
