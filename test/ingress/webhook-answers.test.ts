@@ -103,11 +103,16 @@ for (const { route, urlOf } of webhookRoutes) {
         texts.add(answer.text)
         assert.equal(texts.size, 1, name)
       }
-      const unknown = url.endsWith(connection.id)
-        ? await refused(401, () => post(url.replace(connection.id, nobody), body, authorized))
-        : await refused(401, () => post(url, JSON.stringify(webhook({ accountId: 99_999 })), authorized))
       const [known = ''] = texts
-      assert.deepEqual(unknown.body, { ...JSON.parse(known), instance: unknown.body.instance })
+      const unknown = url.endsWith(connection.id)
+        ? [nobody, 'nobody', 'x'.repeat(100), '%00'].map(
+            (id) => [url.replace(connection.id, id), body] as const,
+          )
+        : [99_999, 'nobody', ''].map((id) => [url, JSON.stringify(webhook({ accountId: id }))] as const)
+      for (const [address, sent] of unknown) {
+        const answer = await refused(401, () => post(address, sent, authorized))
+        assert.deepEqual(answer.body, { ...JSON.parse(known), instance: answer.body.instance })
+      }
     })
 
     it('who is not authenticated does not learn whether the body was JSON', async () => {
@@ -184,8 +189,9 @@ for (const { route, urlOf } of webhookRoutes) {
     })
 
     it('a probe is answered 200', async () => {
-      const unknown = url.endsWith(connection.id) ? url.replace(connection.id, 'nobody-at-all') : url
-      for (const address of [url, unknown]) {
+      const others = ['nobody-at-all', 'x'.repeat(100), '%00', '%F0%9F%8F%96', 'a%2Fb', "'"]
+      const unknown = url.endsWith(connection.id) ? others.map((id) => url.replace(connection.id, id)) : []
+      for (const address of [url, ...unknown]) {
         const got = await nothingStored(() => fetch(address))
         assert.deepEqual([got.status, await got.json()], [200, { received: true }])
         const head = await nothingStored(() => fetch(address, { method: 'HEAD' }))
