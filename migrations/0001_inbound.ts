@@ -90,7 +90,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     create index webhook_logs_by_tenant_status on webhook_logs (tenant_id, status, id)
       where status in ('received', 'queued', 'failed');
     create index webhook_logs_by_connection on webhook_logs (connection_id, received_at);
-    create index webhook_logs_by_reservation on webhook_logs (connection_id, external_id, id);
+    create index webhook_logs_by_reservation on webhook_logs (external_id, connection_id, id);
 
     create table bookings (
       id uuid primary key,
@@ -183,7 +183,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       data jsonb not null,
       created_at timestamptz not null default clock_timestamp()
     );
-    create index event_outbox_in_order on event_outbox (tenant_id, transaction_id, id);
+    create index event_outbox_in_order on event_outbox (transaction_id, id);
+    create index event_outbox_in_order_of_tenant on event_outbox (tenant_id, transaction_id, id);
     create index event_outbox_by_subject on event_outbox (tenant_id, subject);
 
     create table dead_letter_queue (

@@ -9,14 +9,17 @@ const copies = 1_000
 for (const backend of queueBackends()) {
   describe(`on ${backend.name}`, () => {
     it('the same webhook a thousand times at once makes one booking, one block and one event of each', async (t) => {
-      const { system, connection, ...inbound } = await startObserved(t, { backend })
+      const { system, connection, ...inbound } = await startObserved(t, {
+        backend,
+        settings: { LOG_LEVEL: 'warn' },
+      })
       const body = reservationBody({ status: 'new' })
       const raw = JSON.stringify(announcementOf(body, 'reservation.created'))
 
       const answers = await Promise.all(Array.from({ length: copies }, () => system.deliver(connection, raw)))
       assert.deepEqual([...new Set(answers.map(({ status }) => status))], [200])
       assert.equal(new Set(answers.map((answer) => answer.body.webhookId)).size, copies)
-      await inbound.settled()
+      await inbound.settled(100_000)
 
       const booking = await inbound.booking(body.id)
       assert.equal(booking.status, 'confirmed')

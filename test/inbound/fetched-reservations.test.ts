@@ -138,3 +138,14 @@ it('the same content of one version under other spellings is no contradiction', 
   assert.equal(webhook.outcome, 'unchanged')
   assert.equal(await fetchesOf(body.id), 0)
 })
+
+it('of two equal versions the one that was fetched and could not be mapped is the base of the next', async () => {
+  const reservation = await system.control.book(accountId, { silent: true })
+  await inbound.send(reservation)
+  const renamed = { currency: 'EURO', guestName: 'Ada Renamed' }
+  await system.control.change(accountId, reservation.id, { ...renamed, keepUpdatedOn: true, silent: true })
+  assert.equal((await inbound.send({ ...reservation, ...renamed })).outcome, 'waiting')
+  await inbound.send({ id: reservation.id, currency: 'EUR', updatedOn: versionAt(0) })
+  const booking = await inbound.booking(reservation.id)
+  assert.deepEqual([booking.guest.name, booking.amount.currency], ['Ada Renamed', 'EUR'])
+})
