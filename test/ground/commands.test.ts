@@ -4,12 +4,18 @@ import { describe, it } from 'node:test'
 import { freePort } from '../../local/free-port.ts'
 import { openDatabase } from '../../src/db/database.ts'
 import { pendingMigrations } from '../../src/db/migrate.ts'
+import { sentenceOf } from '../../src/start-error.ts'
 import { findApiTokenOwner } from '../../src/tenants/api-token-store.ts'
 import { createTestDatabase, databaseUrl, runOnServer } from '../support/test-database.ts'
 import { startProcess } from './spawned-process.ts'
 
 const migrate = 'src/db/migrate.ts'
 const token = 'local/token.ts'
+
+it('a command names every address that failed', () => {
+  const error = new AggregateError([new Error('connect ::1 refused'), new Error('connect 127.0.0.1 refused')])
+  assert.equal(sentenceOf(error), 'connect ::1 refused; connect 127.0.0.1 refused')
+})
 
 describe('npm run migrate', { concurrency: 2 }, () => {
   it('brings an empty database up to date, twice at once and once more, and needs the URL only', async (t) => {
