@@ -117,7 +117,7 @@ async function runWithFailures(
 
   await system.stopWorkers()
   const { body } = await system.deliver(connection, webhookOf(reservationBody({ id: 700_900 })))
-  await eventually(async () => assert.ok((await system.deps.queues.waitingJobs('inbound')) > 0))
+  await eventually(async () => assert.ok((await system.deps.queues.dueJobs('inbound')) > 0))
   const metrics = await system.api('GET', '/metrics', undefined, null)
   return {
     webhookInQueue: body.webhookId,
