@@ -4,6 +4,7 @@ import { acquire } from '../src/acquire.ts'
 import { ConfigError, loadDatabaseUrl } from '../src/config.ts'
 import { openDatabase } from '../src/db/database.ts'
 import type { Role } from '../src/db/tables.ts'
+import { sentenceOf } from '../src/start-error.ts'
 import { createApiToken } from '../src/tenants/api-token-store.ts'
 import { ensureTenant } from '../src/tenants/tenant-store.ts'
 import { findRunningPostgres } from './embedded-postgres.ts'
@@ -21,7 +22,7 @@ try {
   // Alone on stdout, so that a script can take it.
   console.log(token)
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error)
+  console.error(sentenceOf(error))
   process.exitCode = 1
 }
 

@@ -4,6 +4,7 @@ import { Kysely, PostgresDialect, sql } from 'kysely'
 import { FileMigrationProvider, Migrator } from 'kysely/migration'
 import pg from 'pg'
 import { loadDatabaseUrl } from '../config.ts'
+import { sentenceOf } from '../start-error.ts'
 
 const migrationFolder = path.join(import.meta.dirname, '../../migrations')
 
@@ -44,7 +45,7 @@ if (import.meta.main) {
     const applied = await migrateToLatest(loadDatabaseUrl())
     console.log(applied.length === 0 ? 'The schema is up to date.' : `Applied ${applied.join(', ')}.`)
   } catch (error) {
-    console.error(error instanceof Error ? error.message : error)
+    console.error(sentenceOf(error))
     process.exitCode = 1
   }
 }
