@@ -59,7 +59,9 @@ const guestsDuringOutage = 3
 const liveIntervalMs = 1_000
 const statusEvery = 25
 const pollMs = 8
-const longestWaitMs = 45_000
+// Hostaway's last try comes a minute after the first one here.
+const longestWaitMs = 90_000
+const longestWaitAfterStopMs = 5_000
 
 /** Plays guests one after another and waits for each to become readable in the connector. Resolves when the number of changes is reached or the signal comes. */
 export async function play(system: DemoSystem, options: PlayOptions): Promise<Observations> {
@@ -81,6 +83,8 @@ export async function play(system: DemoSystem, options: PlayOptions): Promise<Ob
     toldAs: guests.toldAs,
   }
 
+  const arrivals: Promise<void>[] = []
+
   async function playOne(act: Act): Promise<Played> {
     const played = await guests.play(act)
     observed.changes += played.changes
@@ -90,7 +94,7 @@ export async function play(system: DemoSystem, options: PlayOptions): Promise<Ob
 
   async function playAct(act: Act): Promise<void> {
     const played = await playOne(act)
-    const seen = await watch(system, guests, played)
+    const seen = await watch(system, guests, played, signal)
     if (played.isTimed) observed.latenciesMs.push(...seen.map(({ afterMs }) => afterMs))
     print(lineFor(played, describeOutcome(seen, played)))
   }
@@ -106,11 +110,18 @@ export async function play(system: DemoSystem, options: PlayOptions): Promise<Ob
     }
     await part.start()
     print(notice(`${name} is back.`))
+    // The guests go on meanwhile: Hostaway takes its time to try again.
     for (const played of during) {
-      const seen = await watch(system, guests, played)
-      observed.outageLatenciesMs.push(...seen.map(({ afterMs }) => afterMs))
-      print(lineFor({ ...played, sentence: `${nameOf(played)} was not lost` }, describeOutcome(seen, played)))
+      const arrival = reportArrival(played)
+      arrival.catch(() => {})
+      arrivals.push(arrival)
     }
+  }
+
+  async function reportArrival(played: Played): Promise<void> {
+    const seen = await watch(system, guests, played, signal)
+    observed.outageLatenciesMs.push(...seen.map(({ afterMs }) => afterMs))
+    print(lineFor({ ...played, sentence: `${nameOf(played)} was not lost` }, describeOutcome(seen, played)))
   }
 
   for (let turn = 1; !signal.aborted && observed.changes < (options.changes ?? Infinity); turn += 1) {
@@ -127,23 +138,36 @@ export async function play(system: DemoSystem, options: PlayOptions): Promise<Ob
       await pause(liveIntervalMs, undefined, { signal }).catch(() => undefined)
     }
   }
+  await Promise.all(arrivals)
   return observed
 }
 
 /** Waits until every version that was played can be read, as a booking or as a row that waits for a person. */
-async function watch(system: DemoSystem, guests: Guests, { reservations }: Played): Promise<Seen[]> {
+async function watch(
+  system: DemoSystem,
+  guests: Guests,
+  { reservations }: Played,
+  signal: AbortSignal,
+): Promise<Seen[]> {
   const pending = reservations.map(async (reservation) => {
     const told = await lastToldAt(system, reservation)
-    const outcome = await waitFor(system, guests, reservation)
+    const outcome = await waitFor(system, guests, reservation, signal)
     return { ...outcome, afterMs: Math.max(0, Date.now() - told) }
   })
   return Promise.all(pending)
 }
 
-async function waitFor(system: DemoSystem, guests: Guests, reservation: Reservation): Promise<Outcome> {
+async function waitFor(
+  system: DemoSystem,
+  guests: Guests,
+  reservation: Reservation,
+  signal: AbortSignal,
+): Promise<Outcome> {
   const version = Date.parse(`${reservation.updatedOn.replace(' ', 'T')}Z`)
   const deadline = Date.now() + longestWaitMs
-  while (Date.now() < deadline) {
+  let stopDeadline = Number.POSITIVE_INFINITY
+  while (Date.now() < Math.min(deadline, stopDeadline)) {
+    if (signal.aborted) stopDeadline = Math.min(stopDeadline, Date.now() + longestWaitAfterStopMs)
     if (guests.toldAs.has(reservation.id)) {
       const waiting = await system.connector.waiting()
       if (waiting.some(({ externalId }) => externalId === String(reservation.id))) return { as: 'waiting' }

@@ -16,8 +16,8 @@ const mostStarts = 3
 // All that the processes take over: a database or an account that happens to be set must not be touched.
 const takenOver = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'REDIS_URL', 'OTEL_EXPORTER_OTLP_ENDPOINT']
 
-/** How much faster than in life Hostaway tries a delivery again: after 1.2 s instead of a minute. */
-export const hostawayHurries = 50
+/** How much faster than in life Hostaway tries a delivery again: after 2 s instead of a minute. */
+export const hostawayHurries = 30
 
 export type Restartable = {
   kill(): Promise<void>

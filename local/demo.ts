@@ -13,9 +13,9 @@ const usage = `Usage: npm run demo [-- --once] [-- --seed <text>] [-- --changes 
   --seed     other guests than those of the seed "demo"`
 
 const stoppedExitCode = 130
-const settlesWithinMs = 45_000
+const settlesWithinMs = 90_000
 // After Ctrl-C, what is under way is awaited as long as somebody may be expected to wait.
-const settlesAfterStopWithinMs = 12_000
+const settlesAfterStopWithinMs = 10_000
 
 type DemoOptions = { seed: string; changes: number | undefined }
 
