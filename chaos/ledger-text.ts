@@ -1,3 +1,4 @@
+import type { FuzzLedger } from './fuzz-ledger.ts'
 import type { InboundLedger } from './inbound-ledger.ts'
 
 const mostShown = 20
@@ -32,7 +33,25 @@ export function describeInboundLedger(ledger: InboundLedger): string {
     ['lost', ledger.lost.length],
     ['complaints', ledger.complaints.length],
   ]
-  const wrong = [...ledger.doubled, ...ledger.lost, ...ledger.complaints]
+  return layOut(lines, [...ledger.doubled, ...ledger.lost, ...ledger.complaints])
+}
+
+/** The ledger of a fuzz as text for people. */
+export function describeFuzzLedger(ledger: FuzzLedger): string {
+  const counts = (pairs: [string, number][]) => pairs.map(([name, count]) => `${name} ${count}`).join(', ')
+  const lines: [string, string | number][] = [
+    ['requests', `${ledger.sent}, of them ${ledger.raw} raw and ${ledger.brokenOff} broken off`],
+    ['answers', counts(ledger.answers)],
+    ['rows', ledger.stored],
+    ['  ended as', counts(ledger.ends)],
+    ['dead letters', counts(ledger.deadLetters) || 'none'],
+    ['bookings', ledger.bookings],
+    ['complaints', ledger.complaints.length],
+  ]
+  return layOut(lines, ledger.complaints)
+}
+
+function layOut(lines: [string, string | number][], wrong: string[]): string {
   const shown = wrong.slice(0, mostShown)
   const left = wrong.length > shown.length ? [`… and ${wrong.length - shown.length} more`] : []
   return [

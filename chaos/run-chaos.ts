@@ -1,13 +1,16 @@
 import { parseArgs } from 'node:util'
+import { runFuzz } from './fuzz-run.ts'
 import { isClean } from './inbound-ledger.ts'
 import { runInboundStorm } from './inbound-storm.ts'
-import { describeInboundLedger } from './ledger-text.ts'
+import { describeFuzzLedger, describeInboundLedger } from './ledger-text.ts'
 
-const usage = `npm run chaos -- inbound [--rounds 20] [--seed text] [--redis] [--long] [--logs folder]`
+const usage = `npm run chaos -- inbound [--rounds 20] [--seed text] [--redis] [--long] [--logs folder]
+npm run chaos -- fuzz [--count 100000] [--seed text] [--redis] [--logs folder]`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    count: { type: 'string', default: '100000' },
     rounds: { type: 'string', default: '20' },
     seed: { type: 'string', default: '1' },
     redis: { type: 'boolean', default: false },
@@ -32,8 +35,21 @@ async function inbound(): Promise<boolean> {
   return isClean(ledger)
 }
 
+async function fuzz(): Promise<boolean> {
+  const ledger = await runFuzz({
+    count: Number(values.count),
+    seed: values.seed,
+    redis: values.redis,
+    logFolder: values.logs,
+    log: console.log,
+  })
+  console.log(`\n${describeFuzzLedger(ledger)}`)
+  return ledger.complaints.length === 0
+}
+
 const [command] = positionals
 if (command === 'inbound') process.exitCode = (await inbound()) ? 0 : 1
+else if (command === 'fuzz') process.exitCode = (await fuzz()) ? 0 : 1
 else {
   console.error(usage)
   process.exitCode = 2
