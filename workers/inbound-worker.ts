@@ -3,6 +3,7 @@ import type { Deps } from '../src/deps.ts'
 import { AppError } from '../src/errors.ts'
 import { createReservationFetcher } from '../src/inbound/fetch-reservation.ts'
 import { countProcessed, processWebhook } from '../src/inbound/process-webhook.ts'
+import { createSharedStatements } from '../src/inbound/shared-statements.ts'
 import { findWebhook, finishWebhook } from '../src/inbound/webhook-log.ts'
 import { openQueueBackend, type WorkerHandle } from '../src/queue-backend.ts'
 import { type InboundJob, inboundQueue } from '../src/queues.ts'
@@ -11,7 +12,11 @@ import { type BuriedJob, createRunner, type JobDefinition } from './run-job.ts'
 /** Turns stored webhooks into bookings. */
 export function startInboundWorker(deps: Deps, onProgress: () => void): WorkerHandle {
   const { config, log } = deps
-  const processing = { ...deps, fetcher: createReservationFetcher(deps) }
+  const processing = {
+    ...deps,
+    fetcher: createReservationFetcher(deps),
+    shared: createSharedStatements(deps.db),
+  }
   const definition: JobDefinition<InboundJob> = {
     queue: inboundQueue,
     parse: parseInboundJob,
