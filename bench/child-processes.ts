@@ -91,11 +91,28 @@ export async function residentMegabytes(pid: number): Promise<number> {
 
 const ticksPerSecond = 100
 
-/** Processor time that a process has used so far, in seconds; undefined where /proc does not say. */
+/** Processor time in seconds that a process has used so far, and the children it started; undefined where /proc does not say. */
 export async function processorSeconds(pid: number): Promise<number | undefined> {
+  const own = await readTicks(pid)
+  if (own === undefined) return undefined
+  let ticks = own.used + own.usedByEnded
+  for (const child of await childrenOf(pid)) ticks += (await readTicks(child))?.used ?? 0
+  return ticks / ticksPerSecond
+}
+
+async function readTicks(pid: number): Promise<{ used: number; usedByEnded: number } | undefined> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
   if (text === undefined) return undefined
-  // The name in parentheses may hold spaces; utime and stime are the 12th and 13th field after it.
+  // The name in parentheses may hold spaces; utime, stime, cutime and cstime are the 12th to 15th field after it.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
+  const [user, system, endedUser, endedSystem] = fields.slice(11, 15).map(Number)
+  return { used: (user ?? 0) + (system ?? 0), usedByEnded: (endedUser ?? 0) + (endedSystem ?? 0) }
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
+  return text
+    .split(' ')
+    .filter((child) => child !== '')
+    .map(Number)
 }

@@ -6,7 +6,7 @@ import { appendWebhooks, markEnqueued } from '../src/inbound/webhook-log.ts'
 import { openJobQueues } from '../src/queues.ts'
 import { inMilliseconds, progress } from './answer-benchmark.ts'
 import type { BenchOptions } from './bench-options.ts'
-import { residentMegabytes, runTask } from './child-processes.ts'
+import { processorSeconds, residentMegabytes, runTask } from './child-processes.ts'
 import { startApi, startWorker } from './contenders.ts'
 import type { PaceResult, PaceTask } from './pace.ts'
 import type { Backend, Services } from './services.ts'
@@ -61,11 +61,21 @@ export async function measureDrain(services: Services, options: BenchOptions) {
       for (const backend of options.backends) {
         const account = await storeAccount(services, backend)
         await storeBacklog(account, backend, body, options.drained)
+        const postgresBefore = await processorSeconds(services.postgresPid)
         const worker = await startWorker(services, account, options.nodeOptions)
         const perSecond = await drainedPerSecond(account)
+        const workerUsed = await processorSeconds(worker.pid)
+        const postgresAfter = await processorSeconds(services.postgresPid)
         await worker.stop()
         await services.dropDatabase(account.databaseUrl)
-        rows.push({ round, body: body.name, queue: backend, 'bookings/s': Math.round(perSecond) })
+        rows.push({
+          round,
+          body: body.name,
+          queue: backend,
+          'bookings/s': Math.round(perSecond),
+          'worker us/booking': microsecondsEach(0, workerUsed, options.drained),
+          'postgres us/booking': microsecondsEach(postgresBefore, postgresAfter, options.drained),
+        })
         console.error(progress(rows.at(-1)))
       }
     }
@@ -168,6 +178,16 @@ async function drainedPerSecond(account: StoredAccount): Promise<number> {
   } finally {
     await client.end()
   }
+}
+
+function microsecondsEach(
+  before: number | undefined,
+  after: number | undefined,
+  count: number,
+): number | undefined {
+  return before === undefined || after === undefined
+    ? undefined
+    : Math.round(((after - before) * 1e6) / count)
 }
 
 async function announceBookings(account: StoredAccount): Promise<void> {

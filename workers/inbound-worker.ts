@@ -3,6 +3,7 @@ import type { Deps } from '../src/deps.ts'
 import { AppError } from '../src/errors.ts'
 import { createReservationFetcher } from '../src/inbound/fetch-reservation.ts'
 import { countProcessed, processWebhook } from '../src/inbound/process-webhook.ts'
+import { createSharedStatements } from '../src/inbound/shared-statements.ts'
 import { findWebhook, finishWebhook } from '../src/inbound/webhook-log.ts'
 import { openQueueBackend, type WorkerOptions } from '../src/queue-backend.ts'
 import { type InboundJob, inboundQueue } from '../src/queues.ts'
@@ -20,7 +21,11 @@ const abandonWithinMs = 5_000
 /** Turns stored webhooks into bookings. */
 export function startInboundWorker(deps: Deps, onProgress: () => void): InboundWorker {
   const { config, log } = deps
-  const processing = { ...deps, fetcher: createReservationFetcher(deps) }
+  const processing = {
+    ...deps,
+    fetcher: createReservationFetcher(deps),
+    shared: createSharedStatements(deps.db),
+  }
   const definition: JobDefinition<InboundJob> = {
     queue: inboundQueue,
     parse: parseInboundJob,

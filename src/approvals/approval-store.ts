@@ -1,6 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { v7 as uuid } from 'uuid'
-import type { ReservationVersion } from '../bookings/booking-store.ts'
+import type { ReservationKey, ReservationVersion } from '../bookings/booking-store.ts'
+import { isOfReservations } from '../db/key-pairs.ts'
 import type { ApprovalStatus, BookingQueueRow, Database } from '../db/tables.ts'
 import type { BookingDraft, MappingProblem } from '../mapping/booking-draft.ts'
 
@@ -16,48 +17,54 @@ export type QueuedReservation = {
   webhookId: string | null
 }
 
-export async function findQueuedReservation(
+/** The rows that there are of these reservations, in no order. */
+export async function findQueuedReservations(
   db: Kysely<Database>,
-  reservation: { connectionId: string; externalId: string },
-): Promise<BookingQueueRow | undefined> {
-  return db
-    .selectFrom('hostaway_booking_queue')
-    .selectAll()
-    .where('connection_id', '=', reservation.connectionId)
-    .where('external_id', '=', reservation.externalId)
-    .executeTakeFirst()
+  reservations: ReservationKey[],
+): Promise<BookingQueueRow[]> {
+  return db.selectFrom('hostaway_booking_queue').selectAll().where(isOfReservations(reservations)).execute()
 }
 
-/** Creates or replaces the one row of a reservation that waits for a person; the caller holds the reservation's lock. */
-export async function upsertQueuedReservation(
+/** Creates or replaces the one row of each reservation that waits for a person; the caller holds the reservations' locks. */
+export async function upsertQueuedReservations(
   trx: Transaction<Database>,
-  queued: QueuedReservation,
+  queued: QueuedReservation[],
 ): Promise<void> {
-  const values = {
-    listing_id: queued.draft.listingId,
-    status: queued.status,
-    problems: JSON.stringify(queued.problems),
-    draft: JSON.stringify(queued.draft),
-    source: JSON.stringify(queued.source),
-    source_status: queued.draft.sourceStatus,
-    version_kind: queued.version.kind,
-    version_at: queued.version.at,
-    fetched_at: queued.version.fetchedAt,
-    webhook_id: queued.webhookId,
-  }
+  if (queued.length === 0) return
   await trx
     .insertInto('hostaway_booking_queue')
-    .values({
-      id: uuid(),
-      tenant_id: queued.tenantId,
-      connection_id: queued.connectionId,
-      external_id: queued.externalId,
-      ...values,
-    })
+    .values(
+      queued.map((one) => ({
+        id: uuid(),
+        tenant_id: one.tenantId,
+        connection_id: one.connectionId,
+        external_id: one.externalId,
+        listing_id: one.draft.listingId,
+        status: one.status,
+        problems: JSON.stringify(one.problems),
+        draft: JSON.stringify(one.draft),
+        source: JSON.stringify(one.source),
+        source_status: one.draft.sourceStatus,
+        version_kind: one.version.kind,
+        version_at: one.version.at,
+        fetched_at: one.version.fetchedAt,
+        webhook_id: one.webhookId,
+      })),
+    )
     .onConflict((conflict) =>
-      conflict
-        .columns(['connection_id', 'external_id'])
-        .doUpdateSet({ ...values, updated_at: sql<Date>`clock_timestamp()` }),
+      conflict.columns(['connection_id', 'external_id']).doUpdateSet((eb) => ({
+        listing_id: eb.ref('excluded.listing_id'),
+        status: eb.ref('excluded.status'),
+        problems: eb.ref('excluded.problems'),
+        draft: eb.ref('excluded.draft'),
+        source: eb.ref('excluded.source'),
+        source_status: eb.ref('excluded.source_status'),
+        version_kind: eb.ref('excluded.version_kind'),
+        version_at: eb.ref('excluded.version_at'),
+        fetched_at: eb.ref('excluded.fetched_at'),
+        webhook_id: eb.ref('excluded.webhook_id'),
+        updated_at: sql<Date>`clock_timestamp()`,
+      })),
     )
     .execute()
 }

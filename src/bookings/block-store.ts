@@ -1,5 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { isOfReservations } from '../db/key-pairs.ts'
 import type { BlockRow, Database } from '../db/tables.ts'
+import type { ReservationKey } from './booking-store.ts'
 
 /** Nights that a reservation holds: `firstNight` inclusive, `departure` exclusive. */
 export type Block = {
@@ -11,100 +13,117 @@ export type Block = {
   confirmed: boolean
 }
 
-type ReservationKey = { connectionId: string; externalId: string }
+export type BlockWrite = ReservationKey & { tenantId: string; bookingId: string | null; block: Block }
 
 /** Serialises writers of the same units, so that each sees the nights the others hold. Locks in sorted order. */
 export async function lockUnits(
   trx: Transaction<Database>,
-  tenantId: string,
-  unitIds: Array<string | null | undefined>,
+  units: Array<{ tenantId: string; unitId: string }>,
 ): Promise<void> {
-  const sorted = [...new Set(unitIds.filter((id) => id != null))].sort()
-  for (const unitId of sorted) {
-    await sql`select pg_advisory_xact_lock(hashtextextended(${`unit:${tenantId}:${unitId}`}, 0))`.execute(trx)
-  }
+  const keys = [...new Set(units.map(({ tenantId, unitId }) => `unit:${tenantId}:${unitId}`))].sort()
+  if (keys.length === 0) return
+  await sql`
+    select pg_advisory_xact_lock(hashtextextended(key, 0)) from unnest(${keys}::text[]) as key
+  `.execute(trx)
 }
 
-export async function findBlock(db: Kysely<Database>, key: ReservationKey): Promise<BlockRow | undefined> {
-  return db
-    .selectFrom('availability_blocks')
-    .selectAll()
-    .where('connection_id', '=', key.connectionId)
-    .where('external_id', '=', key.externalId)
-    .executeTakeFirst()
+/** The blocks that there are of these reservations, in no order. */
+export async function findBlocks(db: Kysely<Database>, reservations: ReservationKey[]): Promise<BlockRow[]> {
+  return db.selectFrom('availability_blocks').selectAll().where(isOfReservations(reservations)).execute()
 }
 
-/** Makes the block the only one of the reservation. */
-export async function putBlock(
-  trx: Transaction<Database>,
-  key: ReservationKey & { tenantId: string; bookingId: string | null },
-  block: Block,
-): Promise<void> {
-  const values = {
-    listing_id: block.listingId,
-    unit_id: block.unitId,
-    first_night: block.firstNight,
-    departure: block.departure,
-    unit_count: block.unitCount,
-    confirmed: block.confirmed,
-    booking_id: key.bookingId,
-  }
-  await trx
+/** Makes each block the only one of its reservation; returns the rows, in no order. */
+export async function putBlocks(trx: Transaction<Database>, writes: BlockWrite[]): Promise<BlockRow[]> {
+  if (writes.length === 0) return []
+  return trx
     .insertInto('availability_blocks')
-    .values({
-      connection_id: key.connectionId,
-      external_id: key.externalId,
-      tenant_id: key.tenantId,
-      ...values,
-    })
-    .onConflict((conflict) => conflict.columns(['connection_id', 'external_id']).doUpdateSet(values))
+    .values(
+      writes.map(({ block, ...write }) => ({
+        connection_id: write.connectionId,
+        external_id: write.externalId,
+        tenant_id: write.tenantId,
+        listing_id: block.listingId,
+        unit_id: block.unitId,
+        first_night: block.firstNight,
+        departure: block.departure,
+        unit_count: block.unitCount,
+        confirmed: block.confirmed,
+        booking_id: write.bookingId,
+      })),
+    )
+    .onConflict((conflict) =>
+      conflict.columns(['connection_id', 'external_id']).doUpdateSet((eb) => ({
+        listing_id: eb.ref('excluded.listing_id'),
+        unit_id: eb.ref('excluded.unit_id'),
+        first_night: eb.ref('excluded.first_night'),
+        departure: eb.ref('excluded.departure'),
+        unit_count: eb.ref('excluded.unit_count'),
+        confirmed: eb.ref('excluded.confirmed'),
+        booking_id: eb.ref('excluded.booking_id'),
+      })),
+    )
+    .returningAll()
     .execute()
 }
 
-export async function deleteBlock(trx: Transaction<Database>, key: ReservationKey): Promise<void> {
-  await trx
-    .deleteFrom('availability_blocks')
-    .where('connection_id', '=', key.connectionId)
-    .where('external_id', '=', key.externalId)
-    .execute()
+export async function deleteBlocks(
+  trx: Transaction<Database>,
+  reservations: ReservationKey[],
+): Promise<void> {
+  if (reservations.length === 0) return
+  await trx.deleteFrom('availability_blocks').where(isOfReservations(reservations)).execute()
+}
+
+/** Nights of a unit that a reservation holds, and how many units of that type there are. */
+export type UnitClaim = {
+  tenantId: string
+  unitId: string
+  firstNight: string
+  departure: string
+  capacity: number
+  externalId: string
 }
 
 /**
- * The other reservations that, together with this block, hold more units of one unit type than there are, on at
- * least one night; empty where everything fits. Counts confirmed blocks only; the caller holds the unit's lock.
+ * For each claim the other reservations that, together with it, hold more units of one unit type than there are, on
+ * at least one night; empty where everything fits. Counts confirmed blocks only; the caller holds the units' locks.
  */
-export async function findOverbooked(
-  trx: Transaction<Database>,
-  options: {
-    tenantId: string
-    unitId: string
-    firstNight: string
-    departure: string
-    capacity: number
-    externalId: string
-  },
-): Promise<string[]> {
+export async function findOverbooked(trx: Transaction<Database>, claims: UnitClaim[]): Promise<string[][]> {
+  if (claims.length === 0) return []
+  const column = <Key extends keyof UnitClaim>(key: Key) => claims.map((claim) => claim[key])
   // The most units are held at the start of some block, so the nights in between need not be looked at.
-  const { rows } = await sql<{ external_id: string }>`
-    with overlapping as (
-      select external_id, unit_count, departure, greatest(first_night, ${options.firstNight}::date) as first_night
-      from availability_blocks
-      where tenant_id = ${options.tenantId} and unit_id = ${options.unitId} and confirmed
-        and departure > ${options.firstNight}::date and first_night < ${options.departure}::date
+  const { rows } = await sql<{ position: string; external_id: string }>`
+    with claim as (
+      select * from unnest(
+        ${column('tenantId')}::uuid[], ${column('unitId')}::text[], ${column('firstNight')}::date[],
+        ${column('departure')}::date[], ${column('capacity')}::integer[], ${column('externalId')}::text[]
+      ) with ordinality
+        as claim (tenant_id, unit_id, first_night, departure, capacity, external_id, position)
+    ), overlapping as (
+      select claim.position, claim.capacity, claim.external_id as claimed_by, block.external_id,
+        block.unit_count, block.departure, greatest(block.first_night, claim.first_night) as first_night
+      from claim
+      join availability_blocks block on block.tenant_id = claim.tenant_id and block.unit_id = claim.unit_id
+        and block.confirmed and block.departure > claim.first_night and block.first_night < claim.departure
     ), overbooked as (
-      select start.first_night as night
-      from (select distinct first_night from overlapping) start
-      join overlapping held on held.first_night <= start.first_night and held.departure > start.first_night
-      group by start.first_night
-      having sum(held.unit_count) > ${options.capacity}
+      select start.position, start.first_night as night
+      from (select distinct position, capacity, first_night from overlapping) start
+      join overlapping held on held.position = start.position
+        and held.first_night <= start.first_night and held.departure > start.first_night
+      group by start.position, start.first_night, start.capacity
+      having sum(held.unit_count) > start.capacity
     )
-    select distinct overlapping.external_id
+    select distinct overlapping.position, overlapping.external_id
     from overlapping
-    join overbooked on overlapping.first_night <= overbooked.night and overlapping.departure > overbooked.night
-    where overlapping.external_id <> ${options.externalId}
-    order by overlapping.external_id
+    join overbooked on overbooked.position = overlapping.position
+      and overlapping.first_night <= overbooked.night and overlapping.departure > overbooked.night
+    where overlapping.external_id <> overlapping.claimed_by
+    order by overlapping.position, overlapping.external_id
   `.execute(trx)
-  return rows.map(({ external_id }) => external_id)
+  const byPosition = Map.groupBy(rows, ({ position }) => Number(position))
+  return claims.map((_claim, index) =>
+    (byPosition.get(index + 1) ?? []).map(({ external_id }) => external_id),
+  )
 }
 
 /** The blocks of a unit that touch the days from `from` to `to`, both inclusive. */

@@ -1,6 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { v7 as uuid } from 'uuid'
-import type { BookingRow, BookingStatus, Database, VersionKind } from '../db/tables.ts'
+import { isOfReservations } from '../db/key-pairs.ts'
+import type { BookingRow, BookingStatus, Database, NewBookingRow, VersionKind } from '../db/tables.ts'
 import type { BookingDraft } from '../mapping/booking-draft.ts'
 
 /** Which version of a reservation a row holds, and from when on Hostaway itself was asked for it. */
@@ -24,31 +25,107 @@ export type BookingWrite = {
   version: ReservationVersion
 }
 
-/** Serialises everything that writes one reservation. Comes first in a transaction, before any row lock. */
-export async function lockReservation(
+export type ReservationKey = { connectionId: string; externalId: string }
+
+/**
+ * Serialises everything that writes these reservations. Comes first in a transaction, before any row lock. Locks in
+ * sorted order, so that two transactions never wait for each other.
+ */
+export async function lockReservations(
   trx: Transaction<Database>,
-  reservation: { connectionId: string; externalId: string },
+  reservations: ReservationKey[],
 ): Promise<void> {
-  const key = `reservation:${reservation.connectionId}:${reservation.externalId}`
-  await sql`select pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(trx)
+  const keys = reservations
+    .map(({ connectionId, externalId }) => `reservation:${connectionId}:${externalId}`)
+    .sort()
+  await sql`
+    select pg_advisory_xact_lock(hashtextextended(key, 0)) from unnest(${keys}::text[]) as key
+  `.execute(trx)
 }
 
 export async function findBookingOfReservation(
   db: Kysely<Database>,
-  reservation: { connectionId: string; externalId: string },
+  reservation: ReservationKey,
 ): Promise<BookingRow | undefined> {
-  return db
-    .selectFrom('bookings')
-    .selectAll()
-    .where('connection_id', '=', reservation.connectionId)
-    .where('external_id', '=', reservation.externalId)
-    .executeTakeFirst()
+  const [booking] = await findBookingsOfReservations(db, [reservation])
+  return booking
 }
 
-/** Creates or replaces the booking of a reservation; the caller holds its lock and has compared the versions. */
-export async function upsertBooking(trx: Transaction<Database>, write: BookingWrite): Promise<BookingRow> {
-  const { draft } = write
-  const values = {
+/** The bookings that there are of these reservations, in no order. */
+export async function findBookingsOfReservations(
+  db: Kysely<Database>,
+  reservations: ReservationKey[],
+): Promise<BookingRow[]> {
+  return db.selectFrom('bookings').selectAll().where(isOfReservations(reservations)).execute()
+}
+
+/** Creates or replaces the bookings of reservations; the caller holds their locks and has compared the versions. Returns them in the same order. */
+export async function upsertBookings(
+  trx: Transaction<Database>,
+  writes: BookingWrite[],
+): Promise<BookingRow[]> {
+  if (writes.length === 0) return []
+  const rows = await trx
+    .insertInto('bookings')
+    .values(writes.map(toBookingRow))
+    .onConflict((conflict) =>
+      conflict.columns(['connection_id', 'external_id']).doUpdateSet((eb) => ({
+        ...Object.fromEntries(
+          [...replaced, 'source' as const].map((column) => [column, eb.ref(`excluded.${column}`)]),
+        ),
+        updated_at: sql<Date>`clock_timestamp()`,
+      })),
+    )
+    // Without the source, which is most of the row and known here.
+    .returning([...kept, ...replaced, 'created_at', 'updated_at'])
+    .execute()
+  return writes.map((write) => {
+    const row = rows.find(
+      ({ connection_id, external_id }) =>
+        connection_id === write.connectionId && external_id === write.externalId,
+    )
+    if (row === undefined) throw new Error('The database did not return a booking that it wrote')
+    return { ...row, source: write.source }
+  })
+}
+
+const kept = ['id', 'tenant_id', 'connection_id', 'channel', 'external_id'] as const
+const replaced = [
+  'listing_id',
+  'unit_id',
+  'status',
+  'source_status',
+  'check_in',
+  'check_out',
+  'unit_count',
+  'guest_name',
+  'guest_email',
+  'guest_phone',
+  'guests_total',
+  'guests_adults',
+  'guests_children',
+  'guests_infants',
+  'guests_pets',
+  'amount_total',
+  'amount_minor',
+  'currency',
+  'channel_name',
+  'confirmation_code',
+  'fields',
+  'version_kind',
+  'version_at',
+  'fetched_at',
+  'source_updated_at',
+] as const
+
+function toBookingRow(write: BookingWrite): NewBookingRow {
+  const { draft, version } = write
+  return {
+    id: uuid(),
+    tenant_id: write.tenantId,
+    connection_id: write.connectionId,
+    channel: write.channel,
+    external_id: write.externalId,
     listing_id: draft.listingId,
     unit_id: draft.unitId,
     status: draft.status,
@@ -71,28 +148,11 @@ export async function upsertBooking(trx: Transaction<Database>, write: BookingWr
     confirmation_code: draft.confirmationCode,
     fields: JSON.stringify(draft.fields),
     source: JSON.stringify(write.source),
-    version_kind: write.version.kind,
-    version_at: write.version.at,
-    fetched_at: write.version.fetchedAt,
-    source_updated_at: write.version.kind === 'source' ? write.version.at : null,
+    version_kind: version.kind,
+    version_at: version.at,
+    fetched_at: version.fetchedAt,
+    source_updated_at: version.kind === 'source' ? version.at : null,
   }
-  return trx
-    .insertInto('bookings')
-    .values({
-      id: uuid(),
-      tenant_id: write.tenantId,
-      connection_id: write.connectionId,
-      channel: write.channel,
-      external_id: write.externalId,
-      ...values,
-    })
-    .onConflict((conflict) =>
-      conflict
-        .columns(['connection_id', 'external_id'])
-        .doUpdateSet({ ...values, updated_at: sql<Date>`clock_timestamp()` }),
-    )
-    .returningAll()
-    .executeTakeFirstOrThrow()
 }
 
 export type BookingFilter = {

@@ -173,6 +173,14 @@ export async function findConnection(
   return row === undefined ? undefined : toConnection(row)
 }
 
+/** The connections that there are of these, in no order. */
+export async function findConnections(db: Kysely<Database>, ids: string[]): Promise<Connection[]> {
+  const rows = await selectConnections(db, {})
+    .where('hostaway_connections.id', '=', sql<string>`any(${ids}::uuid[])`)
+    .execute()
+  return rows.map(toConnection)
+}
+
 export async function findConnectionOfTenant(
   db: Kysely<Database>,
   tenantId: string,

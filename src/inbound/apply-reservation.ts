@@ -1,39 +1,16 @@
 import type { Kysely, Transaction } from 'kysely'
-import { findQueuedReservation, upsertQueuedReservation } from '../approvals/approval-store.ts'
-import { deleteBlock, findBlock, lockUnits, putBlock } from '../bookings/block-store.ts'
-import {
-  findBookingOfReservation,
-  lockReservation,
-  type ReservationVersion,
-  upsertBooking,
-} from '../bookings/booking-store.ts'
-import type { BookingQueueRow, BookingRow, Database, ListingRow, WebhookStatus } from '../db/tables.ts'
-import { parseReservation, type Reservation } from '../hostaway/wire/reservation.ts'
+import { lockReservations, type ReservationKey } from '../bookings/booking-store.ts'
+import type { Database } from '../db/tables.ts'
 import { mergeReservation, sameReservation } from '../hostaway/wire/reservation-comparison.ts'
-import { findListing } from '../listings/listing-store.ts'
-import { draftBooking } from '../mapping/booking-draft.ts'
-import { appendEvents } from '../outbox/outbox-store.ts'
-import { eventsOfChange, findConflict, type ReservationChange } from './reservation-events.ts'
-import { planReservation } from './reservation-plan.ts'
-import { compareVersions, newerVersion } from './reservation-version.ts'
-import { finishWebhook, lockUnprocessedWebhook } from './webhook-log.ts'
+import { findListings } from '../listings/listing-store.ts'
+import type { IncomingReservation } from './incoming-reservation.ts'
+import type { ReservationChange } from './reservation-events.ts'
+import { compareVersions, type VersionVerdict } from './reservation-version.ts'
+import { readStoredReservations, type StoredReservation } from './stored-reservation.ts'
+import { finishWebhooks, lockUnprocessedWebhooks } from './webhook-log.ts'
+import { type ReservationWrite, writeReservations } from './write-reservations.ts'
 
-export type ReservationOwner = {
-  id: string
-  tenantId: string
-  tenantSlug: string
-  channel: string
-  autoImport: boolean
-}
-
-/** One version of a reservation, from whatever source, ready to be applied. */
-export type IncomingReservation = {
-  connection: ReservationOwner
-  reservation: Reservation
-  version: ReservationVersion
-  /** The webhook that brought it; it is marked as processed in the same transaction. */
-  webhook: { id: string; receivedAt: Date } | null
-}
+export type { IncomingReservation, ReservationOwner } from './incoming-reservation.ts'
 
 export type ApplyOutcome =
   | 'created'
@@ -45,153 +22,156 @@ export type ApplyOutcome =
   | 'withdrawn'
   | 'already_processed'
 
-export type ApplyResult =
-  | { outcome: ApplyOutcome; overbookedWith: string[]; processedAfterSeconds: number | undefined }
-  | { outcome: 'conflict' }
+/** The reservation came to its end; its webhook with it, and `processedAfterSeconds` is the webhook's age. */
+export type Applied = {
+  outcome: ApplyOutcome
+  overbookedWith: string[]
+  processedAfterSeconds: number | undefined
+}
 
-/**
- * The one way by which a reservation is written: version guard, booking, nights, events and the end of its webhook,
- * in one transaction. Safe to run twice and at the same time: an advisory lock serialises the writers of a
- * reservation, and a version that is not newer changes nothing. `conflict` wrote nothing: two different bodies have
- * the same version, and Hostaway must be asked.
- */
+export type ApplyResult =
+  | Applied
+  /** Nothing was written: two different bodies have the same version, and Hostaway must be asked. */
+  | { outcome: 'conflict' }
+  /** Nothing was written: this listing is to be fetched first. */
+  | { outcome: 'unknown_listing'; listingId: string }
+
+/** Applies one version of one reservation; see `applyReservations`. */
 export async function applyReservation(
   db: Kysely<Database>,
   incoming: IncomingReservation,
 ): Promise<ApplyResult> {
+  const [result] = await applyReservations(db, [incoming])
+  if (result === undefined) throw new Error('A reservation was applied without a result')
+  return result
+}
+
+/**
+ * The one way by which reservations are written: version guard, booking, nights, events and the end of the webhook,
+ * of all of them in one transaction. Each reservation may appear once. Safe to run twice and at the same time:
+ * advisory locks serialise the writers of a reservation, and a version that is not newer changes nothing. The results
+ * are in the order of what came in.
+ */
+export async function applyReservations(
+  db: Kysely<Database>,
+  incoming: IncomingReservation[],
+): Promise<ApplyResult[]> {
   return db.transaction().execute(async (trx) => {
-    const key = { connectionId: incoming.connection.id, externalId: incoming.reservation.id }
     // Before any row is locked: a transaction draws its number with the first row lock, and events of one
     // reservation are read in the order of those numbers.
-    await lockReservation(trx, key)
-    if (incoming.webhook !== null && !(await lockUnprocessedWebhook(trx, incoming.webhook.id))) {
-      return { outcome: 'already_processed', overbookedWith: [], processedAfterSeconds: undefined }
+    await lockReservations(trx, incoming.map(keyOf))
+    const results = new Map<IncomingReservation, ApplyResult>()
+    const newer = await selectNewer(trx, await selectOpen(trx, incoming, results), results)
+    const writes = await addListings(trx, newer, results)
+    for (const [index, change] of (await writeReservations(trx, writes)).entries()) {
+      const write = writes[index]
+      if (write !== undefined) {
+        results.set(write.incoming, ended(outcomeOf(change), change.overbookedWith))
+      }
     }
-    const stored = await readStored(trx, key)
-    const verdict = compareVersions(
-      { ...incoming.version, receivedAt: incoming.webhook?.receivedAt ?? null },
-      stored.newest === undefined
-        ? undefined
-        : { ...stored.newest.version, sameContent: isSame(incoming.reservation, stored.newest.reservation) },
+    await endWebhooks(trx, results)
+    return incoming.flatMap((one) => results.get(one) ?? [])
+  })
+}
+
+async function selectOpen(
+  trx: Transaction<Database>,
+  incoming: IncomingReservation[],
+  results: Map<IncomingReservation, ApplyResult>,
+): Promise<IncomingReservation[]> {
+  const webhookIds = incoming.flatMap(({ webhook }) => (webhook === null ? [] : [webhook.id]))
+  const open = await lockUnprocessedWebhooks(trx, webhookIds)
+  return incoming.filter((one) => {
+    if (one.webhook === null || open.has(one.webhook.id)) return true
+    results.set(one, ended('already_processed'))
+    return false
+  })
+}
+
+async function selectNewer(
+  trx: Transaction<Database>,
+  incoming: IncomingReservation[],
+  results: Map<IncomingReservation, ApplyResult>,
+): Promise<Array<{ incoming: IncomingReservation; stored: StoredReservation }>> {
+  const stored = await readStoredReservations(trx, incoming.map(keyOf))
+  return stored.flatMap((found, index) => {
+    const one = incoming[index]
+    if (one === undefined) return []
+    const verdict = judge(one, found)
+    if (verdict === 'apply') return [{ incoming: one, stored: found }]
+    results.set(
+      one,
+      verdict === 'conflict' ? { outcome: 'conflict' } : ended(verdict === 'same' ? 'unchanged' : 'older'),
     )
-    if (verdict === 'conflict') return { outcome: 'conflict' }
-    if (verdict !== 'apply') {
-      return finish(trx, incoming, verdict === 'same' ? 'unchanged' : 'older', [])
-    }
-    const change = await writeReservation(trx, incoming, stored)
-    return finish(trx, incoming, outcomeOf(change), change.overbookedWith)
+    return []
   })
 }
 
-type Stored = {
-  booking: BookingRow | undefined
-  queued: BookingQueueRow | undefined
-  newest: { version: ReservationVersion; reservation: Reservation | null } | undefined
-}
-
-async function readStored(
-  trx: Transaction<Database>,
-  key: { connectionId: string; externalId: string },
-): Promise<Stored> {
-  const booking = await findBookingOfReservation(trx, key)
-  const queued = await findQueuedReservation(trx, key)
-  // The queued row comes last: of two equal versions it holds the later one, which could not be mapped.
-  const versions = [booking, queued].flatMap((row) =>
-    row === undefined
-      ? []
-      : [{ kind: row.version_kind, at: row.version_at, fetchedAt: row.fetched_at, source: row.source }],
-  )
-  if (versions.length === 0) return { booking, queued, newest: undefined }
-  const { source, ...version } = versions.reduce(newerVersion)
-  return { booking, queued, newest: { version, reservation: parseReservation(source).reservation } }
-}
-
-async function writeReservation(
-  trx: Transaction<Database>,
-  incoming: IncomingReservation,
-  stored: Stored,
-): Promise<ReservationChange> {
-  const { connection } = incoming
-  const older = stored.newest?.reservation ?? null
-  // A body that leaves a field out says nothing about it.
-  const reservation = older === null ? incoming.reservation : mergeReservation(older, incoming.reservation)
-  const key = { connectionId: connection.id, externalId: reservation.id }
-  const listing = await findListingOf(trx, connection.id, reservation)
-  const { draft, problems } = draftBooking(
-    reservation,
-    listing === undefined ? undefined : { unitId: listing.unit_id, currency: listing.currency },
-  )
-  const plan = planReservation({
-    draft,
-    problems,
-    autoImport: connection.autoImport,
-    booking: stored.booking,
-    approval: stored.queued?.status ?? null,
-  })
-
-  const blockBefore = await findBlock(trx, key)
-  await lockUnits(trx, connection.tenantId, [blockBefore?.unit_id, draft.unitId])
-  const write = {
-    ...key,
-    tenantId: connection.tenantId,
-    source: reservation.source,
-    version: incoming.version,
-  }
-  const booking =
-    plan.booking === null
+function judge(
+  { reservation, version, webhook }: IncomingReservation,
+  { newest }: StoredReservation,
+): VersionVerdict {
+  return compareVersions(
+    { ...version, receivedAt: webhook?.receivedAt ?? null },
+    newest === undefined
       ? undefined
-      : await upsertBooking(trx, { ...write, channel: connection.channel, draft: plan.booking })
-  if (plan.approval !== null) {
-    await upsertQueuedReservation(trx, {
-      ...write,
-      status: plan.approval,
-      draft,
-      problems,
-      webhookId: incoming.webhook?.id ?? null,
-    })
-  }
-  const bookingId = booking?.id ?? stored.booking?.id ?? null
-  if (plan.block === null) await deleteBlock(trx, key)
-  else if (plan.block !== 'keep') {
-    await putBlock(trx, { ...key, tenantId: connection.tenantId, bookingId }, plan.block)
-  }
-
-  const change: ReservationChange = {
-    connection,
-    externalId: reservation.id,
-    bookingId,
-    before: stored.booking,
-    after: booking,
-    approval: plan.approval,
-    blockBefore,
-    blockAfter: plan.block === 'keep' ? blockBefore : ((await findBlock(trx, key)) ?? undefined),
-    overbookedWith: [],
-  }
-  change.overbookedWith = await findConflict(trx, change, listing?.unit_count ?? 1)
-  await appendEvents(trx, eventsOfChange(change))
-  return change
+      : {
+          ...newest.version,
+          sameContent: newest.reservation !== null && sameReservation(reservation, newest.reservation),
+        },
+  )
 }
 
-async function findListingOf(
+async function addListings(
   trx: Transaction<Database>,
-  connectionId: string,
-  reservation: Reservation,
-): Promise<ListingRow | undefined> {
-  return reservation.listingId === undefined
-    ? undefined
-    : findListing(trx, connectionId, reservation.listingId)
+  newer: Array<{ incoming: IncomingReservation; stored: StoredReservation }>,
+  results: Map<IncomingReservation, ApplyResult>,
+): Promise<ReservationWrite[]> {
+  const merged = newer.map(({ incoming, stored }) => {
+    const older = stored.newest?.reservation ?? null
+    // A body that leaves a field out says nothing about it.
+    const reservation = older === null ? incoming.reservation : mergeReservation(older, incoming.reservation)
+    return { incoming, stored, reservation, connectionId: incoming.connection.id }
+  })
+  const known = await findListings(
+    trx,
+    merged.flatMap(({ connectionId, reservation: { listingId } }) =>
+      listingId === undefined ? [] : [{ connectionId, listingId }],
+    ),
+  )
+  return merged.flatMap(({ connectionId, ...write }) => {
+    const { listingId } = write.reservation
+    const listing = known.find((row) => row.connection_id === connectionId && row.listing_id === listingId)
+    if (listing === undefined && listingId !== undefined && write.incoming.stopAtUnknownListing === true) {
+      results.set(write.incoming, { outcome: 'unknown_listing', listingId })
+      return []
+    }
+    return [{ ...write, listing }]
+  })
 }
 
-async function finish(
+async function endWebhooks(
   trx: Transaction<Database>,
-  incoming: IncomingReservation,
-  outcome: ApplyOutcome,
-  overbookedWith: string[],
-): Promise<ApplyResult> {
-  const status: Exclude<WebhookStatus, 'received'> = outcome === 'waiting' ? 'queued' : 'processed'
-  const processedAfterSeconds =
-    incoming.webhook === null ? undefined : await finishWebhook(trx, incoming.webhook.id, { status, outcome })
-  return { outcome, overbookedWith, processedAfterSeconds }
+  results: Map<IncomingReservation, ApplyResult>,
+): Promise<void> {
+  const toEnd = [...results].flatMap(([{ webhook }, result]) =>
+    webhook !== null && 'processedAfterSeconds' in result && result.outcome !== 'already_processed'
+      ? [{ id: webhook.id, result }]
+      : [],
+  )
+  const ages = await finishWebhooks(
+    trx,
+    toEnd.map(({ id, result: { outcome } }) => ({
+      id,
+      outcome,
+      status: outcome === 'waiting' ? 'queued' : 'processed',
+    })),
+  )
+  for (const { id, result } of toEnd) result.processedAfterSeconds = ages.get(id)
+}
+
+function ended(outcome: ApplyOutcome, overbookedWith: string[] = []): Applied {
+  return { outcome, overbookedWith, processedAfterSeconds: undefined }
 }
 
 function outcomeOf(change: ReservationChange): ApplyOutcome {
@@ -200,6 +180,6 @@ function outcomeOf(change: ReservationChange): ApplyOutcome {
   return change.after.status === 'cancelled' && change.before.status !== 'cancelled' ? 'cancelled' : 'updated'
 }
 
-function isSame(incoming: Reservation, stored: Reservation | null): boolean {
-  return stored !== null && sameReservation(incoming, stored)
+function keyOf({ connection, reservation }: IncomingReservation): ReservationKey {
+  return { connectionId: connection.id, externalId: reservation.id }
 }

@@ -1,17 +1,23 @@
 import type { AccessTokenDeps } from '../connections/access-token.ts'
 import { withAccessToken } from '../connections/access-token.ts'
-import { type Connection, findConnection } from '../connections/connection-store.ts'
+import type { Connection } from '../connections/connection-store.ts'
 import type { WebhookLogRow } from '../db/tables.ts'
 import { AppError } from '../errors.ts'
 import { parseReservation, type Reservation } from '../hostaway/wire/reservation.ts'
 import { parseWebhookBody, type WebhookEnvelope } from '../hostaway/wire/webhook-envelope.ts'
-import { findListing, toListingFacts, upsertListings } from '../listings/listing-store.ts'
+import { toListingFacts, upsertListings } from '../listings/listing-store.ts'
 import type { EventType, Metrics } from '../telemetry/metrics.ts'
-import { type ApplyResult, applyReservation } from './apply-reservation.ts'
+import type { Applied } from './apply-reservation.ts'
 import type { FetchedReservation, ReservationFetcher } from './fetch-reservation.ts'
-import { findWebhook, finishWebhook } from './webhook-log.ts'
+import type { IncomingReservation } from './incoming-reservation.ts'
+import type { SharedStatements } from './shared-statements.ts'
+import { finishWebhook } from './webhook-log.ts'
 
-export type ProcessWebhookDeps = AccessTokenDeps & { fetcher: ReservationFetcher; metrics: Metrics }
+export type ProcessWebhookDeps = AccessTokenDeps & {
+  fetcher: ReservationFetcher
+  shared: SharedStatements
+  metrics: Metrics
+}
 
 const reservationEvents: ReadonlySet<EventType> = new Set<EventType>([
   'reservation.created',
@@ -26,10 +32,10 @@ const longestWaitMs = 2_000
  * at the same time; a webhook that has ended is left alone. Returns what came of it, for the log.
  */
 export async function processWebhook(deps: ProcessWebhookDeps, webhookId: string): Promise<string> {
-  const webhook = await findWebhook(deps.db, webhookId)
+  const webhook = await deps.shared.findWebhook(webhookId)
   if (webhook === undefined) return 'unknown_webhook'
   if (webhook.status !== 'received') return 'already_processed'
-  const connection = await findConnection(deps.db, webhook.connection_id)
+  const connection = await deps.shared.findConnection(webhook.connection_id)
   if (connection === undefined) throw new AppError('unexpected', 'The webhook’s connection does not exist')
   if (connection.status === 'paused') {
     throw new AppError('connection_waiting', 'The connection is paused', {
@@ -70,8 +76,6 @@ export function countProcessed(
   metrics.webhookDuration.observe({ event_type: webhook.event_type }, seconds)
 }
 
-type Applied = Exclude<ApplyResult, { outcome: 'conflict' }>
-
 async function applyWebhook(
   deps: ProcessWebhookDeps,
   connection: Connection,
@@ -81,22 +85,19 @@ async function applyWebhook(
   const received = { id: webhook.id, receivedAt: webhook.received_at }
   const sent = readReservation(envelope)
   if (sent?.updatedOn !== undefined) {
-    await ensureListing(deps, connection, sent)
-    const result = await applyReservation(deps.db, {
-      connection,
+    const applied = await applyWithListing(deps, connection, {
       reservation: sent,
       version: { kind: 'source', at: sent.updatedOn, fetchedAt: null },
       webhook: received,
     })
-    if (result.outcome !== 'conflict') return result
+    if (applied !== 'conflict') return applied
   }
   const externalId = sent?.id ?? envelope.objectId
   if (externalId === null) throw new AppError('invalid_payload', 'The webhook names no reservation')
   const fetched = await fetchReservation(deps, connection, externalId, webhook.received_at)
   const incoming = incomingOf(fetched, sent, envelope.timestamp ?? webhook.received_at)
-  await ensureListing(deps, connection, incoming.reservation)
-  const result = await applyReservation(deps.db, { connection, ...incoming, webhook: received })
-  if (result.outcome !== 'conflict') return result
+  const applied = await applyWithListing(deps, connection, { ...incoming, webhook: received })
+  if (applied !== 'conflict') return applied
   throw new AppError(
     'not_found',
     'Two bodies have the same version and Hostaway does not know the reservation',
@@ -136,15 +137,28 @@ function incomingOf(fetched: FetchedReservation, sent: Reservation | undefined, 
     : { reservation: sent, version: { kind: 'source' as const, at: sent.updatedOn, fetchedAt: null } }
 }
 
-// The listing is fetched before the transaction, which must not wait for Hostaway.
-async function ensureListing(
+async function applyWithListing(
   deps: ProcessWebhookDeps,
   connection: Connection,
-  reservation: Reservation,
+  incoming: Omit<IncomingReservation, 'connection' | 'stopAtUnknownListing'>,
+): Promise<Applied | 'conflict'> {
+  const mayFetch = connection.autoMapListings && connection.status !== 'needs_reauth'
+  let result = await deps.shared.apply({ ...incoming, connection, stopAtUnknownListing: mayFetch })
+  if (result.outcome === 'unknown_listing') {
+    // Between two transactions, since none may wait for Hostaway.
+    await fetchListing(deps, connection, result.listingId)
+    result = await deps.shared.apply({ ...incoming, connection })
+  }
+  if (result.outcome === 'conflict') return 'conflict'
+  if (result.outcome === 'unknown_listing') throw new AppError('unexpected', 'The listing was not waited for')
+  return result
+}
+
+async function fetchListing(
+  deps: ProcessWebhookDeps,
+  connection: Connection,
+  listingId: string,
 ): Promise<void> {
-  const { listingId } = reservation
-  if (listingId === undefined || !connection.autoMapListings || connection.status === 'needs_reauth') return
-  if ((await findListing(deps.db, connection.id, listingId)) !== undefined) return
   try {
     const listing = await withAccessToken(deps, connection, (token) =>
       deps.client.getListing(

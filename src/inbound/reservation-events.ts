@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Transaction } from 'kysely'
-import { findOverbooked } from '../bookings/block-store.ts'
+import type { UnitClaim } from '../bookings/block-store.ts'
 import { type BookingView, toBookingView } from '../bookings/booking-view.ts'
-import type { ApprovalStatus, BlockRow, BookingRow, Database } from '../db/tables.ts'
+import type { ApprovalStatus, BlockRow, BookingRow } from '../db/tables.ts'
 import type { NewOutboxEvent, OutboxEventType } from '../outbox/outbox-store.ts'
 
 /** What applying one version changed. */
@@ -20,25 +19,21 @@ export type ReservationChange = {
 }
 
 /**
- * The other reservations with which a unit is now sold more often than it exists. Looked for only when the nights or
- * the weight of this reservation changed, so that one overlap is reported once.
+ * The claim on nights that has to be looked at for overbooking; null where this reservation claims none, or none that
+ * it did not claim before with the same weight, so that one overlap is reported once.
  */
-export async function findConflict(
-  trx: Transaction<Database>,
-  change: ReservationChange,
-  unitsOfListing: number,
-): Promise<string[]> {
+export function newClaim(change: ReservationChange, unitsOfListing: number): UnitClaim | null {
   const { blockBefore, blockAfter } = change
-  if (blockAfter === undefined || !blockAfter.confirmed || blockAfter.unit_id === null) return []
-  if (blockBefore?.confirmed && isDeepStrictEqual(holding(blockBefore), holding(blockAfter))) return []
-  return findOverbooked(trx, {
+  if (blockAfter === undefined || !blockAfter.confirmed || blockAfter.unit_id === null) return null
+  if (blockBefore?.confirmed && isDeepStrictEqual(holding(blockBefore), holding(blockAfter))) return null
+  return {
     tenantId: change.connection.tenantId,
     unitId: blockAfter.unit_id,
     firstNight: blockAfter.first_night,
     departure: blockAfter.departure,
     capacity: Math.max(unitsOfListing, blockAfter.unit_count),
     externalId: change.externalId,
-  })
+  }
 }
 
 /** What the events of one reservation have in common; they are delivered in order. */

@@ -31,13 +31,21 @@ export function isDataError(error: unknown): boolean {
   )
 }
 
-/** Notes that jobs exist for these webhooks; those that came to an end meanwhile are left alone. */
+/** Notes that jobs exist for these webhooks; those that came to an end meanwhile, or are coming to it now, are left alone. */
 export async function markEnqueued(db: Kysely<Database>, ids: string[]): Promise<void> {
   await db
     .updateTable('webhook_logs')
     .set({ enqueued_at: sql<Date>`clock_timestamp()` })
-    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
-    .where('status', '=', 'received')
+    .where('id', 'in', (eb) =>
+      eb
+        .selectFrom('webhook_logs')
+        .select('id')
+        .where('id', '=', sql<string>`any(${ids}::uuid[])`)
+        .where('status', '=', 'received')
+        // Waiting for rows that are being processed could be a circle of waiting.
+        .forUpdate()
+        .skipLocked(),
+    )
     .execute()
 }
 
@@ -80,31 +88,59 @@ export async function findWebhook(
   return query.executeTakeFirst()
 }
 
-/** Locks a webhook's row and says whether it still waits to be processed. */
-export async function lockUnprocessedWebhook(trx: Transaction<Database>, id: string): Promise<boolean> {
-  const row = await trx
+/** The webhooks that there are of these, in no order. */
+export async function findWebhooks(db: Kysely<Database>, ids: string[]): Promise<WebhookLogRow[]> {
+  return db
     .selectFrom('webhook_logs')
-    .select('status')
-    .where('id', '=', id)
-    .forUpdate()
-    .executeTakeFirst()
-  return row?.status === 'received'
+    .selectAll()
+    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
+    .execute()
 }
+
+/** Locks those of the webhooks that still wait to be processed, in the order of their ids, and names them. */
+export async function lockUnprocessedWebhooks(
+  trx: Transaction<Database>,
+  ids: string[],
+): Promise<Set<string>> {
+  if (ids.length === 0) return new Set()
+  const rows = await trx
+    .selectFrom('webhook_logs')
+    .select('id')
+    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
+    .where('status', '=', 'received')
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+  return new Set(rows.map(({ id }) => id))
+}
+
+export type WebhookEnd = { id: string; status: Exclude<WebhookStatus, 'received'>; outcome: string }
 
 /** Ends a webhook; one that has ended already keeps its first end. Returns its age in seconds if this ended it. */
 export async function finishWebhook(
   db: Kysely<Database>,
   id: string,
-  end: { status: Exclude<WebhookStatus, 'received'>; outcome: string },
+  end: Omit<WebhookEnd, 'id'>,
 ): Promise<number | undefined> {
-  const row = await db
-    .updateTable('webhook_logs')
-    .set({ ...end, processed_at: sql<Date>`clock_timestamp()` })
-    .where('id', '=', id)
-    .where('status', '=', 'received')
-    .returning(sql<number>`extract(epoch from clock_timestamp() - received_at)::float8`.as('seconds'))
-    .executeTakeFirst()
-  return row?.seconds
+  return (await finishWebhooks(db, [{ id, ...end }])).get(id)
+}
+
+/** Ends webhooks, each as `finishWebhook` does; the ages are by id, of those that this ended. */
+export async function finishWebhooks(db: Kysely<Database>, ends: WebhookEnd[]): Promise<Map<string, number>> {
+  if (ends.length === 0) return new Map()
+  const { rows } = await sql<{ id: string; seconds: number }>`
+    update webhook_logs
+    set status = ended.status, outcome = ended.outcome, processed_at = clock_timestamp()
+    from unnest(
+      ${ends.map(({ id }) => id)}::uuid[],
+      ${ends.map(({ status }) => status)}::text[],
+      ${ends.map(({ outcome }) => outcome)}::text[]
+    ) as ended (id, status, outcome)
+    where webhook_logs.id = ended.id and webhook_logs.status = 'received'
+    returning webhook_logs.id,
+      extract(epoch from webhook_logs.processed_at - webhook_logs.received_at)::float8 as seconds
+  `.execute(db)
+  return new Map(rows.map(({ id, seconds }) => [id, seconds]))
 }
 
 /** Opens an ended webhook again, so that it can be processed once more; false if there is none that has ended. */

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { belongsToOneOf } from '../db/key-pairs.ts'
 import type { Database, ListingRow } from '../db/tables.ts'
 import type { Listing } from '../hostaway/wire/listing.ts'
 
@@ -63,17 +64,18 @@ export async function upsertListings(
     .execute()
 }
 
-export async function findListing(
+/** The listings that there are of these, in no order. */
+export async function findListings(
   db: Kysely<Database>,
-  connectionId: string,
-  listingId: string,
-): Promise<ListingRow | undefined> {
+  listings: Array<{ connectionId: string; listingId: string }>,
+): Promise<ListingRow[]> {
+  if (listings.length === 0) return []
+  const keys = listings.map(({ connectionId, listingId }) => ({ connectionId, id: listingId }))
   return db
     .selectFrom('listings')
     .selectAll()
-    .where('connection_id', '=', connectionId)
-    .where('listing_id', '=', listingId)
-    .executeTakeFirst()
+    .where(belongsToOneOf({ connection: 'connection_id', id: 'listing_id' }, keys))
+    .execute()
 }
 
 export async function listListings(

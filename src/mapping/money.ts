@@ -18,8 +18,14 @@ export function toMoney(amount: string, currency: string): Money | undefined {
   return { total: total.toFixed(digits), minor: minor.toFixed(0), currency }
 }
 
+const digitsByCurrency = new Map<string, number>()
+
+// To build a number format takes longer than everything else that is done with an amount.
 function minorDigits(currency: string): number {
-  return (
-    new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2
-  )
+  const known = digitsByCurrency.get(currency)
+  if (known !== undefined) return known
+  const format = new Intl.NumberFormat('en', { style: 'currency', currency })
+  const digits = format.resolvedOptions().maximumFractionDigits ?? 2
+  digitsByCurrency.set(currency, digits)
+  return digits
 }

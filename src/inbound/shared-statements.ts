@@ -1,0 +1,48 @@
+import type { Kysely } from 'kysely'
+import { type Connection, findConnections } from '../connections/connection-store.ts'
+import type { Database, WebhookLogRow } from '../db/tables.ts'
+import { type ApplyResult, applyReservations } from './apply-reservation.ts'
+import { createBatchedCall } from './batched-call.ts'
+import type { IncomingReservation } from './incoming-reservation.ts'
+import { findWebhooks } from './webhook-log.ts'
+
+/** What jobs that run at the same time do together, in one statement or one transaction; each as if it were alone. */
+export type SharedStatements = {
+  findWebhook(id: string): Promise<WebhookLogRow | undefined>
+  findConnection(id: string): Promise<Connection | undefined>
+  apply(incoming: IncomingReservation): Promise<ApplyResult>
+}
+
+const maxItems = 32
+// While the database works on one call, the next one is put together.
+const maxInFlight = 2
+
+export function createSharedStatements(db: Kysely<Database>): SharedStatements {
+  return {
+    findWebhook: createBatchedCall({
+      run: async (ids) => pick(ids, await findWebhooks(db, ids)),
+      maxItems,
+      maxInFlight,
+    }),
+    findConnection: createBatchedCall({
+      run: async (ids) => pick(ids, await findConnections(db, ids)),
+      maxItems,
+      maxInFlight,
+    }),
+    apply: createBatchedCall({
+      run: (incoming) => applyReservations(db, incoming),
+      maxItems,
+      maxInFlight,
+      keysOf: ({ connection, reservation }) => [
+        `reservation ${connection.id} ${reservation.id}`,
+        // Of two that overbook one listing, the second sees the first, so that the overlap is reported once.
+        `listing ${connection.id} ${reservation.listingId ?? ''}`,
+      ],
+    }),
+  }
+}
+
+function pick<Row extends { id: string }>(ids: string[], rows: Row[]): Array<Row | undefined> {
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return ids.map((id) => byId.get(id))
+}

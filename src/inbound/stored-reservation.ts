@@ -1,0 +1,66 @@
+import type { Transaction } from 'kysely'
+import { findQueuedReservations } from '../approvals/approval-store.ts'
+import { findBlocks } from '../bookings/block-store.ts'
+import {
+  findBookingsOfReservations,
+  type ReservationKey,
+  type ReservationVersion,
+} from '../bookings/booking-store.ts'
+import type { BlockRow, BookingQueueRow, BookingRow, Database } from '../db/tables.ts'
+import { parseReservation, type Reservation } from '../hostaway/wire/reservation.ts'
+import { newerVersion } from './reservation-version.ts'
+
+/** All that is stored of one reservation. */
+export type StoredReservation = {
+  booking: BookingRow | undefined
+  queued: BookingQueueRow | undefined
+  block: BlockRow | undefined
+  /** The newest version of it that was applied. */
+  newest: { version: ReservationVersion; reservation: Reservation | null } | undefined
+}
+
+/** Reads what is stored of these reservations, in the same order; the caller holds their locks. */
+export async function readStoredReservations(
+  trx: Transaction<Database>,
+  keys: ReservationKey[],
+): Promise<StoredReservation[]> {
+  if (keys.length === 0) return []
+  const bookings = byReservation(await findBookingsOfReservations(trx, keys))
+  const queue = byReservation(await findQueuedReservations(trx, keys))
+  const blocks = byReservation(await findBlocks(trx, keys))
+  return keys.map((key) => {
+    const name = nameOf(key)
+    const booking = bookings.get(name)
+    const queued = queue.get(name)
+    return { booking, queued, block: blocks.get(name), newest: newestOf(booking, queued) }
+  })
+}
+
+/** Groups rows that belong to reservations, at most one each. */
+export function byReservation<Row extends { connection_id: string; external_id: string }>(
+  rows: Row[],
+): Map<string, Row> {
+  return new Map(
+    rows.map((row) => [nameOf({ connectionId: row.connection_id, externalId: row.external_id }), row]),
+  )
+}
+
+/** One text for a reservation, to tell it from others. */
+export function nameOf({ connectionId, externalId }: ReservationKey): string {
+  return `${connectionId}:${externalId}`
+}
+
+function newestOf(
+  booking: BookingRow | undefined,
+  queued: BookingQueueRow | undefined,
+): StoredReservation['newest'] {
+  // The queued row comes last: of two equal versions it holds the later one, which could not be mapped.
+  const versions = [booking, queued].flatMap((row) =>
+    row === undefined
+      ? []
+      : [{ kind: row.version_kind, at: row.version_at, fetchedAt: row.fetched_at, source: row.source }],
+  )
+  if (versions.length === 0) return undefined
+  const { source, ...version } = versions.reduce(newerVersion)
+  return { version, reservation: parseReservation(source).reservation }
+}
