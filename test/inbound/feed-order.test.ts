@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Kysely, sql } from 'kysely'
-import { lockReservation } from '../../src/bookings/booking-store.ts'
+import { lockReservations } from '../../src/bookings/booking-store.ts'
 import type { Database } from '../../src/db/tables.ts'
 import { reservationSubject } from '../../src/inbound/reservation-events.ts'
 import { appendEvents, type OutboxEvent, readEvents } from '../../src/outbox/outbox-store.ts'
@@ -27,7 +27,7 @@ async function write(writer: number, round: number): Promise<void> {
   await db
     .transaction()
     .execute(async (trx) => {
-      await lockReservation(trx, key)
+      await lockReservations(trx, [key])
       const events = Array.from({ length: 1 + (round % 3) }, () => {
         lastNumber += 1
         return {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
 import { type CompiledQuery, Kysely, PostgresDialect } from 'kysely'
-import { findQueuedReservation, listQueuedReservations } from '../../src/approvals/approval-store.ts'
+import { findQueuedReservations, listQueuedReservations } from '../../src/approvals/approval-store.ts'
 import { findOverbooked, listBlocksOfUnit } from '../../src/bookings/block-store.ts'
 import { findBookingOfReservation, listBookings } from '../../src/bookings/booking-store.ts'
 import { findConnection } from '../../src/connections/connection-store.ts'
@@ -91,7 +91,7 @@ const questions: Record<string, () => Promise<unknown>> = {
   'the feed of all': () => readEvents(db, { ...all, after: '100-1' }),
   'the feed from its start': () => readEvents(db, { ...all, after: undefined }),
   'the booking of a reservation': () => findBookingOfReservation(db, reservation),
-  'the waiting row of a reservation': () => findQueuedReservation(db, reservation),
+  'the waiting row of a reservation': () => findQueuedReservations(db, [reservation]),
   'bookings of a tenant': () => listBookings(db, { ...tenant, after: undefined }),
   'bookings of all': () => listBookings(db, { ...all, after: undefined }),
   'bookings by reservation': () => listBookings(db, { ...tenant, externalId: '777', after: undefined }),
@@ -111,14 +111,16 @@ const questions: Record<string, () => Promise<unknown>> = {
   'cancelled bookings of a tenant': () =>
     listBookings(db, { ...tenant, status: 'cancelled', after: undefined }),
   'an overlap': () =>
-    findOverbooked(db as unknown as Parameters<typeof findOverbooked>[0], {
-      tenantId,
-      unitId: 'hostaway-7',
-      firstNight: '2025-06-01',
-      departure: '2025-06-05',
-      capacity: 1,
-      externalId: '777',
-    }),
+    findOverbooked(db as unknown as Parameters<typeof findOverbooked>[0], [
+      {
+        tenantId,
+        unitId: 'hostaway-7',
+        firstNight: '2025-06-01',
+        departure: '2025-06-05',
+        capacity: 1,
+        externalId: '777',
+      },
+    ]),
   'the calendar of a unit': () =>
     listBlocksOfUnit(db, { tenantId, unitId: 'hostaway-7', from: '2025-06-01', to: '2025-06-30' }),
   'what waits for a person': () =>
