@@ -17,6 +17,8 @@ export type InboundStormOptions = {
   perSecond: number
   postgresAwayMs: number
   redisAwayMs: number
+  /** Multiplies Hostaway's pauses before it delivers again (1, 5 and 25 minutes). */
+  timeScale: number
   logFolder?: string | undefined
   log: (line: string) => void
 }
@@ -25,7 +27,6 @@ const listings = 200
 // So many of them come into being during the storm, so that the workers have to ask Hostaway for them.
 const lateListings = 20
 const workers = 2
-const timeScale = 0.01
 const recoversWithinMs = 30_000
 const deliveredWithinMs = 60_000
 // A job that was lost with the queue is offered again after a minute.
@@ -38,7 +39,7 @@ export async function runInboundStorm(options: InboundStormOptions): Promise<Inb
     redis: options.redis,
     workers,
     listings: listings - lateListings,
-    timeScale,
+    timeScale: options.timeScale,
     logFolder: options.logFolder,
   })
   try {

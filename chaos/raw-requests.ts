@@ -6,12 +6,14 @@ import type { Draw } from './seeded-draw.ts'
 export type RawAnswer = { statuses: number[]; webhookIds: string[] }
 
 const patienceMs = 400
+/** By which the rows of raw requests are known. */
+export const rawEvent = 'raw.sent'
 
 /** Bytes that no HTTP client would send: broken lines, two lengths, wrong pieces, half requests. */
 export function rawRequest(draw: Draw, target: FuzzTarget): Buffer {
   const { authorization, connectionId, accountId } = target
   const path = `/webhooks/hostaway/${connectionId}`
-  const body = JSON.stringify({ event: 'raw.sent', accountId, data: { id: draw.whole(1, 99) } })
+  const body = JSON.stringify({ event: rawEvent, accountId, data: { id: draw.whole(1, 99) } })
   const first = `POST ${path} HTTP/1.1\r\n`
   const common = `host: raw\r\ncontent-type: application/json\r\nauthorization: ${authorization}\r\n`
   const length = `content-length: ${body.length}\r\n`

@@ -28,6 +28,7 @@ async function inbound(): Promise<boolean> {
     perSecond: 25,
     postgresAwayMs: 10_000,
     redisAwayMs: values.long ? 60_000 : 12_000,
+    timeScale: 0.01,
     logFolder: values.logs,
     log: console.log,
   })

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { createPostgresBackend, DelayedError, Queue, type Telemetry, Worker, withBackend } from 'bullmq'
 import { Redis } from 'ioredis'
+import pg from 'pg'
 import type { QueueName } from './telemetry/metrics.ts'
 
 export type QueueBackendOptions = {
@@ -119,6 +120,7 @@ function openPostgresBackend(options: QueueBackendOptions): QueueBackend {
     schema: `${options.prefix}_queue`,
     migrate: true,
     application_name: 'hostaway-queue',
+    Client: EnduringClient,
   }
   const telemetry = options.telemetry === undefined ? {} : { telemetry: options.telemetry }
   const queues: QueueOpener[] = []
@@ -143,6 +145,15 @@ function openPostgresBackend(options: QueueBackendOptions): QueueBackend {
     async close() {
       for (const queue of queues) await queue.close()
     },
+  }
+}
+
+// BullMQ does not listen to a connection that it has taken out of its pool, for its migrations for example: one that
+// breaks then would take the whole process down. The statement under way fails anyway.
+class EnduringClient extends pg.Client {
+  constructor(config?: pg.ClientConfig) {
+    super(config)
+    this.on('error', () => {})
   }
 }
 

@@ -8,6 +8,8 @@ export type StallingProxy = {
   url: string
   /** From now on nothing passes on the connections there are; they stay open. New ones work. */
   stall(): void
+  /** Ends the connections there are, as a server that was killed would. */
+  cut(): void
 }
 
 /** Passes TCP on to the server of an address until told to stall, like a network that lost a route; ends with the test. */
@@ -29,14 +31,18 @@ export async function startStallingProxy(context: EndsLater, target: string): Pr
   })
   server.listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
-  context.after(async () => {
+  const cut = () => {
     for (const pair of pairs) for (const socket of pair) socket.destroy()
+  }
+  context.after(async () => {
+    cut()
     await new Promise((resolve) => server.close(resolve))
   })
   const url = new URL(target)
   url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
     url: url.href,
+    cut,
     stall() {
       for (const pair of pairs) {
         for (const socket of pair) {
