@@ -61,6 +61,12 @@ const stalledCheckMs = 5_000
 const stallsTolerated = 3
 const redisConnectMs = 5_000
 const moreAttemptsThanEver = 1_000_000
+// BullMQ's words for a job whose worker vanished more often than is tolerated; it has no class for it.
+const stalledOut = 'stalled more than allowable limit'
+const drainWithinMs = 18_000
+const closeQueueWithinMs = 3_000
+const probeTimeoutMs = 3_000
+const probeEveryMs = 500
 
 /** The one place that chooses between Redis and PostgreSQL for the queues. */
 export function openQueueBackend(options: QueueBackendOptions): QueueBackend {
@@ -133,14 +139,15 @@ function openPostgresBackend(options: QueueBackendOptions): QueueBackend {
       queues.push(opener)
       return queueHandle(opener)
     },
-    openWorker(name, worker) {
-      const opened = new classes.Worker(name, processorOf(worker), {
-        connection: { ...connection, max: Math.min(worker.concurrency, 8) + 2 },
-        ...telemetry,
-        ...workerSettings(worker),
-      })
-      return workerHandle(opened as unknown as AnyWorker, worker, options.onError, async () => undefined)
-    },
+    openWorker: (name, worker) =>
+      workerOnceReachable(options, () => {
+        const opened = new classes.Worker(name, processorOf(worker), {
+          connection: { ...connection, max: Math.min(worker.concurrency, 8) + 2 },
+          ...telemetry,
+          ...workerSettings(worker),
+        })
+        return workerHandle(opened as unknown as AnyWorker, worker, options.onError, async () => undefined)
+      }),
     ready: () => true,
     async close() {
       for (const queue of queues) await queue.close()
@@ -154,6 +161,40 @@ class EnduringClient extends pg.Client {
   constructor(config?: pg.ClientConfig) {
     super(config)
     this.on('error', () => {})
+  }
+}
+
+// A worker whose first connection fails asks again without a pause, which starves the whole process; so the database
+// is reached before there is a worker. Once it has been, BullMQ waits properly.
+function workerOnceReachable(
+  { databaseUrl, onError }: QueueBackendOptions,
+  open: () => WorkerHandle,
+): WorkerHandle {
+  const stopped = new AbortController()
+  const opening = (async () => {
+    while (!stopped.signal.aborted) {
+      const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: probeTimeoutMs })
+      client.on('error', onError)
+      try {
+        await client.connect()
+        await client.end()
+        return stopped.signal.aborted ? undefined : open()
+      } catch (error) {
+        onError(error instanceof Error ? error : new Error(String(error)))
+        await pause(probeEveryMs, undefined, { signal: stopped.signal }).catch(() => undefined)
+      }
+    }
+    return undefined
+  })()
+  return {
+    async close() {
+      stopped.abort()
+      await (await opening)?.close()
+    },
+    async abandon(withinMs) {
+      stopped.abort()
+      await (await opening)?.abandon(withinMs)
+    },
   }
 }
 
@@ -184,8 +225,10 @@ function openOnce(open: () => AnyQueue, onError: (error: Error) => void): QueueO
       return opening
     },
     async close() {
-      const queue = await opening?.catch(() => undefined)
-      await queue?.close()
+      await within(
+        closeQueueWithinMs,
+        (async () => (await opening?.catch(() => undefined))?.close().catch(onError))(),
+      )
     },
   }
 }
@@ -269,20 +312,25 @@ function workerHandle(
 ): WorkerHandle {
   opened.on('error', onError)
   opened.on('failed', (job: BullJob | undefined, error: Error) => {
-    if (job !== undefined && !(error instanceof RetryError)) worker.onStalledOut(toRunningJob(job))
+    // Anything else that fails here failed in the queue itself, which tries the job again.
+    if (!error.message.includes(stalledOut)) return
+    if (job !== undefined) worker.onStalledOut(toRunningJob(job))
   })
   return {
     async close() {
-      await opened.close()
+      // A backend that is away does not let go of its worker.
+      await within(drainWithinMs, opened.close().catch(onError))
       await disconnect()
     },
     async abandon(withinMs) {
-      // A connection that does not answer does not close either.
-      const closed = opened.close(true).catch(onError)
-      await Promise.race([closed, pause(withinMs, undefined, { ref: false })])
+      await within(withinMs, opened.close(true).catch(onError))
       await disconnect()
     },
   }
+}
+
+async function within(milliseconds: number, work: Promise<unknown>): Promise<void> {
+  await Promise.race([work, pause(milliseconds, undefined, { ref: false })])
 }
 
 // attemptsMade counts the attempts before this one.

@@ -81,6 +81,8 @@ async function buryWebhook(
   const webhook = await findWebhook(db, payload.webhookId)
   const seconds = await db.transaction().execute(async (trx) => {
     const ended = await finishWebhook(trx, payload.webhookId, { status: 'failed', outcome: error.kind })
+    // Another run of the same job, thought dead, has brought it to its end.
+    if (ended === undefined) return undefined
     await insertDeadLetter(trx, {
       tenantId: webhook?.tenant_id ?? null,
       connectionId: webhook?.connection_id ?? null,
@@ -95,6 +97,7 @@ async function buryWebhook(
     })
     return ended
   })
+  if (seconds === undefined) return
   metrics.deadLetters.inc({ queue: inboundQueue, kind: error.kind })
   if (webhook !== undefined) countProcessed(metrics, webhook, seconds, 'failure')
 }

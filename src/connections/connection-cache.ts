@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import type { Database } from '../db/tables.ts'
+import { AppError } from '../errors.ts'
 import { isUuid } from '../http/paging.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Vault } from '../vault.ts'
@@ -57,9 +58,10 @@ export function createConnectionCache(options: {
     if (known.length === 0) return
     const startedAt = Date.now()
     const ids = known.map(([id]) => id)
-    const found = await readWebhookReceivers(options.db, options.vault, { ids })
-    const byId = new Map(found.map((receiver) => [receiver.id, receiver]))
-    for (const id of ids) {
+    const { receivers, unreadable } = await readWebhookReceivers(options.db, options.vault, { ids })
+    const byId = new Map(receivers.map((receiver) => [receiver.id, receiver]))
+    // What cannot be read grows stale, and is then looked up again by whoever needs it.
+    for (const id of ids.filter((known) => !unreadable.includes(known))) {
       // noUpdateTTL: being refreshed is not being used.
       entries.set(id, { receiver: byId.get(id), checkedAt: startedAt }, { noUpdateTTL: true })
     }
@@ -73,7 +75,10 @@ export function createConnectionCache(options: {
     if (running !== undefined) return running
     const startedAt = Date.now()
     const started = readWebhookReceivers(options.db, options.vault, by)
-      .then(([receiver]) => {
+      .then(({ receivers: [receiver], unreadable }) => {
+        if (unreadable.length > 0) {
+          throw new AppError('sealed_unreadable', `No key opens the secrets of connection ${unreadable[0]}`)
+        }
         if ('ids' in by) entries.set(key, { receiver, checkedAt: startedAt })
         else accounts.set(by.accountId, { receiver, checkedAt: startedAt })
         return receiver

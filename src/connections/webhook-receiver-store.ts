@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { Database, WebhookAuth } from '../db/tables.ts'
+import { AppError } from '../errors.ts'
 import type { Vault } from '../vault.ts'
 
 const table = 'hostaway_connections'
@@ -15,12 +16,18 @@ export type WebhookReceiver = {
   hmacSecret: string | null
 }
 
+export type WebhookReceivers = {
+  receivers: WebhookReceiver[]
+  /** Connections whose secrets no key opens: they exist, but nothing can be checked against them now. */
+  unreadable: string[]
+}
+
 /** Receivers by connection id or by account id, without the disconnected ones. */
 export async function readWebhookReceivers(
   db: Kysely<Database>,
   vault: Vault,
   by: { ids: string[] } | { accountId: string },
-): Promise<WebhookReceiver[]> {
+): Promise<WebhookReceivers> {
   let query = db
     .selectFrom('hostaway_connections')
     .select([
@@ -37,21 +44,29 @@ export async function readWebhookReceivers(
     'ids' in by
       ? query.where('id', '=', sql<string>`any(${by.ids}::uuid[])`)
       : query.where('channel', '=', 'hostaway').where('account_id', '=', by.accountId)
-  return (await query.execute()).map((row) => {
+  const receivers: WebhookReceiver[] = []
+  const unreadable: string[] = []
+  for (const row of await query.execute()) {
     const open = (
       column: 'webhook_login_sealed' | 'webhook_password_sealed' | 'webhook_hmac_secret_sealed',
     ) => {
       const sealed = row[column]
       return sealed === null ? null : vault.open(sealed, { table, column, row: row.id })
     }
-    return {
-      id: row.id,
-      tenantId: row.tenant_id,
-      accountId: row.account_id,
-      webhookAuth: row.webhook_auth,
-      login: open('webhook_login_sealed'),
-      password: open('webhook_password_sealed'),
-      hmacSecret: open('webhook_hmac_secret_sealed'),
+    try {
+      receivers.push({
+        id: row.id,
+        tenantId: row.tenant_id,
+        accountId: row.account_id,
+        webhookAuth: row.webhook_auth,
+        login: open('webhook_login_sealed'),
+        password: open('webhook_password_sealed'),
+        hmacSecret: open('webhook_hmac_secret_sealed'),
+      })
+    } catch (error) {
+      if (!(error instanceof AppError && error.kind === 'sealed_unreadable')) throw error
+      unreadable.push(row.id)
     }
-  })
+  }
+  return { receivers, unreadable }
 }

@@ -25,6 +25,7 @@ export type PlanInput = {
 export function planReservation(input: PlanInput): ReservationPlan {
   const { draft, problems, approval } = input
   const block = blockOf(draft)
+  if (approval === 'rejected' && input.booking === undefined) return planRejected(draft, block)
   if (
     isComplete(draft, problems) &&
     (input.autoImport || input.booking !== undefined || approval === 'imported')
@@ -32,9 +33,13 @@ export function planReservation(input: PlanInput): ReservationPlan {
     return { booking: draft, approval: approval === null ? null : 'imported', block }
   }
   if (draft.status === 'cancelled') return planCancellation(input)
-  // A person's no stays; Hostaway still holds the reservation, so its nights stay blocked too.
-  if (approval === 'rejected') return { booking: null, approval, block }
   return { booking: null, approval: problems.length > 0 ? 'pending' : 'mapped', block }
+}
+
+// A person's no stays; Hostaway still holds the reservation, so its nights stay blocked too until it is cancelled there.
+function planRejected(draft: BookingDraft, block: ReservationPlan['block']): ReservationPlan {
+  if (draft.status === 'cancelled') return { booking: null, approval: 'withdrawn', block: null }
+  return { booking: null, approval: 'rejected', block }
 }
 
 // A cancellation needs nothing but itself: what it lacks is taken from the booking it ends.

@@ -191,7 +191,7 @@ export async function listWebhooks(
   return query.execute()
 }
 
-/** The webhooks that spoke of one reservation, oldest first, for its timeline. */
+/** The newest webhooks that spoke of one reservation, oldest first, for its timeline. */
 export async function listWebhooksOfReservation(
   db: Kysely<Database>,
   reservation: { connectionId: string; externalId: string; limit: number },

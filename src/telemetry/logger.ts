@@ -29,6 +29,7 @@ export function createLogger(options: {
     level: options.level,
     base: { role: options.role, pid: process.pid },
     timestamp: stdTimeFunctions.isoTime,
+    serializers: { err: (error: unknown) => describeError(error) },
     formatters: { level: (label: string) => ({ level: label }) },
     redact: {
       paths: secretNames.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
@@ -41,4 +42,35 @@ export function createLogger(options: {
     ...settings,
     transport: { target: 'pino-pretty', options: { ignore: 'pid', translateTime: 'SYS:HH:MM:ss.l' } },
   })
+}
+
+type DescribedError = {
+  type: string
+  message: string
+  stack?: string
+  code?: string
+  kind?: string
+  cause?: DescribedError
+}
+
+const deepestCause = 3
+
+// Only what is named here: drivers hang onto their errors what was sent, such as the AUTH command with its password,
+// or the row that was refused.
+function describeError(error: unknown, depth = 0): DescribedError {
+  if (!(error instanceof Error)) return { type: typeof error, message: String(error) }
+  const text = (name: 'code' | 'kind') => {
+    const value: unknown = Reflect.get(error, name)
+    return typeof value === 'string' ? { [name]: value } : {}
+  }
+  return {
+    type: error.name,
+    message: error.message,
+    ...(error.stack === undefined ? {} : { stack: error.stack }),
+    ...text('code'),
+    ...text('kind'),
+    ...(error.cause === undefined || depth >= deepestCause
+      ? {}
+      : { cause: describeError(error.cause, depth + 1) }),
+  }
 }
