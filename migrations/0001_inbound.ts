@@ -170,6 +170,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       updated_at timestamptz not null default now(),
       unique (connection_id, external_id)
     );
+    create index hostaway_booking_queue_pending
+      on hostaway_booking_queue (connection_id, listing_id) where status = 'pending';
     create index hostaway_booking_queue_by_tenant on hostaway_booking_queue (tenant_id, status, id);
 
     -- The default of transaction_id is what lets a reader see only rows that nobody can still slip in below.

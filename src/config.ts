@@ -33,9 +33,7 @@ export const settingsSchema = Type.Object({
   ENCRYPTION_KEYS: Type.Optional(
     text('Keys that seal secrets, `id:base64-32-bytes[,older…]`; the first seals, all open.'),
   ),
-  ADMIN_API_TOKEN: Type.Optional(
-    Type.String({ minLength: 16, description: 'Bootstrap API token with the role admin.' }),
-  ),
+  ADMIN_API_TOKEN: Type.Optional(text('Bootstrap API token with the role admin; make it long and random.')),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',
     description: 'Least severe level that is logged.',
@@ -96,10 +94,7 @@ export const settingsSchema = Type.Object({
   ),
   HOSTAWAY_API_KEY: Type.Optional(text('API key of that account.')),
   HOSTAWAY_WEBHOOK_SECRET: Type.Optional(
-    Type.String({
-      minLength: 16,
-      description: 'HMAC secret that webhooks of that account may be signed with.',
-    }),
+    text('HMAC secret that webhooks of that account may be signed with; make it long and random.'),
   ),
 })
 

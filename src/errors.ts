@@ -8,6 +8,7 @@ export const failureKinds = {
   rate_limited: { retry: 'later', httpStatus: 503, logLevel: 'info' },
   breaker_open: { retry: 'later', httpStatus: 503, logLevel: 'info' },
   token_renewing: { retry: 'later', httpStatus: 503, logLevel: 'info' },
+  shutting_down: { retry: 'later', httpStatus: 503, logLevel: 'info' },
   connection_waiting: { retry: 'later', httpStatus: 409, logLevel: 'info' },
   network: { retry: 'backoff', httpStatus: 503, logLevel: 'warn' },
   timeout: { retry: 'backoff', httpStatus: 503, logLevel: 'warn' },

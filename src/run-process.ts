@@ -4,6 +4,9 @@ import { shutDownOn } from './shutdown.ts'
 import { StartError } from './start-error.ts'
 import { createLogger } from './telemetry/logger.ts'
 
+// A call to Hostaway may last longer than a process is given to end.
+const hangUpAfterMs = 8_000
+
 /**
  * Runs a process until a signal: settings, then what lives as long as the process, then its roles, released in
  * reverse. A problem that a person must solve is printed as a sentence, anything else is logged; both end with 1.
@@ -16,14 +19,19 @@ export async function runProcess(
   const releases = new AsyncDisposableStack()
   let log = createLogger({ level: 'info', role })
   // From the first moment: an impatient Ctrl-C must not leave behind what was started until then.
+  let hangUp = () => {}
   const shutdown = shutDownOn(
     () => log,
-    () => releases.disposeAsync(),
+    async () => {
+      setTimeout(() => hangUp(), hangUpAfterMs).unref()
+      await releases.disposeAsync()
+    },
   )
   try {
     const config = await configure(releases)
     log = createLogger({ level: config.LOG_LEVEL, role })
     const deps = await createDeps(config, { role, log })
+    hangUp = deps.client.hangUp
     releases.defer(() => deps.close())
     log.info({ settings: describeConfig(config) }, 'process.starting')
     await start(deps, releases)

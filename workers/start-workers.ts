@@ -6,7 +6,7 @@ import { createGaugeRefresh } from '../src/gauges.ts'
 import { healthRoutes } from '../src/http/health.ts'
 import { closeIdleConnections } from '../src/http/idle-connections.ts'
 import { useProblems } from '../src/http/problems.ts'
-import { inboundQueue, upkeepQueue } from '../src/queues.ts'
+import { inboundQueue } from '../src/queues.ts'
 import { listenOn } from '../src/start-error.ts'
 import { type InboundWorker, startInboundWorker } from './inbound-worker.ts'
 import { defaultProgressTimes, type ProgressTimes, watchProgress } from './progress.ts'
@@ -62,11 +62,7 @@ async function start(
   const started = startInboundWorker(deps, inboundProgress.made)
   inbound = started
   releases.defer(() => started.close())
-  const upkeep = startUpkeep(
-    deps,
-    () => metrics.workerLastProgress.set({ queue: upkeepQueue }, 0),
-    upkeepTimes,
-  )
+  const upkeep = startUpkeep(deps, upkeepTimes)
   releases.defer(() => upkeep.close())
   log.info({ concurrency: config.WORKER_CONCURRENCY, metricsPort: config.METRICS_PORT }, 'worker.started')
   return { close: () => releases.disposeAsync() }

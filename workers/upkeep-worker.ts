@@ -1,15 +1,18 @@
 import { withLeaderLock } from '../src/db/leader-lock.ts'
 import type { Deps } from '../src/deps.ts'
+import { releaseWaiting } from '../src/inbound/release-waiting.ts'
 import { type SweepOptions, sweepWebhooks } from '../src/inbound/sweep-webhooks.ts'
+import { upkeepQueue } from '../src/queues.ts'
 import type { Logger } from '../src/telemetry/logger.ts'
 
 export type UpkeepTask = { name: string; everyMs: number; run: () => Promise<void> }
 export type UpkeepHandle = { close(): Promise<void> }
 
-export type UpkeepTimes = SweepOptions & { sweepEveryMs: number }
+export type UpkeepTimes = SweepOptions & { sweepEveryMs: number; releaseEveryMs: number }
 
 export const defaultUpkeepTimes: UpkeepTimes = {
   sweepEveryMs: 2_000,
+  releaseEveryMs: 5_000,
   neverEnqueuedForMs: 3_000,
   enqueuedForMs: 60_000,
 }
@@ -20,18 +23,32 @@ export const defaultUpkeepTimes: UpkeepTimes = {
  */
 export function startUpkeep(
   deps: Deps,
-  onProgress: () => void,
-  { sweepEveryMs, ...sweep }: UpkeepTimes = defaultUpkeepTimes,
+  { sweepEveryMs, releaseEveryMs, ...sweep }: UpkeepTimes = defaultUpkeepTimes,
 ): UpkeepHandle {
-  const { db, queues, log } = deps
+  const { db, queues, log, metrics } = deps
+  let sweptAt = performance.now()
+  const showProgress = () =>
+    metrics.workerLastProgress.set({ queue: upkeepQueue }, (performance.now() - sweptAt) / 1_000)
   return startTasks(log, [
     {
       name: 'sweep-webhooks',
       everyMs: sweepEveryMs,
       async run() {
+        showProgress()
         const offered = await withLeaderLock(db, 'sweep-webhooks', () => sweepWebhooks(db, queues, sweep))
-        if (offered !== undefined && offered > 0) log.warn({ webhooks: offered }, 'webhook.swept')
-        onProgress()
+        // Somebody who holds the lock for ever does not sweep for ever.
+        if (offered === undefined) return
+        if (offered > 0) log.warn({ webhooks: offered }, 'webhook.swept')
+        sweptAt = performance.now()
+        showProgress()
+      },
+    },
+    {
+      name: 'release-waiting',
+      everyMs: releaseEveryMs,
+      async run() {
+        const released = await withLeaderLock(db, 'release-waiting', () => releaseWaiting(db, queues))
+        if (released !== undefined && released > 0) log.info({ webhooks: released }, 'booking_queue.released')
       },
     },
   ])

@@ -102,3 +102,20 @@ export async function findQueuedReservationById(
   if (tenantId !== undefined) query = query.where('tenant_id', '=', tenantId)
   return query.executeTakeFirst()
 }
+
+/**
+ * The webhooks of reservations that wait for a listing which is known and mapped by now. A row that still lacks
+ * something else does not name the listing among its problems any more, and is not found again.
+ */
+export async function findReleasedWebhooks(db: Kysely<Database>, limit: number): Promise<string[]> {
+  const { rows } = await sql<{ webhook_id: string }>`
+    select queued.webhook_id
+    from hostaway_booking_queue queued
+    join listings listing
+      on listing.connection_id = queued.connection_id and listing.listing_id = queued.listing_id
+    where queued.status = 'pending' and listing.unit_id is not null and queued.webhook_id is not null
+      and (queued.problems @> '[{"code": "unknown_listing"}]' or queued.problems @> '[{"code": "unmapped_listing"}]')
+    limit ${limit}
+  `.execute(db)
+  return rows.map(({ webhook_id }) => webhook_id)
+}

@@ -4,7 +4,9 @@ import type { Vault } from '../vault.ts'
 
 const place = (row: string) => ({ table: 'hostaway_connections', column: 'access_token_sealed', row })
 
-export type StoredAccessToken = { token: string; usableAt: Date; expiresAt: Date }
+export type NewAccessToken = { token: string; usableAt: Date; expiresAt: Date }
+/** `keySetAt` tells which API key obtained it. */
+export type StoredAccessToken = NewAccessToken & { keySetAt: Date }
 
 /** The access token as last stored; undefined where there is none yet or it was forgotten. */
 export async function readAccessToken(
@@ -14,7 +16,7 @@ export async function readAccessToken(
 ): Promise<StoredAccessToken | undefined> {
   const row = await db
     .selectFrom('hostaway_connections')
-    .select(['access_token_sealed', 'access_token_usable_at', 'access_token_expires_at'])
+    .select(['access_token_sealed', 'access_token_usable_at', 'access_token_expires_at', 'key_set_at'])
     .where('id', '=', connectionId)
     .executeTakeFirst()
   if (
@@ -28,14 +30,17 @@ export async function readAccessToken(
     token: vault.open(row.access_token_sealed, place(connectionId)),
     usableAt: row.access_token_usable_at,
     expiresAt: row.access_token_expires_at,
+    keySetAt: row.key_set_at,
   }
 }
 
+/** Keeps a token; does nothing where the key that obtained it (set at `keySetAt`) has been replaced meanwhile. */
 export async function storeAccessToken(
   db: Kysely<Database>,
   vault: Vault,
   connectionId: string,
-  token: StoredAccessToken,
+  token: NewAccessToken,
+  keySetAt: Date,
 ): Promise<void> {
   await db
     .updateTable('hostaway_connections')
@@ -46,6 +51,7 @@ export async function storeAccessToken(
       updated_at: sql<Date>`clock_timestamp()`,
     })
     .where('id', '=', connectionId)
+    .where('key_set_at', '=', keySetAt)
     .execute()
 }
 

@@ -6,6 +6,7 @@ import type { HostawayClient } from '../hostaway/client.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Vault } from '../vault.ts'
 import {
+  type NewAccessToken,
   readAccessToken,
   type StoredAccessToken,
   storeAccessToken,
@@ -19,6 +20,7 @@ export type AccessTokenDeps = { db: Kysely<Database>; vault: Vault; client: Host
 const usableAfterMs = 1_100
 const longestMarginMs = 300_000
 const comeBackMs = 1_000
+const waitForKeyMs = 60_000
 
 /**
  * Makes a call with the connection's access token. A 403 renews the token once and repeats the call, so the
@@ -34,14 +36,14 @@ export async function withAccessToken<Result>(
   const token =
     stored !== undefined && stored.expiresAt.getTime() > Date.now()
       ? await untilUsable(stored)
-      : await renewAccessToken(deps, connection, stored?.token)
+      : (await renewAccessToken(deps, connection, stored?.token)).token
   try {
     return await call(token)
   } catch (error) {
     if (!isForbidden(error)) throw error
     const renewed = await renewAccessToken(deps, connection, token)
     try {
-      return await call(renewed)
+      return await call(renewed.token)
     } catch (again) {
       if (isForbidden(again)) await suspendIfReadsAreForbidden(deps, connection, renewed)
       throw again
@@ -54,7 +56,7 @@ export async function exchangeApiKey(
   client: HostawayClient,
   credentials: { accountId: string; apiKey: string },
   maxWaitMs: number,
-): Promise<StoredAccessToken> {
+): Promise<NewAccessToken> {
   const { accessToken, expiresInSeconds } = await client.requestAccessToken({ ...credentials, maxWaitMs })
   const now = Date.now()
   const lifetimeMs = expiresInSeconds * 1_000
@@ -70,7 +72,7 @@ async function renewAccessToken(
   deps: AccessTokenDeps,
   connection: Pick<Connection, 'id' | 'accountId'>,
   failedToken: string | undefined,
-): Promise<string> {
+): Promise<StoredAccessToken> {
   const renewed = await deps.db.transaction().execute(async (trx) => {
     if (!(await tryLockAccessToken(trx, connection.id))) {
       throw new AppError('token_renewing', 'Another process is renewing the access token', {
@@ -83,41 +85,57 @@ async function renewAccessToken(
     }
     const secrets = await readConnectionSecrets(trx, deps.vault, connection.id)
     if (secrets?.apiKey == null) throw new AppError('credentials_rejected', 'The connection has no API key')
-    const { apiKey } = secrets
+    const { apiKey, keySetAt } = secrets
     const fresh = await exchangeApiKey(deps.client, { accountId: connection.accountId, apiKey }, 0).catch(
-      async (error: unknown) => {
-        if (error instanceof AppError && error.kind === 'credentials_rejected') {
-          await suspend(deps, connection.id, 'Hostaway rejects the API key')
-        }
-        throw error
-      },
+      (error: unknown) => suspendIfRejected(deps, connection.id, keySetAt, error),
     )
-    await storeAccessToken(trx, deps.vault, connection.id, fresh)
-    return fresh
+    await storeAccessToken(trx, deps.vault, connection.id, fresh, keySetAt)
+    return { ...fresh, keySetAt }
   })
-  return untilUsable(renewed)
+  await untilUsable(renewed)
+  return renewed
+}
+
+// What waits for a new key is not lost: it comes back when there is one.
+async function suspendIfRejected(
+  deps: AccessTokenDeps,
+  connectionId: string,
+  keySetAt: Date,
+  error: unknown,
+): Promise<never> {
+  if (!(error instanceof AppError && error.kind === 'credentials_rejected')) throw error
+  await suspend(deps, connectionId, keySetAt, 'Hostaway rejects the API key')
+  throw new AppError('connection_waiting', 'Hostaway rejects the API key; the connection needs a new one', {
+    retryAt: new Date(Date.now() + waitForKeyMs),
+  })
 }
 
 async function suspendIfReadsAreForbidden(
   deps: AccessTokenDeps,
   connection: Pick<Connection, 'id' | 'accountId'>,
-  token: string,
+  { token, keySetAt }: StoredAccessToken,
 ): Promise<void> {
   try {
     await deps.client.checkAccess({ accountId: connection.accountId, token, urgency: 'urgent' })
   } catch (error) {
-    if (isForbidden(error))
-      await suspend(deps, connection.id, 'Hostaway forbids plain reads with a fresh token')
+    if (!isForbidden(error)) return
+    await suspend(deps, connection.id, keySetAt, 'Hostaway forbids plain reads with a fresh token')
   }
 }
 
-async function suspend(deps: AccessTokenDeps, connectionId: string, reason: string): Promise<void> {
-  if (await setConnectionStatus(deps.db, connectionId, 'needs_reauth', reason)) {
+// A key that was replaced meanwhile is not judged by what became of the old one.
+async function suspend(
+  deps: AccessTokenDeps,
+  connectionId: string,
+  keySetAt: Date,
+  reason: string,
+): Promise<void> {
+  if (await setConnectionStatus(deps.db, connectionId, 'needs_reauth', { reason, keySetAt })) {
     deps.log.error({ connectionId, reason }, 'connection.needs_reauth')
   }
 }
 
-async function untilUsable(token: StoredAccessToken): Promise<string> {
+async function untilUsable(token: NewAccessToken): Promise<string> {
   const waitMs = Math.min(token.usableAt.getTime() - Date.now(), usableAfterMs)
   if (waitMs > 0) await delay(waitMs)
   return token.token

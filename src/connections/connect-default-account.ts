@@ -2,10 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Problem } from '../http/problems.ts'
 import { ensureTenant } from '../tenants/tenant-store.ts'
 import { type ConnectDeps, connect } from './connect.ts'
+import { findConnectionOfTenant, readConnectionSecrets } from './connection-store.ts'
 
 const tenantSlug = 'default'
 const firstRetryMs = 5_000
 const longestRetryMs = 300_000
+
+export type DefaultAccount = { accountId: string; apiKey: string; webhookSecret: string | undefined }
 
 /**
  * Connects the tenant `default` to the account of the settings, and tries again while Hostaway is away. Safe at every
@@ -13,12 +16,13 @@ const longestRetryMs = 300_000
  */
 export async function connectDefaultAccount(
   deps: ConnectDeps,
-  account: { accountId: string; apiKey: string; webhookSecret: string | undefined },
+  account: DefaultAccount,
   stopped: AbortSignal,
 ): Promise<void> {
   for (let retryMs = firstRetryMs; !stopped.aborted; retryMs = Math.min(retryMs * 2, longestRetryMs)) {
     try {
       const tenant = await ensureTenant(deps.db, tenantSlug)
+      if (await isConnected(deps, tenant.id, account)) return
       const { connection } = await connect(deps, tenant, {
         ...account,
         autoImport: true,
@@ -35,4 +39,13 @@ export async function connectDefaultAccount(
     }
     await delay(retryMs, undefined, { signal: stopped }).catch(() => undefined)
   }
+}
+
+// Connecting again would spend calls at every start, and make the key look new.
+async function isConnected(deps: ConnectDeps, tenantId: string, account: DefaultAccount): Promise<boolean> {
+  const connection = await findConnectionOfTenant(deps.db, tenantId)
+  if (connection?.status !== 'active' || connection.accountId !== account.accountId) return false
+  const secrets = await readConnectionSecrets(deps.db, deps.vault, connection.id)
+  const { apiKey, webhookSecret = secrets?.webhookHmacSecret } = account
+  return secrets?.apiKey === apiKey && secrets.webhookHmacSecret === webhookSecret
 }

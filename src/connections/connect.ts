@@ -65,7 +65,8 @@ export async function connect(
   }
   const token = await exchangeApiKey(deps.client, request, longestWaitMs).catch(explainHostaway)
   const { id, created } = await storeConnection(deps, tenant, request, existing)
-  await storeAccessToken(deps.db, deps.vault, id, token)
+  const { keySetAt } = await requireConnection(deps, id)
+  await storeAccessToken(deps.db, deps.vault, id, token, keySetAt)
   const webhookSecret = await oneAtATime(deps, id, async () => {
     const connection = await requireConnection(deps, id)
     const made = await makeWebhookSecret(deps, request, connection)
@@ -145,9 +146,8 @@ async function finishConnecting(deps: ConnectDeps, connection: Connection): Prom
     }),
   )
   await upsertListings(deps.db, connection, listings.map(toListingFacts), connection.autoMapListings)
-  if (connection.status === 'connecting' || connection.status === 'needs_reauth') {
-    await setConnectionStatus(deps.db, connection.id, 'active')
-  }
+  // From `connecting` and `needs_reauth` only: a paused connection stays paused.
+  await setConnectionStatus(deps.db, connection.id, 'active')
   deps.log.info({ connectionId: connection.id, listings: listings.length }, 'connection.connected')
 }
 

@@ -28,6 +28,7 @@ export type Connection = {
 
 export type ConnectionSecrets = {
   apiKey: string | null
+  keySetAt: Date
   webhookLogin: string | null
   webhookPassword: string | null
   webhookHmacSecret: string | null
@@ -142,25 +143,29 @@ export async function setWebhookExternalId(
 // Which status may follow which; a change from any other is somebody else's news and is left alone.
 const followsFrom: Record<ConnectionStatus, readonly ConnectionStatus[]> = {
   connecting: ['disconnected'],
-  active: ['connecting', 'paused', 'needs_reauth'],
+  active: ['connecting', 'needs_reauth'],
   paused: ['active', 'needs_reauth'],
   needs_reauth: ['active', 'connecting', 'paused'],
   disconnected: ['connecting', 'active', 'paused', 'needs_reauth'],
 }
 
-/** Moves a connection along the table of legal transitions; false if it was not in a status this may follow. */
+/**
+ * Moves a connection along the table of legal transitions; false if it was not in a status this may follow.
+ * With `keySetAt` only while it still has the API key that was set then.
+ */
 export async function setConnectionStatus(
   db: Kysely<Database>,
   id: string,
   status: ConnectionStatus,
-  reason: string | null = null,
+  { reason = null, keySetAt }: { reason?: string | null; keySetAt?: Date } = {},
 ): Promise<boolean> {
-  const result = await db
+  let update = db
     .updateTable('hostaway_connections')
     .set({ status, status_reason: reason, updated_at: sql<Date>`clock_timestamp()` })
     .where('id', '=', id)
     .where('status', 'in', [...followsFrom[status]])
-    .executeTakeFirst()
+  if (keySetAt !== undefined) update = update.where('key_set_at', '=', keySetAt)
+  const result = await update.executeTakeFirst()
   return result.numUpdatedRows > 0n
 }
 
@@ -210,6 +215,7 @@ export async function readConnectionSecrets(
     .selectFrom('hostaway_connections')
     .select([
       'api_key_sealed',
+      'key_set_at',
       'webhook_login_sealed',
       'webhook_password_sealed',
       'webhook_hmac_secret_sealed',
@@ -217,12 +223,13 @@ export async function readConnectionSecrets(
     .where('id', '=', id)
     .executeTakeFirst()
   if (row === undefined) return undefined
-  const open = (column: keyof typeof row) => {
+  const open = (column: Exclude<keyof typeof row, 'key_set_at'>) => {
     const sealed = row[column]
     return sealed === null ? null : vault.open(sealed, { table, column, row: id })
   }
   return {
     apiKey: open('api_key_sealed'),
+    keySetAt: row.key_set_at,
     webhookLogin: open('webhook_login_sealed'),
     webhookPassword: open('webhook_password_sealed'),
     webhookHmacSecret: open('webhook_hmac_secret_sealed'),

@@ -124,7 +124,7 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
     })
   }
 
-  return { make, callApi, close: transport.close }
+  return { make, callApi, hangUp: transport.hangUp, close: transport.close }
 }
 
 /** The result inside an answer; a failure that Hostaway reports with status 200 is thrown as one. */

@@ -21,6 +21,8 @@ export function createHostawayClient(options: CallerOptions) {
     ...listingCalls(caller),
     ...calendarCalls(caller),
     ...webhookCalls(caller),
+    /** Breaks off the calls under way, which fail with `shutting_down`: the process is about to end. */
+    hangUp: caller.hangUp,
     /** Closes idle connections; calls in flight go on. */
     close: caller.close,
   }

@@ -1,6 +1,7 @@
 import http from 'node:http'
 import https from 'node:https'
 import axios from 'axios'
+import { AppError } from '../errors.ts'
 import { type Answer, failureWithoutAnswer } from './failures.ts'
 
 export type HttpMethod = 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -38,9 +39,12 @@ export function createTransport({ apiUrl, timeoutMs }: { apiUrl: string; timeout
     validateStatus: () => true,
   })
 
+  const hungUp = new AbortController()
+
   async function send(request: HttpRequest): Promise<Answer> {
     // The time-out of axios watches a silent connection only; an answer that drips in needs this one.
-    const signal = AbortSignal.timeout(timeoutMs)
+    const timeout = AbortSignal.timeout(timeoutMs)
+    const signal = AbortSignal.any([timeout, hungUp.signal])
     try {
       const response = await instance.request<unknown>({
         method: request.method,
@@ -53,12 +57,17 @@ export function createTransport({ apiUrl, timeoutMs }: { apiUrl: string; timeout
       const text = typeof response.data === 'string' ? response.data : ''
       return { status: response.status, headers: { ...response.headers }, text }
     } catch (error) {
-      throw failureWithoutAnswer(error, signal.aborted, timeoutMs)
+      if (hungUp.signal.aborted) {
+        throw new AppError('shutting_down', 'The process ended before Hostaway answered')
+      }
+      throw failureWithoutAnswer(error, timeout.aborted, timeoutMs)
     }
   }
 
   return {
     send,
+    /** Breaks off the calls under way and those that are yet to come; each fails with `shutting_down`. */
+    hangUp: () => hungUp.abort(),
     /** Closes idle connections. */
     close: () => {
       httpAgent.destroy()

@@ -98,13 +98,20 @@ async function selectNewer(
     const one = incoming[index]
     if (one === undefined) return []
     const verdict = judge(one, found)
-    if (verdict === 'apply') return [{ incoming: one, stored: found }]
+    if (verdict === 'apply' || (verdict === 'same' && mayBeReleased(one, found))) {
+      return [{ incoming: one, stored: found }]
+    }
     results.set(
       one,
       verdict === 'conflict' ? { outcome: 'conflict' } : ended(verdict === 'same' ? 'unchanged' : 'older'),
     )
     return []
   })
+}
+
+// What it waited for may have come since: a listing that became known, or automatic import.
+function mayBeReleased({ connection }: IncomingReservation, { queued }: StoredReservation): boolean {
+  return queued?.status === 'pending' || (queued?.status === 'mapped' && connection.autoImport)
 }
 
 function judge(

@@ -198,14 +198,17 @@ export async function listWebhooksOfReservation(
 ): Promise<
   Array<Pick<WebhookLogRow, 'id' | 'event_type' | 'status' | 'outcome' | 'received_at' | 'processed_at'>>
 > {
-  return db
+  const newestFirst = await db
     .selectFrom('webhook_logs')
     .select(['id', 'event_type', 'status', 'outcome', 'received_at', 'processed_at'])
     .where('connection_id', '=', reservation.connectionId)
     .where('external_id', '=', reservation.externalId)
-    .orderBy('id')
+    // A task or a message may have the same id as a reservation.
+    .where('event_type', 'like', 'reservation.%')
+    .orderBy('id', 'desc')
     .limit(reservation.limit)
     .execute()
+  return newestFirst.reverse()
 }
 
 /** Age in seconds of the oldest webhook that has not come to an end; 0 if there is none. */

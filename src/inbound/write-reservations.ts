@@ -1,7 +1,7 @@
 import type { Transaction } from 'kysely'
 import { upsertQueuedReservations } from '../approvals/approval-store.ts'
 import { deleteBlocks, findOverbooked, lockUnits, putBlocks } from '../bookings/block-store.ts'
-import { type ReservationKey, upsertBookings } from '../bookings/booking-store.ts'
+import { type ReservationKey, type ReservationVersion, upsertBookings } from '../bookings/booking-store.ts'
 import type { Database, ListingRow } from '../db/tables.ts'
 import type { Reservation } from '../hostaway/wire/reservation.ts'
 import { draftBooking } from '../mapping/booking-draft.ts'
@@ -92,7 +92,7 @@ function plan({ incoming, reservation, stored, listing }: ReservationWrite) {
     externalId: reservation.id,
     tenantId: incoming.connection.tenantId,
     source: reservation.source,
-    version: incoming.version,
+    version: withEarlierFetch(incoming.version, stored),
   } satisfies ReservationKey & Record<string, unknown>
   return {
     incoming,
@@ -109,6 +109,12 @@ function plan({ incoming, reservation, stored, listing }: ReservationWrite) {
       approval: stored.queued?.status ?? null,
     }),
   }
+}
+
+// The same version once more does not undo that Hostaway was asked for it.
+function withEarlierFetch(version: ReservationVersion, { newest }: StoredReservation): ReservationVersion {
+  const isSame = newest?.version.kind === version.kind && newest.version.at.getTime() === version.at.getTime()
+  return isSame ? { ...version, fetchedAt: version.fetchedAt ?? newest.version.fetchedAt } : version
 }
 
 function unitsOf({ row: { tenantId }, draft, stored }: Planned) {

@@ -24,7 +24,7 @@ export function toListingFacts(listing: Listing): ListingFacts {
 }
 
 /**
- * Adds or refreshes listings of a connection in one statement. A new listing gets the unit `hostaway-<id>`
+ * Adds or refreshes listings of a connection, whatever their number. A new listing gets the unit `hostaway-<id>`
  * where `autoMap` is on and none otherwise; a unit once assigned is kept. Safe to repeat.
  */
 export async function upsertListings(
@@ -36,32 +36,32 @@ export async function upsertListings(
   // One row per id: a page that moved while it was read may repeat a listing, which the upsert would refuse.
   const rows = [...new Map(listings.map((listing) => [listing.listingId, listing])).values()]
   if (rows.length === 0) return
-  await db
-    .insertInto('listings')
-    .values(
-      rows.map((listing) => ({
-        connection_id: connection.id,
-        listing_id: listing.listingId,
-        tenant_id: connection.tenantId,
-        unit_id: autoMap ? `hostaway-${listing.listingId}` : null,
-        name: listing.name,
-        currency: listing.currency,
-        time_zone: listing.timeZone,
-        unit_count: listing.unitCount ?? 1,
-      })),
-    )
-    .onConflict((conflict) =>
-      // An answer that does not tell the units would read as one.
-      conflict.columns(['connection_id', 'listing_id']).doUpdateSet({
-        name: sql`excluded.name`,
-        currency: sql`coalesce(excluded.currency, listings.currency)`,
-        time_zone: sql`coalesce(excluded.time_zone, listings.time_zone)`,
-        unit_count: sql`greatest(listings.unit_count, excluded.unit_count)`,
-        unit_id: sql`coalesce(listings.unit_id, excluded.unit_id)`,
-        updated_at: sql`now()`,
-      }),
-    )
-    .execute()
+  const column = <Key extends keyof ListingFacts>(key: Key) => rows.map((row) => row[key] ?? null)
+  await sql`
+    insert into listings (connection_id, listing_id, tenant_id, unit_id, name, currency, time_zone, unit_count)
+    select ${connection.id}, listing_id, ${connection.tenantId},
+      case when ${autoMap} then 'hostaway-' || listing_id end, name, currency, time_zone, coalesce(unit_count, 1)
+    from unnest(
+      ${column('listingId')}::text[], ${column('name')}::text[], ${column('currency')}::text[],
+      ${column('timeZone')}::text[], ${column('unitCount')}::integer[]
+    ) as told (listing_id, name, currency, time_zone, unit_count)
+    on conflict (connection_id, listing_id) do update set
+      name = excluded.name,
+      currency = coalesce(excluded.currency, listings.currency),
+      time_zone = coalesce(excluded.time_zone, listings.time_zone),
+      unit_id = coalesce(listings.unit_id, excluded.unit_id),
+      updated_at = now()
+  `.execute(db)
+  const counted = rows.filter(({ unitCount }) => unitCount !== undefined)
+  if (counted.length === 0) return
+  await sql`
+    update listings set unit_count = told.unit_count
+    from unnest(
+      ${counted.map(({ listingId }) => listingId)}::text[], ${counted.map(({ unitCount }) => unitCount)}::integer[]
+    ) as told (listing_id, unit_count)
+    where listings.connection_id = ${connection.id} and listings.listing_id = told.listing_id
+      and listings.unit_count <> told.unit_count
+  `.execute(db)
 }
 
 /** The listings that there are of these, in no order. */

@@ -44,6 +44,37 @@ export async function findApiTokenOwner(
   return row
 }
 
+export type ApiToken = {
+  id: string
+  tenant: string | null
+  role: Role
+  name: string
+  createdAt: Date
+}
+
+/** The tokens that are in force, without what they consist of. */
+export async function listApiTokens(
+  db: Kysely<Database>,
+  options: { tenantId: string | undefined; limit: number; after: string | undefined },
+): Promise<ApiToken[]> {
+  let query = db
+    .selectFrom('api_tokens')
+    .leftJoin('tenants', 'tenants.id', 'api_tokens.tenant_id')
+    .select([
+      'api_tokens.id',
+      'tenants.slug as tenant',
+      'role',
+      'api_tokens.name',
+      'api_tokens.created_at as createdAt',
+    ])
+    .where('revoked_at', 'is', null)
+    .orderBy('api_tokens.id')
+    .limit(options.limit + 1)
+  if (options.tenantId !== undefined) query = query.where('api_tokens.tenant_id', '=', options.tenantId)
+  if (options.after !== undefined) query = query.where('api_tokens.id', '>', options.after)
+  return query.execute()
+}
+
 /** Revokes a token within a tenant (null: any tenant); false if there is none. Safe to run twice. */
 export async function revokeApiToken(
   db: Kysely<Database>,

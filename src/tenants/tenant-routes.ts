@@ -3,11 +3,11 @@ import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
 import type { Database } from '../db/tables.ts'
 import { tenantScope } from '../http/api-auth.ts'
-import { isUuid } from '../http/paging.ts'
+import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../http/paging.ts'
 import { notFound, Problem } from '../http/problems.ts'
-import { createApiToken, revokeApiToken } from './api-token-store.ts'
+import { createApiToken, listApiTokens, revokeApiToken } from './api-token-store.ts'
 import { requireTenant } from './require-tenant.ts'
-import { insertTenant } from './tenant-store.ts'
+import { insertTenant, listTenants } from './tenant-store.ts'
 
 const Slug = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$', description: 'Short name in lower case.' })
 const Name = Type.String({ minLength: 1, maxLength: 200 })
@@ -31,6 +31,65 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
       if (tenant === undefined)
         throw new Problem(409, 'TENANT_EXISTS', `Tenant ${request.body.slug} exists already`)
       return reply.code(201).send(tenant)
+    },
+  )
+
+  app.get(
+    '/tenants',
+    {
+      config: { roles: ['admin'] },
+      schema: {
+        tags,
+        summary: 'List tenants',
+        querystring: Type.Object(pageQuery),
+        response: {
+          200: pageOf(
+            Type.Object({
+              id: Type.String(),
+              slug: Type.String(),
+              name: Type.String(),
+              createdAt: Type.String(),
+            }),
+          ),
+        },
+      },
+    },
+    async (request) => {
+      const { limit, cursor } = request.query
+      const rows = await listTenants(db, { limit, after: cursorId(cursor) })
+      return toPage(rows, limit, ({ id }) => id, withIsoTime)
+    },
+  )
+
+  app.get(
+    '/tokens',
+    {
+      config: { roles: ['owner'] },
+      schema: {
+        tags,
+        summary: 'List the API tokens in force, without what they consist of',
+        querystring: Type.Object(pageQuery),
+        response: {
+          200: pageOf(
+            Type.Object({
+              id: Type.String(),
+              tenant: Type.Union([Type.String(), Type.Null()]),
+              role: Type.String(),
+              name: Type.String(),
+              createdAt: Type.String(),
+            }),
+          ),
+        },
+      },
+    },
+    async (request) => {
+      const { limit, cursor } = request.query
+      const rows = await listApiTokens(db, {
+        tenantId: tenantScope(request),
+        limit,
+        after: cursorId(cursor),
+      })
+      return toPage(rows, limit, ({ id }) => id, withIsoTime)
     },
   )
 
@@ -84,4 +143,10 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
       return reply.code(204).send(null)
     },
   )
+}
+
+function withIsoTime<Row extends { createdAt: Date }>(
+  row: Row,
+): Omit<Row, 'createdAt'> & { createdAt: string } {
+  return { ...row, createdAt: row.createdAt.toISOString() }
 }

@@ -32,3 +32,16 @@ export async function ensureTenant(
   if (found === undefined) throw new Error(`tenant ${slug} vanished while it was looked up`)
   return { ...found, created: false }
 }
+
+export async function listTenants(
+  db: Kysely<Database>,
+  options: { limit: number; after: string | undefined },
+): Promise<Array<Tenant & { createdAt: Date }>> {
+  let query = db
+    .selectFrom('tenants')
+    .select(['id', 'slug', 'name', 'created_at as createdAt'])
+    .orderBy('id')
+    .limit(options.limit + 1)
+  if (options.after !== undefined) query = query.where('id', '>', options.after)
+  return query.execute()
+}

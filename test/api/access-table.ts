@@ -52,6 +52,8 @@ export const accessTable: Record<string, Access> = {
     allowed: 200,
   },
 
+  'GET /v1/tenants': { roles: [], allowed: 200 },
+  'GET /v1/tokens': { roles: owner, allowed: 200, foreign: 'own' },
   'POST /v1/tenants': { roles: [], body: () => ({ slug: 'Not a slug', name: 'x' }), allowed: 422 },
   'POST /v1/tokens': {
     roles: owner,
