@@ -54,7 +54,7 @@ describe('a worker that is killed', { concurrency: true }, () => {
         async () => {
           assert.ok((await system.control.calls({ path: '/reservations/*' })).length > 0)
         },
-        { timeoutMs: 20_000, intervalMs: 5 },
+        { timeoutMs: 60_000, intervalMs: 10 },
       )
       victim.kill('SIGKILL')
       await once(victim, 'exit')

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { BookingView } from '../../src/bookings/booking-view.ts'
-import type { WebhookLogRow } from '../../src/db/tables.ts'
+import { openDatabase } from '../../src/db/database.ts'
+import type { Database, WebhookLogRow } from '../../src/db/tables.ts'
 import { reservationSubject } from '../../src/inbound/reservation-events.ts'
 import { eventually } from '../support/eventually.ts'
 import {
@@ -10,6 +11,7 @@ import {
   type TestSystem,
   type TestSystemOptions,
 } from '../support/test-system.ts'
+import { watchWebhooks } from './ended-webhooks.ts'
 import { announcementOf, type Fields } from './made-up-bodies.ts'
 
 export type Observed = ReturnType<typeof observe>
@@ -28,12 +30,20 @@ export async function startObserved(
   })
   const system = await startTestSystem({ after: (cleanUp) => cleanUps.unshift(cleanUp) }, options)
   const connection = await system.connect(overrides)
-  return { system, connection, ...observe(system, connection) }
+  // Connections of its own: whoever watches must not take those that the workers need.
+  const db = openDatabase({
+    url: system.config.DATABASE_URL,
+    maxConnections: 3,
+    statementTimeoutMs: 60_000,
+    applicationName: 'observer',
+  })
+  cleanUps.unshift(() => db.destroy())
+  return { system, connection, db, ...observe(system, connection, db) }
 }
 
 /** Delivers reservations over HTTP and looks at everything that became of them. */
-export function observe(system: TestSystem, connection: TestConnection) {
-  const { db } = system
+export function observe(system: TestSystem, connection: TestConnection, db: Kysely<Database>) {
+  const whenEnded = watchWebhooks(db)
 
   async function accept(body: unknown): Promise<string> {
     const answer = await system.deliver(connection, body)
@@ -41,20 +51,8 @@ export function observe(system: TestSystem, connection: TestConnection) {
     return answer.body.webhookId
   }
 
-  async function ended(webhookId: string, timeoutMs = 20_000): Promise<WebhookLogRow> {
-    return eventually(
-      async () => {
-        const row = await db
-          .selectFrom('webhook_logs')
-          .selectAll()
-          .where('id', '=', webhookId)
-          .executeTakeFirstOrThrow()
-        assert.notEqual(row.status, 'received')
-        return row
-      },
-      { timeoutMs, intervalMs: 5 },
-    )
-  }
+  const ended = (webhookId: string, timeoutMs = 60_000): Promise<WebhookLogRow> =>
+    whenEnded(webhookId, timeoutMs)
 
   async function bookings(id: number | string): Promise<BookingView[]> {
     const { body } = await system.api<{ data: BookingView[] }>('GET', `/v1/bookings?externalId=${id}`)
@@ -103,7 +101,7 @@ export function observe(system: TestSystem, connection: TestConnection) {
           `.execute(db)
           assert.equal(rows[0]?.left, '0', `${rows[0]?.left} webhooks are still unprocessed`)
         },
-        { timeoutMs, intervalMs: 10 },
+        { timeoutMs, intervalMs: 25 },
       )
     },
 
