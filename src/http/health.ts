@@ -47,23 +47,38 @@ export async function healthRoutes(app: FastifyInstance, options: HealthOptions)
       return { status: reasons.length === 0 ? ('ready' as const) : ('not_ready' as const), reasons }
     },
   )
+  // Scrapes go on while the database does not answer, each waiting for the same refresh.
+  let refresh: Promise<void> | undefined
   app.get('/metrics', { schema: { tags, summary: 'Prometheus metrics' } }, async (_request, reply) => {
-    await options.refreshGauges()
+    refresh ??= options.refreshGauges().finally(() => {
+      refresh = undefined
+    })
+    await orAfter(checkTimeoutMs, refresh, undefined)
     reply.type(options.metrics.registry.contentType)
     return options.metrics.registry.metrics()
   })
 }
 
 async function reasonOf({ name, check }: ReadinessCheck): Promise<string | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const timedOut = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve('no answer in time'), checkTimeoutMs)
-  })
   try {
-    const reason = await Promise.race([check(), timedOut])
+    const reason = await orAfter(checkTimeoutMs, check(), 'no answer in time')
     return reason === undefined ? undefined : `${name}: ${reason}`
   } catch {
     return `${name}: does not answer`
+  }
+}
+
+async function orAfter<Result, Fallback>(
+  milliseconds: number,
+  work: Promise<Result>,
+  fallback: Fallback,
+): Promise<Result | Fallback> {
+  let timer: NodeJS.Timeout | undefined
+  const timedOut = new Promise<Fallback>((resolve) => {
+    timer = setTimeout(() => resolve(fallback), milliseconds)
+  })
+  try {
+    return await Promise.race([work, timedOut])
   } finally {
     clearTimeout(timer)
   }

@@ -17,6 +17,8 @@ const secretNames = [
   'client_secret',
   'body',
   'headers',
+  // An error of Redis repeats the command that failed; the one that logs in carries the password.
+  'args',
 ]
 
 /** One JSON line per event; readable when stdout is a terminal. Values under the names of secrets are never written. */

@@ -164,10 +164,12 @@ export type Metrics = ReturnType<typeof createMetrics>
 function startAtZero(metrics: ReturnType<typeof createMetrics>): void {
   for (const event_type of eventTypes) {
     metrics.webhooksReceived.inc({ event_type }, 0)
+    metrics.webhookDuration.zero({ event_type })
     for (const status of outcomes) metrics.webhooksProcessed.inc({ event_type, status }, 0)
   }
   for (const sync_type of syncTypes) {
     metrics.syncQueueLength.set({ sync_type }, 0)
+    metrics.syncDuration.zero({ sync_type })
     for (const status of outcomes) metrics.syncJobs.inc({ sync_type, status }, 0)
   }
   for (const queue of queueNames) {

@@ -1,64 +1,11 @@
 import assert from 'node:assert/strict'
-import { describe, it, type TestContext } from 'node:test'
+import { describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { sql } from 'kysely'
-import { freePort } from '../../local/free-port.ts'
-import { insertConnection } from '../../src/connections/connection-store.ts'
-import { openDatabase } from '../../src/db/database.ts'
-import { ensureTenant } from '../../src/tenants/tenant-store.ts'
-import { createVault, generateKeyRingEntry, parseKeyRing } from '../../src/vault.ts'
 import { eventually } from '../support/eventually.ts'
-import { createTestDatabase } from '../support/test-database.ts'
-import { startProcess } from './spawned-process.ts'
+import { startReceiving } from './receiving-process.ts'
 
-const basic = `Basic ${Buffer.from('login:password').toString('base64')}`
 const mostSeconds = 25
-
-/** A running process with a connection whose webhooks it takes. */
-async function startReceiving(t: TestContext, file: string) {
-  const url = await createTestDatabase(t)
-  const keys = generateKeyRingEntry('test')
-  const port = await freePort()
-  const db = openDatabase({ url, maxConnections: 3, applicationName: 'test' })
-  t.after(() => db.destroy())
-  const tenant = await ensureTenant(db, 'demo')
-  const id = await insertConnection(db, createVault(parseKeyRing(keys)), {
-    tenantId: tenant.id,
-    accountId: '10001',
-    autoImport: true,
-    autoMapListings: false,
-    webhookAuth: 'basic',
-    alertingEmailAddress: null,
-    webhookUrl: () => 'http://unused.example',
-    apiKey: 'unused',
-    webhookLogin: 'login',
-    webhookPassword: 'password',
-    webhookHmacSecret: null,
-  })
-  const process = startProcess(t, file, {
-    DATABASE_URL: url,
-    ENCRYPTION_KEYS: keys,
-    PORT: String(port),
-    METRICS_PORT: String(await freePort()),
-    HOSTAWAY_API_URL: `http://127.0.0.1:${await freePort()}`,
-  })
-  await process.until('api.listening')
-
-  /** The id under which a webhook was stored; undefined where it was refused or the connection broke. */
-  async function deliver(): Promise<string | undefined> {
-    const response = await fetch(`http://127.0.0.1:${port}/webhooks/hostaway/${id}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: basic },
-      body: JSON.stringify({ event: 'task.created', accountId: 10001, data: { id: 1 } }),
-    }).catch(() => undefined)
-    if (response?.status !== 200) {
-      await response?.body?.cancel().catch(() => undefined)
-      return undefined
-    }
-    return ((await response.json()) as { webhookId: string }).webhookId
-  }
-  return { process, db, deliver }
-}
 
 describe('closing', () => {
   for (const [file, signal] of [

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { Writable } from 'node:stream'
+import { describe, it } from 'node:test'
+import { openQueueBackend } from '../../src/queue-backend.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { eventually } from '../support/eventually.ts'
+
+function startLog() {
+  const lines: string[] = []
+  const destination = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(String(chunk))
+      done()
+    },
+  })
+  return { lines, log: createLogger({ level: 'trace', role: 'test', destination }) }
+}
+
+describe('the log', () => {
+  const names = [
+    'apiKey',
+    'token',
+    'accessToken',
+    'password',
+    'login',
+    'secret',
+    'authorization',
+    'body',
+    'headers',
+  ]
+  for (const name of names) {
+    it(`hides what is called ${name}, at the top and two levels below`, () => {
+      const { lines, log } = startLog()
+      log.info(
+        { [name]: 'hidden-value', a: { [name]: 'hidden-value', b: { [name]: 'hidden-value' } } },
+        'event',
+      )
+      assert.equal(lines.length, 1)
+      assert.doesNotMatch(lines.join(), /hidden-value/)
+      assert.equal(lines.join().match(/\[redacted\]/g)?.length, 3)
+    })
+  }
+
+  it('has one event per line with level, time, role and process', () => {
+    const { lines, log } = startLog()
+    log.warn({ err: new Error('several\nlines') }, 'event')
+    const { level, time, role, pid, msg } = JSON.parse(lines.join())
+    assert.deepEqual([level, role, pid, msg], ['warn', 'test', process.pid, 'event'])
+    assert.equal(new Date(time).toISOString(), time)
+    assert.equal(lines.join().trimEnd().split('\n').length, 1)
+  })
+
+  const redisUrl = process.env.TEST_REDIS_URL
+  it('hides the password that Redis refuses', { skip: redisUrl === undefined }, async (t) => {
+    const url = new URL(redisUrl ?? '')
+    url.username = 'nobody'
+    url.password = 'pass-of-redis'
+    const { lines, log } = startLog()
+    const backend = openQueueBackend({
+      redisUrl: url.href,
+      databaseUrl: 'postgres://unused',
+      prefix: 'unused',
+      telemetry: undefined,
+      onError: (err) => log.warn({ err }, 'queue.connection_lost'),
+    })
+    t.after(() => backend.close())
+    await eventually(() => assert.match(lines.join(), /WRONGPASS/))
+    assert.doesNotMatch(lines.join(), /pass-of-redis/)
+  })
+})
