@@ -28,7 +28,7 @@ function startDemo(t: TestContext, ...options: string[]): RunningDemo {
 
 /** The processes of a demo that plays already, each by an address at which it answers. */
 async function addressesOf(demo: RunningDemo): Promise<string[]> {
-  await eventually(() => assert.match(demo.output(), /→ confirmed after/), { timeoutMs: 30_000 })
+  await eventually(() => assert.match(demo.output(), /→ confirmed after/), { timeoutMs: 90_000 })
   const [api] = /http:\S+(?=\/metrics \(API\))/.exec(demo.output()) ?? []
   const [worker] = /http:\S+(?= \(worker\))/.exec(demo.output()) ?? []
   const [sandbox] = /http:\S+(?=\/deliveries)/.exec(demo.output()) ?? []
