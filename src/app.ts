@@ -13,7 +13,7 @@ import { pingDatabase } from './db/leader-lock.ts'
 import { deadLetterRoutes } from './dead-letters/dead-letter-routes.ts'
 import { replayWebhook } from './dead-letters/replay.ts'
 import type { Deps } from './deps.ts'
-import { createGaugeRefresh } from './gauges.ts'
+import { refreshGauges } from './gauges.ts'
 import { useApiAuth } from './http/api-auth.ts'
 import { healthRoutes } from './http/health.ts'
 import { closeIdleConnections } from './http/idle-connections.ts'
@@ -82,7 +82,7 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
   })
   await app.register(healthRoutes, {
     metrics,
-    refreshGauges: createGaugeRefresh(deps),
+    refreshGauges: () => refreshGauges(deps),
     // The queue is not needed to accept webhooks: what cannot be enqueued now is swept later.
     readiness: [{ name: 'database', check: async () => void (await pingDatabase(db)) }],
   })

@@ -1,27 +1,12 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { countConnections } from './connections/connection-store.ts'
 import { countOpenDeadLetters } from './dead-letters/dead-letter-store.ts'
 import type { Deps } from './deps.ts'
 import { longestSilenceSeconds, oldestUnprocessedSeconds } from './inbound/webhook-log.ts'
 
-const patienceMs = 2_000
 const statuses = ['connecting', 'active', 'paused', 'needs_reauth', 'disconnected'] as const
 
-/**
- * Fills the gauges that are read from the database and the limiter. Resolves after 2 s at the latest: while the
- * database is away a scrape keeps the old values, and all the others.
- */
-export function createGaugeRefresh(deps: Deps): () => Promise<void> {
-  let underWay: Promise<void> | undefined
-  return async () => {
-    underWay ??= readGauges(deps).finally(() => {
-      underWay = undefined
-    })
-    await Promise.race([underWay, delay(patienceMs, undefined, { ref: false })])
-  }
-}
-
-async function readGauges({ db, metrics, limiter, log }: Deps): Promise<void> {
+/** Fills the gauges that are read from the database and the limiter; a scrape while the database is away keeps the old values. */
+export async function refreshGauges({ db, metrics, limiter, log }: Deps): Promise<void> {
   try {
     const [connections, deadLetters, oldest, silence] = await Promise.all([
       countConnections(db),

@@ -2,7 +2,7 @@ import fastify from 'fastify'
 import { acquire } from '../src/acquire.ts'
 import { pingDatabase } from '../src/db/leader-lock.ts'
 import type { Deps } from '../src/deps.ts'
-import { createGaugeRefresh } from '../src/gauges.ts'
+import { refreshGauges } from '../src/gauges.ts'
 import { healthRoutes } from '../src/http/health.ts'
 import { closeIdleConnections } from '../src/http/idle-connections.ts'
 import { useProblems } from '../src/http/problems.ts'
@@ -45,7 +45,7 @@ async function start(
   closeIdleConnections(app)
   await app.register(healthRoutes, {
     metrics,
-    refreshGauges: createGaugeRefresh(deps),
+    refreshGauges: () => refreshGauges(deps),
     readiness: [
       { name: 'database', check: async () => void (await pingDatabase(db)) },
       { name: 'queue', check: async () => (queues.ready() ? undefined : 'not connected') },
