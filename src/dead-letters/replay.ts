@@ -59,8 +59,9 @@ export async function replayWebhook(
 ): Promise<void> {
   const letter = await findOpenDeadLetterOf(db, webhook.id)
   if (letter !== undefined && (await replayDeadLetter(db, queues, letter))) return
-  // One that has not ended yet has its job, or gets it by the sweep.
-  if (await reopenWebhook(db, webhook.id)) await enqueue(queues, webhook.id)
+  // Also one that has not ended: its job may be waiting for a while yet.
+  await reopenWebhook(db, webhook.id)
+  await enqueue(queues, webhook.id)
 }
 
 async function enqueue(queues: ReplayQueues, webhookId: string): Promise<void> {

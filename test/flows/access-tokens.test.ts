@@ -4,6 +4,7 @@ import { createDeps } from '../../src/deps.ts'
 import { startWorkers } from '../../workers/start-workers.ts'
 import { announcementOf, reservationBody } from '../inbound/made-up-bodies.ts'
 import { startObserved } from '../inbound/observed-inbound.ts'
+import { eventually } from '../support/eventually.ts'
 import { sandboxAccount } from '../support/test-system.ts'
 
 const { accountId } = sandboxAccount
@@ -61,9 +62,8 @@ it('with a revoked key inbound is stored and applied, what must be fetched waits
   ])
   await system.control.changeApiKey(accountId, 'another-key-of-the-account')
   await system.control.revokeTokens(accountId)
-  const discovered = await inbound.send({ ...first, updatedOn: undefined })
-  assert.deepEqual([discovered.status, discovered.outcome], ['failed', 'credentials_rejected'])
-  assert.equal(await connectionStatus(), 'needs_reauth')
+  const discovering = await inbound.accept(announcementOf({ ...first, updatedOn: undefined }))
+  await eventually(async () => assert.equal(await connectionStatus(), 'needs_reauth'))
   assert.equal(system.logged.filter((line) => line.includes('connection.needs_reauth')).length, 1)
   const { text } = await system.api('GET', '/metrics')
   assert.match(text, /^hostaway_connections\{status="needs_reauth"\} 1$/m)
@@ -82,7 +82,7 @@ it('with a revoked key inbound is stored and applied, what must be fetched waits
 
   await system.connect({ apiKey: 'another-key-of-the-account' })
   assert.equal(await connectionStatus(), 'active')
-  for (const id of [waiting, discovered.id]) {
+  for (const id of [waiting, discovering]) {
     assert.equal((await system.api('POST', `/v1/webhooks/${id}/replay`)).status, 202)
     assert.equal((await inbound.ended(id)).outcome, 'created')
   }

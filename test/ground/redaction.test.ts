@@ -68,3 +68,23 @@ describe('the log', () => {
     assert.doesNotMatch(lines.join(), /pass-of-redis/)
   })
 })
+
+describe('a logged error', () => {
+  it('is told by type, message, code and kind, without what a driver hung onto it, down to its causes', () => {
+    const { lines, log } = startLog()
+    const cause = Object.assign(new Error('refused'), { detail: 'Failing row contains (hidden-value)' })
+    const error = Object.assign(new Error('not stored', { cause }), {
+      code: '23502',
+      kind: 'unexpected',
+      command: { name: 'hello', args: ['AUTH', 'hidden-value'] },
+      config: { headers: { authorization: 'hidden-value' } },
+    })
+    log.error({ err: error }, 'event')
+    assert.doesNotMatch(lines.join(), /hidden-value/)
+    const { err } = JSON.parse(lines.join())
+    assert.equal(err.message, 'not stored')
+    assert.equal(err.code, '23502')
+    assert.equal(err.kind, 'unexpected')
+    assert.equal(err.cause.message, 'refused')
+  })
+})

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { eventually } from '../support/eventually.ts'
 import { sandboxAccount } from '../support/test-system.ts'
 import { reservationBody, versionAt } from './made-up-bodies.ts'
 import { startObserved } from './observed-inbound.ts'
@@ -7,7 +8,11 @@ import { startObserved } from './observed-inbound.ts'
 const { accountId } = sandboxAccount
 
 describe('with automatic import', async () => {
-  const { system, connection: _connection, ...inbound } = await startObserved({ after })
+  const {
+    system,
+    connection: _connection,
+    ...inbound
+  } = await startObserved({ after }, { upkeepTimes: { releaseEveryMs: 200 } })
 
   it('a listing that is new is fetched once and mapped, and the booking follows', async () => {
     const { listing } = await system.control.addListing(accountId, { name: 'Treehouse', units: 2 })
@@ -37,6 +42,30 @@ describe('with automatic import', async () => {
     )
     assert.equal(await inbound.nights(body.id), '2027-05-03…2027-05-07')
     assert.deepEqual(await inbound.eventTypes(body.id), ['availability.blocked'])
+  })
+
+  it('what waited for a listing becomes a booking by itself once the listing is there', async () => {
+    const listingId = 450001
+    const body = reservationBody({ listingMapId: listingId })
+    assert.equal((await inbound.send(body)).outcome, 'waiting')
+    await system.control.addListing(accountId, { id: listingId, name: 'Houseboat' })
+    await system.connect()
+    await eventually(async () =>
+      assert.equal((await inbound.booking(body.id)).unitId, `hostaway-${listingId}`),
+    )
+    assert.equal((await inbound.queued(body.id))?.status, 'imported')
+    assert.equal((await inbound.block(body.id))?.unit_id, `hostaway-${listingId}`)
+  })
+
+  it('the same body again releases what waits for nothing any more', async () => {
+    const listingId = 450002
+    const body = reservationBody({ listingMapId: listingId })
+    await system.control.injectFault({ kind: 'status', status: 404, path: `/listings/${listingId}` })
+    assert.equal((await inbound.send(body)).outcome, 'waiting')
+    await system.control.clearFaults()
+    await system.control.addListing(accountId, { id: listingId, name: 'Lighthouse' })
+    assert.equal((await inbound.send(body)).outcome, 'created')
+    assert.equal((await inbound.block(body.id))?.unit_id, `hostaway-${listingId}`)
   })
 
   it('missing dates are named, each, and nothing is held', async () => {
