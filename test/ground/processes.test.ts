@@ -56,7 +56,6 @@ describe('a process', { concurrency: 2 }, () => {
     [api, 'PORT'],
     [worker, 'METRICS_PORT'],
     [together, 'PORT'],
-    [together, 'METRICS_PORT'],
   ] as const
   for (const [file, setting] of ports) {
     it(`(${file}) names ${setting} where that port is taken`, async (t) => {
@@ -82,21 +81,24 @@ describe('a process', { concurrency: 2 }, () => {
     assert.doesNotMatch(stdout + stderr, /pass-of-the-database/)
   })
 
-  for (const file of [api, worker, together]) {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      it(`(${file}) logs one JSON line per event and ends with 0 on ${signal}`, async (t) => {
-        const process = startProcess(t, file, await settingsOf(t))
-        await process.until(file === worker ? 'worker.started' : 'api.listening')
-        process.kill(signal)
-        const { code, stderr } = await process.end()
-        assert.deepEqual([code, stderr], [0, ''])
-        const events = process.events()
-        for (const { level, time, role, msg } of events) {
-          assert.ok([level, time, role, msg].every((value) => typeof value === 'string'))
-        }
-        assert.deepEqual([events[0]?.msg, events.at(-1)?.msg], ['process.starting', 'process.closed'])
-      })
-    }
+  const endings = [
+    [api, 'SIGTERM'],
+    [worker, 'SIGINT'],
+    [together, 'SIGTERM'],
+  ] as const
+  for (const [file, signal] of endings) {
+    it(`(${file}) logs one JSON line per event and ends with 0 on ${signal}`, async (t) => {
+      const process = startProcess(t, file, await settingsOf(t))
+      await process.until(file === worker ? 'worker.started' : 'api.listening')
+      process.kill(signal)
+      const { code, stderr } = await process.end()
+      assert.deepEqual([code, stderr], [0, ''])
+      const events = process.events()
+      for (const { level, time, role, msg } of events) {
+        assert.ok([level, time, role, msg].every((value) => typeof value === 'string'))
+      }
+      assert.deepEqual([events[0]?.msg, events.at(-1)?.msg], ['process.starting', 'process.closed'])
+    })
   }
 
   it('of workers serves its health and metrics on METRICS_PORT', async (t) => {
