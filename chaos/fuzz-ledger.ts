@@ -1,4 +1,4 @@
-import type { FuzzRecord } from './fuzz-run.ts'
+import type { FuzzRecord } from './fuzz-record.ts'
 import { rawEvent } from './raw-requests.ts'
 import type { VictimSystem } from './victim-system.ts'
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type FuzzLedger, readFuzzLedger } from './fuzz-ledger.ts'
+import type { FuzzRecord } from './fuzz-record.ts'
 import { type FuzzRequest, type FuzzTarget, fuzzRequest } from './fuzz-requests.ts'
 import { createFuzzSender } from './fuzz-sender.ts'
 import { cardNumber } from './fuzz-values.ts'
@@ -14,17 +15,6 @@ export type FuzzOptions = {
   redis: boolean
   logFolder?: string | undefined
   log: (line: string) => void
-}
-
-/** What was noted while sending. */
-export type FuzzRecord = {
-  sent: number
-  brokenOff: number
-  raw: number
-  answers: Map<string, number>
-  /** By id of the row: the digest of what was sent, or nothing where it may not be stored as sent. */
-  stored: Map<string, string | undefined>
-  complaints: string[]
 }
 
 const listings = 20
