@@ -11,15 +11,18 @@ export type VictimDatabase = {
   start(): Promise<void>
 }
 
-/** A PostgreSQL in a folder of its own that can be taken away and brought back; it ends with this process. */
-export async function startVictimDatabase(folder: string): Promise<VictimDatabase> {
+/**
+ * A PostgreSQL with its data in `folder` that can be taken away and brought back. It ends with this process, however
+ * that ends; `wholeFolder`, which holds that folder, is removed then.
+ */
+export async function startVictimDatabase(folder: string, wholeFolder: string): Promise<VictimDatabase> {
   const port = await steadyPort()
   let postgres: EmbeddedPostgres
   let release: () => void
 
   async function start(): Promise<void> {
     postgres = await startEmbeddedPostgres({ dataDir: folder, port, settings: { max_connections: '200' } })
-    release = endWithParent(postgres.pid, folder)
+    release = endWithParent(postgres.pid, wholeFolder)
   }
 
   await start()

@@ -72,7 +72,7 @@ async function start(
   const databaseFolder = path.join(folder, 'postgres')
   const logFolder = options.logFolder ?? path.join(folder, 'logs')
   await mkdir(logFolder, { recursive: true })
-  const database = await startVictimDatabase(databaseFolder)
+  const database = await startVictimDatabase(databaseFolder, folder)
   releases.defer(() => database.stop('fast'))
   await migrateToLatest(database.url)
   const redisPort = await steadyPort()

@@ -13,7 +13,7 @@ import { createTestDatabase } from '../support/test-database.ts'
 test('a queue that is used for the first time while PostgreSQL is away works once it is back', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'hostaway-chaos-'))
   t.after(() => rm(folder, { recursive: true, force: true }))
-  const database = await startVictimDatabase(join(folder, 'postgres'))
+  const database = await startVictimDatabase(join(folder, 'postgres'), folder)
   t.after(() => database.stop('fast'))
   const queues = openJobQueues({
     redisUrl: undefined,
