@@ -1,5 +1,6 @@
 import { v7 as uuid } from 'uuid'
-import { openQueueBackend, type QueueBackendOptions, type QueueHandle } from './queue-backend.ts'
+import { openQueueBackend, type QueueBackendOptions } from './queue-backend.ts'
+import type { QueueHandle } from './queue-producer.ts'
 import type { QueueName } from './telemetry/metrics.ts'
 
 /** What a job of each queue carries: ids only, the rest is read from Postgres when it runs. */

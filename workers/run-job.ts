@@ -1,5 +1,5 @@
 import { type AppError, failureKinds, toAppError } from '../src/errors.ts'
-import type { JobVerdict, RunningJob } from '../src/queue-backend.ts'
+import type { JobVerdict, RunningJob } from '../src/queue-worker.ts'
 import type { Logger } from '../src/telemetry/logger.ts'
 import type { QueueName } from '../src/telemetry/metrics.ts'
 import { currentTraceId } from '../src/telemetry/tracing.ts'

@@ -1,0 +1,79 @@
+import type { Queue } from 'bullmq'
+import { within } from './queue-patience.ts'
+
+export type NewJob = { name: string; data: Record<string, string>; jobId: string }
+
+export type QueueHandle = {
+  /** Adds jobs in one round trip; a job whose id is still known is left as it is. Rejects at once while the backend is away. */
+  addBulk(jobs: NewJob[]): Promise<void>
+  /** Jobs that a worker could begin now. */
+  dueJobs(): Promise<number>
+}
+
+// What BullMQ's two backends have in common, as far as it is used here; their own types differ.
+export type AnyQueue = Pick<Queue, 'addBulk' | 'getJobCounts' | 'waitUntilReady' | 'close' | 'on'>
+
+const moreAttemptsThanEver = 1_000_000
+const closeQueueWithinMs = 3_000
+
+export type QueueOpener = { opened(): Promise<AnyQueue>; close(): Promise<void> }
+
+// BullMQ remembers for ever that a queue failed to become ready; one that did is thrown away and built anew.
+export function openOnce(open: () => AnyQueue, onError: (error: Error) => void): QueueOpener {
+  let opening: Promise<AnyQueue> | undefined
+
+  async function start(): Promise<AnyQueue> {
+    const queue = open()
+    queue.on('error', onError)
+    try {
+      await queue.waitUntilReady()
+      return queue
+    } catch (error) {
+      await queue.close().catch(onError)
+      throw error
+    }
+  }
+
+  return {
+    opened() {
+      opening ??= start().catch((error: unknown) => {
+        opening = undefined
+        throw error
+      })
+      return opening
+    },
+    async close() {
+      await within(
+        closeQueueWithinMs,
+        (async () => (await opening?.catch(() => undefined))?.close().catch(onError))(),
+      )
+    },
+  }
+}
+
+export function queueHandle(queue: QueueOpener): QueueHandle {
+  return {
+    async addBulk(jobs) {
+      if (jobs.length === 0) return
+      await (await queue.opened()).addBulk(
+        jobs.map(({ name, data, jobId }) => ({
+          name,
+          data,
+          // A kept job with the same id would turn a replay into a silent no-op, so nothing is kept.
+          // The runner counts the attempts; BullMQ must never come to its own end of them.
+          opts: {
+            jobId,
+            attempts: moreAttemptsThanEver,
+            backoff: { type: 'custom' },
+            removeOnComplete: true,
+            removeOnFail: true,
+          },
+        })),
+      )
+    },
+    async dueJobs() {
+      const counts = await (await queue.opened()).getJobCounts('waiting', 'prioritized')
+      return Object.values(counts).reduce((sum, count) => sum + count, 0)
+    },
+  }
+}

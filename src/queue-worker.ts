@@ -1,0 +1,112 @@
+import { DelayedError, type Worker } from 'bullmq'
+import { within } from './queue-patience.ts'
+
+export type RunningJob = { id: string; name: string; data: unknown; attempt: number }
+
+/** What the runner says about a job: finished, come back without having used an attempt, or try again after `delayMs`. */
+export type JobVerdict =
+  | { after: 'done' }
+  | { after: 'later'; at: Date }
+  | { after: 'retry'; delayMs: number }
+
+export type WorkerOptions = {
+  concurrency: number
+  run: (job: RunningJob) => Promise<JobVerdict>
+  /** A job whose process died under it more often than is tolerable. */
+  onStalledOut: (job: RunningJob) => void
+}
+
+export type WorkerHandle = {
+  /** Waits until the jobs under way are done. */
+  close(): Promise<void>
+  /** Cuts its connections after at most `withinMs`, whatever they are busy with; a job under way is begun again elsewhere. */
+  abandon(withinMs: number): Promise<void>
+}
+
+// What BullMQ's two backends have in common, as far as it is used here; their own types differ.
+export type AnyWorker = Pick<Worker, 'on' | 'close'>
+
+// A killed worker's jobs start again after at most lockMs + stalledCheckMs.
+const lockMs = 15_000
+const stalledCheckMs = 5_000
+const stallsTolerated = 3
+// BullMQ's words for a job whose worker vanished more often than is tolerated; it has no class for it.
+const stalledOut = 'stalled more than allowable limit'
+const drainWithinMs = 18_000
+
+type BullJob = {
+  id?: string | undefined
+  name: string
+  data: unknown
+  attemptsMade: number
+  moveToDelayed(timestamp: number, token?: string): Promise<void>
+}
+
+// BullMQ learns of a retry by an exception; the delay travels on it to the back-off strategy.
+class RetryError extends Error {
+  readonly delayMs: number
+
+  constructor(delayMs: number) {
+    super('attempt failed')
+    this.delayMs = delayMs
+  }
+}
+
+/** What BullMQ runs for each job: the runner's verdict in BullMQ's own terms. */
+export function processorOf(worker: WorkerOptions) {
+  return async (job: BullJob, token?: string): Promise<void> => {
+    const verdict = await worker.run(toRunningJob(job))
+    if (verdict.after === 'later') {
+      await job.moveToDelayed(verdict.at.getTime(), token)
+      throw new DelayedError()
+    }
+    if (verdict.after === 'retry') throw new RetryError(verdict.delayMs)
+  }
+}
+
+/** The settings of every worker, on either backend. */
+export function workerSettings(worker: WorkerOptions) {
+  return {
+    concurrency: worker.concurrency,
+    lockDuration: lockMs,
+    stalledInterval: stalledCheckMs,
+    maxStalledCount: stallsTolerated,
+    removeOnComplete: { count: 0 },
+    removeOnFail: { count: 0 },
+    settings: {
+      backoffStrategy: (_attemptsMade: number, _type?: string, error?: Error) =>
+        error instanceof RetryError ? error.delayMs : 1_000,
+    },
+  }
+}
+
+/** A worker that was opened, with its errors and lost jobs reported; `disconnect` frees what BullMQ leaves open. */
+export function workerHandle(
+  opened: AnyWorker,
+  worker: WorkerOptions,
+  onError: (error: Error) => void,
+  disconnect: () => Promise<void>,
+): WorkerHandle {
+  opened.on('error', onError)
+  opened.on('failed', (job: BullJob | undefined, error: Error) => {
+    // Anything else that fails here failed in the queue itself, which tries the job again.
+    if (!error.message.includes(stalledOut)) return
+    if (job !== undefined) worker.onStalledOut(toRunningJob(job))
+  })
+  return {
+    async close() {
+      // A backend that is away does not let go of its worker.
+      await within(drainWithinMs, opened.close().catch(onError))
+      await disconnect()
+    },
+    async abandon(withinMs) {
+      await within(withinMs, opened.close(true).catch(onError))
+      await disconnect()
+    },
+  }
+}
+
+// attemptsMade counts the attempts before this one.
+function toRunningJob(job: BullJob): RunningJob {
+  return { id: job.id ?? '', name: job.name, data: job.data, attempt: job.attemptsMade + 1 }
+}
