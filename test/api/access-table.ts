@@ -21,7 +21,7 @@ export type Access = {
   body?: (ids: Ids) => unknown
   /** What an allowed caller gets; a 4xx other than 401, 403 and 404 proves as well that it came through. */
   allowed: number
-  /** What a token of another tenant gets for the same request; by default 404. `own` sees only its own rows. */
+  /** What a token of another tenant gets for the same request; by default 404. `own`: 200, with its own rows only. */
   foreign?: number | 'own'
   /** What an admin who names no tenant gets, if that is something else. */
   admin?: number

@@ -62,6 +62,9 @@ describe('lists', () => {
         accountId: connection.accountId,
         data: { id: 1 },
       })
+      for (const role of ['viewer', 'service']) {
+        await system.api('POST', '/v1/tokens', { tenant: connection.tenant, role, name: role })
+      }
       const { tenant_id: tenantId } = await system.db
         .selectFrom('hostaway_connections')
         .select('tenant_id')
@@ -98,7 +101,15 @@ describe('lists', () => {
     return (await list(path)).data.map(({ id }) => id)
   }
 
-  const total = { bookings: 14, 'booking-queue': 6, webhooks: 22, 'dead-letters': 6, connections: 2 }
+  const total = {
+    bookings: 14,
+    'booking-queue': 6,
+    webhooks: 22,
+    'dead-letters': 6,
+    connections: 2,
+    tenants: 2,
+    tokens: 4,
+  }
   for (const [name, count] of Object.entries(total)) {
     it(`${name}: the cursor walks every row exactly once and is null at the end`, async () => {
       for (const limit of [1, 3, count, 200]) {

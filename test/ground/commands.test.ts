@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { freePort } from '../../local/free-port.ts'
 import { openDatabase } from '../../src/db/database.ts'
@@ -15,6 +18,20 @@ const token = 'local/token.ts'
 it('a command names every address that failed', () => {
   const error = new AggregateError([new Error('connect ::1 refused'), new Error('connect 127.0.0.1 refused')])
   assert.equal(sentenceOf(error), 'connect ::1 refused; connect 127.0.0.1 refused')
+})
+
+it('the commands read a .env file beside package.json, behind what the environment sets', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'hostaway-env-'))
+  t.after(() => rm(folder, { recursive: true }))
+  await mkdir(join(folder, 'local'))
+  await copyFile(join(import.meta.dirname, '../../local/env-file.mjs'), join(folder, 'local/env-file.mjs'))
+  const printed = join(folder, 'print.mjs')
+  await writeFile(printed, 'console.log(process.env.HOST, process.env.EGRESS_ID)')
+  const run = () =>
+    startProcess(t, '--import', { HOST: 'set' }, [join(folder, 'local/env-file.mjs'), printed]).end()
+  assert.equal((await run()).stdout, 'set undefined\n')
+  await writeFile(join(folder, '.env'), 'HOST=from-the-file\nEGRESS_ID=from-the-file\n')
+  assert.equal((await run()).stdout, 'set from-the-file\n')
 })
 
 describe('npm run migrate', { concurrency: 2 }, () => {

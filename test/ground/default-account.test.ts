@@ -46,25 +46,45 @@ async function prepare(t: TestContext) {
 }
 
 describe('the account of the settings', { concurrency: 2 }, () => {
-  it('is connected to the tenant default at the start, once over several starts', async (t) => {
+  it('is connected to the tenant default at the start, and left as it is at the next one', async (t) => {
     const { settings, control, connections } = await prepare(t)
-    for (let start = 1; start <= 2; start += 1) {
-      const process = startProcess(t, 'src/server.ts', settings)
-      await process.until('connection.default_connected')
-      const found = await connections()
-      assert.deepEqual(
-        found.map(({ tenant, status }) => [tenant, status]),
-        [['default', 'active']],
-      )
-      assert.deepEqual(
-        (await control.state(accountId)).webhooks.map(({ url }) => url),
-        [found[0]?.webhook.url],
-      )
-      process.kill('SIGTERM')
-      const { code, stdout } = await process.end()
-      assert.equal(code, 0)
-      assert.ok(!stdout.includes(apiKey) && !stdout.includes(webhookSecret))
-    }
+    const first = startProcess(t, 'src/server.ts', settings)
+    await first.until('connection.default_connected')
+    const found = await connections()
+    assert.deepEqual(
+      found.map(({ tenant, status }) => [tenant, status]),
+      [['default', 'active']],
+    )
+    first.kill('SIGTERM')
+    const { code, stdout } = await first.end()
+    assert.equal(code, 0)
+    assert.ok(!stdout.includes(apiKey) && !stdout.includes(webhookSecret))
+
+    const calls = (await control.calls()).length
+    const second = startProcess(t, 'src/server.ts', settings)
+    await second.until('api.listening')
+    assert.deepEqual(await connections(), found)
+    second.kill('SIGTERM')
+    assert.equal((await second.end()).code, 0)
+    assert.equal((await control.calls()).length, calls)
+  })
+
+  it('gets the key that the settings have at the next start, and keeps its webhook', async (t) => {
+    const { settings, control, connections } = await prepare(t)
+    const first = startProcess(t, 'src/server.ts', settings)
+    await first.until('connection.default_connected')
+    const [before] = await connections()
+    first.kill('SIGTERM')
+    await first.end()
+    await control.changeApiKey(accountId, 'the-next-key')
+    const next = { ...settings, HOSTAWAY_API_KEY: 'the-next-key' }
+    await startProcess(t, 'src/server.ts', next).until('connection.default_connected')
+    const [after] = await connections()
+    assert.deepEqual([after?.id, after?.webhook], [before?.id, before?.webhook])
+    assert.deepEqual(
+      (await control.state(accountId)).webhooks.map(({ url }) => url),
+      [after?.webhook.url],
+    )
   })
 
   it('takes webhooks that are signed with the secret, and those with HTTP Basic as well', async (t) => {

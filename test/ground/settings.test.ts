@@ -43,7 +43,6 @@ describe('the settings', () => {
       REDIS_URL: 'localhost:6379',
       ENCRYPTION_KEYS: 'k1:c2hvcnQ=',
       PUBLIC_URL: 'example.com',
-      ADMIN_API_TOKEN: 'short',
       HOSTAWAY_RATE_LIMIT_PROFILE: 'fast',
       HOSTAWAY_RATE_LIMIT_BURST: '5',
       HOSTAWAY_CIRCUIT_BREAKER_ENABLED: 'perhaps',
@@ -53,7 +52,6 @@ describe('the settings', () => {
       WORKER_CONCURRENCY: '0',
     })
     const expected = [
-      'ADMIN_API_TOKEN',
       'DATABASE_URL',
       'ENCRYPTION_KEYS',
       'HOSTAWAY_ACCOUNT_ID and HOSTAWAY_API_KEY',
