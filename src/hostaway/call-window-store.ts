@@ -25,18 +25,32 @@ export async function withLockedWindows<Result>(
   keys: { ip: string; accountId: string },
   use: (trx: Transaction<Database>, windows: LockedWindows) => Promise<Result>,
 ): Promise<Result> {
+  const used = await lockAndUse(db, keys, use)
+  if (used !== undefined) return used.result
+  await createWindows(db, keys)
+  const again = await lockAndUse(db, keys, use)
+  if (again === undefined) throw new Error('The call windows were removed while they were being created')
+  return again.result
+}
+
+async function lockAndUse<Result>(
+  db: Kysely<Database>,
+  keys: { ip: string; accountId: string },
+  use: (trx: Transaction<Database>, windows: LockedWindows) => Promise<Result>,
+): Promise<{ result: Result } | undefined> {
   return db
     .transaction()
     .setIsolationLevel('read committed')
     .execute(async (trx) => {
       await sql`select set_config('lock_timeout', ${lockTimeout}, true),
         set_config('idle_in_transaction_session_timeout', ${idleTimeout}, true)`.execute(trx)
-      const { ip, account } = (await lockWindows(trx, keys)) ?? (await createAndLock(trx, keys))
+      const windows = await lockWindows(trx, keys)
+      if (windows === undefined) return undefined
       const askedAt = performance.now()
       const clock = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(trx)
       const now = clock.rows[0]?.now
       if (now === undefined) throw new Error('The database did not tell the time')
-      return use(trx, { ip, account, now, askedAt })
+      return { result: await use(trx, { ...windows, now, askedAt }) }
     })
 }
 
@@ -90,18 +104,14 @@ export async function leastAvailable(
   return answer.rows[0]?.available ?? limit
 }
 
-async function createAndLock(
-  trx: Transaction<Database>,
-  keys: { ip: string; accountId: string },
-): Promise<{ ip: CallWindow; account: CallWindow }> {
+// On its own, committed at once: a new row that waits for a lock within the same transaction can wait for somebody who
+// waits for the row.
+async function createWindows(db: Kysely<Database>, keys: { ip: string; accountId: string }): Promise<void> {
   await sql`
     insert into hostaway_call_windows (scope, window_key)
     values ('ip', ${keys.ip}), ('account', ${keys.accountId})
     on conflict do nothing
-  `.execute(trx)
-  const windows = await lockWindows(trx, keys)
-  if (windows === undefined) throw new Error('The call windows were removed while they were being created')
-  return windows
+  `.execute(db)
 }
 
 async function lockWindows(
