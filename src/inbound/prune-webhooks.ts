@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import type { Database } from '../db/tables.ts'
-import { pruneWebhooksAfter } from './webhook-log.ts'
+import { pruneWebhooksAfter } from './retention-store.ts'
 
 export type PruneOptions = {
   /** Age from which a webhook may go. */

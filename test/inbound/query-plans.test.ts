@@ -16,13 +16,13 @@ import {
   findOpenDeadLetterOf,
   listDeadLetters,
 } from '../../src/dead-letters/dead-letter-store.ts'
+import { pruneWebhooksAfter } from '../../src/inbound/retention-store.ts'
 import {
   findWebhooksToEnqueue,
   listWebhooks,
   listWebhooksOfReservation,
   longestSilenceSeconds,
   oldestUnprocessedSeconds,
-  pruneWebhooksAfter,
 } from '../../src/inbound/webhook-log.ts'
 import { listEventsOfSubject, readEvents } from '../../src/outbox/outbox-store.ts'
 import { createTestDatabase } from '../support/test-database.ts'
