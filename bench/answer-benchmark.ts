@@ -50,7 +50,7 @@ async function saturateOnce(
   contender: Contender,
   body: BodyKind,
 ): Promise<Omit<ThroughputRound, 'round'>> {
-  const running = await startContender(services, contender)
+  const running = await startContender(services, contender, options.nodeOptions)
   try {
     const before = await processorSeconds(running.server.pid)
     const task: SaturateTask = {
@@ -111,7 +111,7 @@ export async function measurePaced(services: Services, options: BenchOptions) {
   const rows = []
   for (const body of options.bodies) {
     for (const contender of contendersOf(options)) {
-      const running = await startContender(services, contender)
+      const running = await startContender(services, contender, options.nodeOptions)
       try {
         const task: PaceTask = {
           url: running.webhookUrl,

@@ -19,10 +19,14 @@ export function nameOf({ kind, backend }: Contender): string {
 }
 
 /** Starts a contender as a process of its own, on a fresh database. */
-export async function startContender(services: Services, contender: Contender): Promise<RunningContender> {
+export async function startContender(
+  services: Services,
+  contender: Contender,
+  nodeOptions: string[],
+): Promise<RunningContender> {
   const account = await storeAccount(services, contender.backend)
   const server = await (contender.kind === 'ingress'
-    ? startApi(services, account)
+    ? startApi(services, account, nodeOptions)
     : startPlain(services, account, contender))
   return {
     account,

@@ -173,6 +173,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     create index hostaway_booking_queue_pending
       on hostaway_booking_queue (connection_id, listing_id) where status = 'pending';
     create index hostaway_booking_queue_by_tenant on hostaway_booking_queue (tenant_id, status, id);
+    create index hostaway_booking_queue_waiting on hostaway_booking_queue (webhook_id)
+      where status in ('pending', 'mapped', 'failed');
 
     -- The default of transaction_id is what lets a reader see only rows that nobody can still slip in below.
     create table event_outbox (

@@ -48,8 +48,15 @@ export const settingsSchema = Type.Object({
   WORKER_CONCURRENCY: Type.Integer({
     minimum: 1,
     maximum: 200,
-    default: 16,
-    description: 'Jobs that a worker process works on at a time.',
+    default: 40,
+    description:
+      'Jobs that a worker process works on at a time; those that wait for the database share its statements.',
+  }),
+  WEBHOOK_RETENTION_DAYS: Type.Integer({
+    minimum: 1,
+    maximum: 3_650,
+    default: 90,
+    description: 'Days after which a webhook that nothing needs any more is deleted.',
   }),
   HOSTAWAY_API_URL: Type.String({
     default: 'https://api.hostaway.com/v1',

@@ -1,5 +1,6 @@
 import { withLeaderLock } from '../src/db/leader-lock.ts'
 import type { Deps } from '../src/deps.ts'
+import { pruneWebhooks } from '../src/inbound/prune-webhooks.ts'
 import { releaseWaiting } from '../src/inbound/release-waiting.ts'
 import { type SweepOptions, sweepWebhooks } from '../src/inbound/sweep-webhooks.ts'
 import { upkeepQueue } from '../src/queues.ts'
@@ -8,13 +9,18 @@ import type { Logger } from '../src/telemetry/logger.ts'
 export type UpkeepTask = { name: string; everyMs: number; run: () => Promise<void> }
 export type UpkeepHandle = { close(): Promise<void> }
 
-export type UpkeepTimes = SweepOptions & { sweepEveryMs: number; releaseEveryMs: number }
+export type UpkeepTimes = SweepOptions & {
+  sweepEveryMs: number
+  releaseEveryMs: number
+  pruneEveryMs: number
+}
 
 export const defaultUpkeepTimes: UpkeepTimes = {
   sweepEveryMs: 2_000,
   releaseEveryMs: 5_000,
   neverEnqueuedForMs: 3_000,
   enqueuedForMs: 60_000,
+  pruneEveryMs: 60_000,
 }
 
 /**
@@ -23,9 +29,9 @@ export const defaultUpkeepTimes: UpkeepTimes = {
  */
 export function startUpkeep(
   deps: Deps,
-  { sweepEveryMs, releaseEveryMs, ...sweep }: UpkeepTimes = defaultUpkeepTimes,
+  { sweepEveryMs, releaseEveryMs, pruneEveryMs, ...sweep }: UpkeepTimes = defaultUpkeepTimes,
 ): UpkeepHandle {
-  const { db, queues, log, metrics } = deps
+  const { config, db, queues, log, metrics } = deps
   let sweptAt = performance.now()
   const showProgress = () =>
     metrics.workerLastProgress.set({ queue: upkeepQueue }, (performance.now() - sweptAt) / 1_000)
@@ -38,7 +44,7 @@ export function startUpkeep(
         const offered = await withLeaderLock(db, 'sweep-webhooks', () => sweepWebhooks(db, queues, sweep))
         // Somebody who holds the lock for ever does not sweep for ever.
         if (offered === undefined) return
-        if (offered > 0) log.warn({ webhooks: offered }, 'webhook.swept')
+        if (offered > 0) log.info({ webhooks: offered }, 'webhook.swept')
         sweptAt = performance.now()
         showProgress()
       },
@@ -49,6 +55,15 @@ export function startUpkeep(
       async run() {
         const released = await withLeaderLock(db, 'release-waiting', () => releaseWaiting(db, queues))
         if (released !== undefined && released > 0) log.info({ webhooks: released }, 'booking_queue.released')
+      },
+    },
+    {
+      name: 'prune-webhooks',
+      everyMs: pruneEveryMs,
+      async run() {
+        const days = config.WEBHOOK_RETENTION_DAYS
+        const pruned = await withLeaderLock(db, 'prune-webhooks', () => pruneWebhooks(db, { days }))
+        if (pruned !== undefined && pruned > 0) log.info({ webhooks: pruned, days }, 'webhook.pruned')
       },
     },
   ])

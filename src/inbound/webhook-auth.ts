@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import type { WebhookReceiver } from '../connections/webhook-receiver-store.ts'
 
 export type WebhookCredentials = {
@@ -58,6 +58,5 @@ function isSignatureValid(
 
 // Comparing digests makes the lengths equal, which timingSafeEqual insists on.
 function equalInConstantTime(given: string, expected: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest()
-  return timingSafeEqual(digest(given), digest(expected))
+  return timingSafeEqual(hash('sha256', given, 'buffer'), hash('sha256', expected, 'buffer'))
 }

@@ -4,7 +4,7 @@ import type { JobQueues } from '../queues.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createThrottle } from '../telemetry/throttle.ts'
 import { createGroupCommit } from './group-commit.ts'
-import { appendWebhooks, isDataError, markEnqueued, type NewWebhook } from './webhook-log.ts'
+import { appendWebhooks, isDataError, type NewWebhook } from './webhook-log.ts'
 
 /** Stores webhooks durably and passes their ids on to the workers. */
 export type WebhookInbox = {
@@ -19,7 +19,6 @@ const maxInFlight = 2
 const maxBytes = 4 * 1_048_576
 const maxWaiting = 2_000
 const maxWaitingBytes = 64 * 1_048_576
-const markEveryMs = 500
 const warnEveryMs = 5_000
 
 export type WebhookInboxOptions = {
@@ -30,32 +29,17 @@ export type WebhookInboxOptions = {
 }
 
 export function createWebhookInbox({ db, queues, log }: WebhookInboxOptions): WebhookInbox {
-  // Most webhooks are processed before they are marked, and a processed row needs no mark: so marking waits a little.
-  let enqueued: string[] = []
   const throttle = createThrottle(warnEveryMs)
-  const timer = setInterval(() => void mark(), markEveryMs)
-  timer.unref()
 
-  async function mark(): Promise<void> {
-    if (enqueued.length === 0) return
-    const ids = enqueued
-    enqueued = []
-    // Unmarked rows are enqueued again by the sweep, which is harmless.
-    await markEnqueued(db, ids).catch((error: unknown) => log.warn({ err: error }, 'webhook.mark_failed'))
-  }
-
+  // The sweep enqueues what the queue did not take, and marks what has waited for long.
   function enqueue(webhooks: NewWebhook[]): void {
-    const ids = webhooks.map(({ id }) => id)
-    queues.enqueueWebhooks(ids).then(
-      () => {
-        enqueued = enqueued.concat(ids)
-      },
-      (error: unknown) => {
+    queues
+      .enqueueWebhooks(webhooks.map(({ id }) => id))
+      .catch((error: unknown) =>
         throttle((heldBack) =>
-          log.warn({ err: error, webhooks: ids.length, heldBack }, 'webhook.enqueue_failed'),
-        )
-      },
-    )
+          log.warn({ err: error, webhooks: webhooks.length, heldBack }, 'webhook.enqueue_failed'),
+        ),
+      )
   }
 
   const group = createGroupCommit<NewWebhook>({
@@ -72,10 +56,6 @@ export function createWebhookInbox({ db, queues, log }: WebhookInboxOptions): We
 
   return {
     store: (webhook) => group.add(webhook),
-    async close() {
-      await group.drain()
-      clearInterval(timer)
-      await mark()
-    },
+    close: () => group.drain(),
   }
 }

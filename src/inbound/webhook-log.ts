@@ -1,5 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import type { Database, WebhookLogRow, WebhookStatus } from '../db/tables.ts'
+import { textArray } from '../db/text-array.ts'
 
 export type NewWebhook = {
   id: string
@@ -19,7 +20,7 @@ export async function appendWebhooks(db: Kysely<Database>, webhooks: NewWebhook[
     select * from unnest(
       ${column('id')}::uuid[], ${column('tenantId')}::uuid[], ${column('connectionId')}::uuid[],
       ${column('eventType')}::text[], ${column('sourceEvent')}::text[], ${column('externalId')}::text[],
-      ${column('body')}::text[]
+      ${textArray(column('body'))}::text[]
     )
   `.execute(db)
 }

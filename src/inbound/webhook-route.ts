@@ -25,6 +25,7 @@ export type WebhookRouteOptions = {
 
 const bodyLimitBytes = 1_048_576
 const logRefusedEveryMs = 1_000
+const utf8 = new TextDecoder('utf-8', { fatal: true })
 const idPattern = /^[\w.:-]{1,64}$/
 
 const Received = Type.Object({ received: Type.Literal(true), webhookId: Type.Optional(Type.String()) })
@@ -172,7 +173,7 @@ function envelopeOf(body: unknown): WebhookEnvelope | undefined {
 // What is not UTF-8 is not JSON; replacing the bad bytes would store what nobody sent.
 function decode(rawBody: Buffer): string | undefined {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(rawBody)
+    return utf8.decode(rawBody)
   } catch {
     return undefined
   }

@@ -64,8 +64,6 @@ for (const backend of queueBackends()) {
       await Promise.all(bodies.map((body) => system.deliver(connection, announcementOf(body))))
       await eventually(async () => {
         assert.equal(await system.deps.queues.dueJobs('inbound'), bodies.length)
-        const { rows } = await sql`select from webhook_logs where enqueued_at is null`.execute(system.db)
-        assert.equal(rows.length, 0)
       })
       assert.ok((await wipeQueue(backend, system.db)) > 0)
       assert.equal(await system.deps.queues.dueJobs('inbound'), 0)

@@ -2,8 +2,12 @@ import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
 import { type CompiledQuery, Kysely, PostgresDialect } from 'kysely'
 import { findQueuedReservations, listQueuedReservations } from '../../src/approvals/approval-store.ts'
-import { findOverbooked, listBlocksOfUnit } from '../../src/bookings/block-store.ts'
-import { findBookingOfReservation, listBookings } from '../../src/bookings/booking-store.ts'
+import { findBlocks, findOverbooked, listBlocksOfUnit } from '../../src/bookings/block-store.ts'
+import {
+  findBookingOfReservation,
+  findBookingsOfReservations,
+  listBookings,
+} from '../../src/bookings/booking-store.ts'
 import { findConnection } from '../../src/connections/connection-store.ts'
 import { openPool } from '../../src/db/database.ts'
 import type { Database } from '../../src/db/tables.ts'
@@ -12,6 +16,7 @@ import {
   findOpenDeadLetterOf,
   listDeadLetters,
 } from '../../src/dead-letters/dead-letter-store.ts'
+import { pruneWebhooksAfter } from '../../src/inbound/retention-store.ts'
 import {
   findWebhooksToEnqueue,
   listWebhooks,
@@ -64,6 +69,11 @@ const tenant = { tenantId, limit: 50 }
 const all = { tenantId: undefined, limit: 50 }
 const reservation = { connectionId, externalId: '777' }
 const aMinuteAgo = new Date(Date.now() - 60_000)
+
+const manyReservations = Array.from({ length: 32 }, (_, index) => ({
+  connectionId,
+  externalId: String(1_000 + index * 7),
+}))
 
 const questions: Record<string, () => Promise<unknown>> = {
   'the sweep': () => findWebhooksToEnqueue(db, { neverEnqueuedForMs: 0, enqueuedForMs: 0, limit: 500 }),
@@ -131,6 +141,10 @@ const questions: Record<string, () => Promise<unknown>> = {
   'all dead letters of a tenant': () => listDeadLetters(db, tenant),
   'how many dead letters are open': () => countOpenDeadLetters(db),
   'the open dead letter of a webhook': () => findOpenDeadLetterOf(db, someId?.id ?? ''),
+  'the bookings of many reservations': () => findBookingsOfReservations(db, manyReservations),
+  'the waiting rows of many reservations': () => findQueuedReservations(db, manyReservations),
+  'the blocks of many reservations': () => findBlocks(db, manyReservations),
+  'the pruning': () => pruneWebhooksAfter(db, { after: undefined, before: new Date(), limit: 500 }),
 }
 
 for (const [question, ask] of Object.entries(questions)) {
