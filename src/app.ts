@@ -21,6 +21,7 @@ import { refuseUnroutable, useProblems } from './http/problems.ts'
 import { createWebhookInbox } from './inbound/webhook-inbox.ts'
 import { webhookLogRoutes } from './inbound/webhook-log-routes.ts'
 import { webhookRoutes } from './inbound/webhook-route.ts'
+import { eventRoutes } from './outbound/event-routes.ts'
 import { feedRoutes } from './outbox/feed-routes.ts'
 import { findApiTokenOwner } from './tenants/api-token-store.ts'
 import { tenantRoutes } from './tenants/tenant-routes.ts'
@@ -113,4 +114,5 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
   await app.register(webhookLogRoutes, { db, replay: (webhook) => replayWebhook(db, queues, webhook) })
   await app.register(deadLetterRoutes, { db, queues })
   await app.register(feedRoutes, { db })
+  await app.register(eventRoutes, { db, queues, settleMs: deps.outboundTimes.settleMs })
 }
