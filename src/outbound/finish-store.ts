@@ -30,6 +30,7 @@ export async function finishListing(
         details_due_at = case when p.details_failed_kind is null and not p.pushed_details @> p.wished_details
           then coalesce(p.details_due_at, clock_timestamp()) end,
         check_due_at = case when ${checked} then null else p.check_due_at end,
+        last_checked_at = case when ${checked} then clock_timestamp() else p.last_checked_at end,
         not_before = clock_timestamp() + ${restMs} * interval '1 millisecond',
         lease_until = null, attempts = 0, last_error = null
       from night

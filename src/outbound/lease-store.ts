@@ -119,6 +119,7 @@ export async function releaseSetAside(db: Kysely<Database>, claim: Claim, messag
       price_due_at: null,
       details_due_at: null,
       check_due_at: null,
+      last_checked_at: sql<Date>`clock_timestamp()`,
       lease_until: null,
       attempts: sql`attempts + 1`,
       last_error: message,

@@ -87,7 +87,7 @@ export async function applyReadBack(db: Kysely<Database>, claim: Claim, readBack
     `.execute(trx)
     await sql`
       update listing_pushes set
-        sending_from = null, sending_to = null, sending_until = null, last_checked_at = clock_timestamp()
+        sending_from = null, sending_to = null, sending_until = null
       where connection_id = ${claim.connectionId} and listing_id = ${claim.listingId}
     `.execute(trx)
     return rows.filter(({ drifted }) => drifted).length

@@ -50,6 +50,33 @@ export async function whenPushed(system: TestSystem, timeoutMs = 15_000): Promis
   )
 }
 
+/** Writes to a listing's calendar at Hostaway as somebody else would, with a token of the account's own. */
+export async function writeAtHostaway(system: TestSystem, listing: number, body: unknown): Promise<void> {
+  const { accountId, apiKey } = sandboxAccount
+  const form = new URLSearchParams({
+    grant_type: 'client_credentials',
+    client_id: String(accountId),
+    client_secret: apiKey,
+    scope: 'general',
+  })
+  const issued = await fetch(`${system.sandbox.apiUrl}/accessTokens`, { method: 'POST', body: form })
+  const { access_token: token } = (await issued.json()) as { access_token: string }
+  const answer = await fetch(`${system.sandbox.apiUrl}/listings/${listing}/calendar`, {
+    method: 'PUT',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+  assert.equal(answer.status, 200)
+}
+
+/** One night of a listing as Hostaway holds it. */
+export async function nightAt(system: TestSystem, listing: number, day: string) {
+  const { listings } = await system.control.state(sandboxAccount.accountId, { from: day, to: day })
+  const night = listings.find((entry) => entry.listing.id === listing)?.calendar[0]
+  assert.ok(night)
+  return night
+}
+
 export type Write = { path: string; body: unknown }
 
 /** The writes that reached Hostaway, oldest first. */
