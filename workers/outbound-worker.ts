@@ -30,7 +30,8 @@ export function startOutboundWorker(deps: Deps, onProgress: () => void): Replace
   })
 }
 
-function pushDepsOf({
+/** What pushing needs beside the long-lived things of the process. */
+export function pushDepsOf({
   config,
   breaker,
   outboundTimes,
