@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { type Connection, findConnection } from '../connections/connection-store.ts'
 import type { ListingPushRow } from '../db/outbound-tables.ts'
 import { type AppError, failureKinds, toAppError } from '../errors.ts'
-import { findListing } from '../listings/listing-store.ts'
+import { findListings } from '../listings/listing-store.ts'
 import { outboundQueue } from '../queues.ts'
 import { findUnverified, lastWishedDay } from './calendar-store.ts'
 import { dayIn } from './check-events.ts'
@@ -34,7 +34,9 @@ export async function pushListing(
 ): Promise<PushResult> {
   const claim = { connectionId: row.connection_id, listingId: row.listing_id, fence: row.fence }
   try {
-    const listing = await findListing(deps.db, row.connection_id, row.listing_id)
+    const [listing] = await findListings(deps.db, [
+      { connectionId: row.connection_id, listingId: row.listing_id },
+    ])
     if (listing === undefined) throw new Error('the listing of a push does not exist')
     const today = dayIn(listing.time_zone, new Date())
     const push: Push = { deps, connection, listing, claim, today, attempts: row.attempts }

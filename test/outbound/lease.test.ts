@@ -17,7 +17,7 @@ describe('the lease of a listing', () => {
   before(async () => {
     system = await startTestSystem(
       { after: (cleanUp) => cleanUps.push(cleanUp) },
-      { workers: false, outboundTimes: { ...fastTimes, settleMs: 0 } },
+      { workers: false, outboundTimes: { ...fastTimes, settleMs: 0, restMs: 0 } },
     )
     connection = await system.connect()
     loft = (await listingIds(system))[0] ?? 0
