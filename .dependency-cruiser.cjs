@@ -115,7 +115,7 @@ module.exports = {
       {
         path: `${inSrc(['db', 'queues', 'queue-[^/]+', 'http', 'config', 'telemetry'])}|${ioBuiltIns}`,
         // Holds nothing but types.
-        pathNot: '^src/db/tables\\.ts$',
+        pathNot: '^src/db/(outbound-)?tables\\.ts$',
         reachable: true,
       },
     ),

@@ -6,7 +6,7 @@ export const inboundParts = ['throughput', 'paced', 'booking', 'drain', 'memory'
 export type InboundPart = (typeof inboundParts)[number]
 
 export type BenchOptions = {
-  subject: 'inbound' | 'growth'
+  subject: 'inbound' | 'outbound' | 'growth'
   parts: InboundPart[]
   backends: Backend[]
   bodies: BodyKind[]
@@ -24,6 +24,7 @@ export type BenchOptions = {
 }
 
 const usage = `npm run bench -- inbound [options]   throughput, latency, draining, memory
+npm run bench -- outbound [options]  calls and latency of edits
 npm run bench -- growth [options]    latencies with 20,000 to 2 million stored webhooks
 
   --quick              one short round of everything, for a look
@@ -68,7 +69,8 @@ function parse(given: string[]): BenchOptions {
     },
   })
   const [subject] = positionals
-  if (subject !== 'inbound' && subject !== 'growth') throw new Error('Say what to measure.')
+  if (subject !== 'inbound' && subject !== 'outbound' && subject !== 'growth')
+    throw new Error('Say what to measure.')
   const number = (name: string, value: string) => {
     if (!/^[1-9]\d*$/.test(value)) throw new Error(`--${name} must be a number`)
     return Number(value)

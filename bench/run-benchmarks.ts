@@ -3,6 +3,7 @@ import { cpus, loadavg, totalmem } from 'node:os'
 import { acquire } from '../src/acquire.ts'
 import { measurePaced, measureThroughput, summarise } from './answer-benchmark.ts'
 import { type BenchOptions, readOptions } from './bench-options.ts'
+import { measureOutbound } from './outbound-benchmark.ts'
 import { measureBookingLatency, measureDrain, measureMemory } from './processing-benchmark.ts'
 import { type Services, startServices } from './services.ts'
 
@@ -24,7 +25,8 @@ await acquire(async (releases) => {
     node: process.version,
   }
   console.log(machine)
-  const sections = await measureInbound(services, options)
+  const measure = options.subject === 'outbound' ? measureEdits : measureInbound
+  const sections = await measure(services, options)
   for (const { title, rows } of sections) {
     console.log(`\n${title}`)
     console.table(rows.map(rounded))
@@ -69,6 +71,12 @@ async function measureInbound(services: Services, options: BenchOptions): Promis
     }
   }
   return sections
+}
+
+async function measureEdits(services: Services, options: BenchOptions): Promise<Section[]> {
+  const rows = []
+  for (const backend of options.backends) rows.push(...(await measureOutbound(services, backend)))
+  return [{ title: 'What edits cost', rows }]
 }
 
 function rounded(row: Record<string, unknown>): Record<string, unknown> {

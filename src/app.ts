@@ -21,6 +21,9 @@ import { refuseUnroutable, useProblems } from './http/problems.ts'
 import { createWebhookInbox } from './inbound/webhook-inbox.ts'
 import { webhookLogRoutes } from './inbound/webhook-log-routes.ts'
 import { webhookRoutes } from './inbound/webhook-route.ts'
+import { eventRoutes } from './outbound/event-routes.ts'
+import { syncRoutes } from './outbound/sync-routes.ts'
+import { wishesOfUnit } from './outbound/unit-wishes.ts'
 import { feedRoutes } from './outbox/feed-routes.ts'
 import { findApiTokenOwner } from './tenants/api-token-store.ts'
 import { tenantRoutes } from './tenants/tenant-routes.ts'
@@ -108,9 +111,14 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
   await app.register(connectionRoutes, { db, vault, client, log, publicUrl: config.PUBLIC_URL })
   await app.register(connectionListingRoutes, { db })
   await app.register(bookingRoutes, { db, timelineOf: (booking) => timelineOf(db, booking) })
-  await app.register(unitCalendarRoutes, { db })
+  await app.register(unitCalendarRoutes, {
+    db,
+    wishesOf: (listings, range) => wishesOfUnit(db, listings, range),
+  })
   await app.register(approvalRoutes, { db })
   await app.register(webhookLogRoutes, { db, replay: (webhook) => replayWebhook(db, queues, webhook) })
   await app.register(deadLetterRoutes, { db, queues })
   await app.register(feedRoutes, { db })
+  await app.register(syncRoutes, { db, queues })
+  await app.register(eventRoutes, { db, queues, settleMs: deps.outboundTimes.settleMs })
 }

@@ -4,10 +4,11 @@ import type { Config } from './config.ts'
 import { openDatabase } from './db/database.ts'
 import { pendingMigrations } from './db/migrate.ts'
 import type { Database } from './db/tables.ts'
-import { breakerStateGauge, createBreaker } from './hostaway/breaker.ts'
+import { type Breaker, breakerStateGauge, createBreaker } from './hostaway/breaker.ts'
 import { createHostawayClient, type HostawayClient } from './hostaway/client.ts'
 import { createLimiter, type Limiter } from './hostaway/limiter.ts'
 import { callsPerMinute, parseRateLimitProfile } from './hostaway/rate-limit-profile.ts'
+import { defaultOutboundTimes, type OutboundTimes } from './outbound/outbound-times.ts'
 import type { QueueBackendOptions } from './queue-backend.ts'
 import { type JobQueues, openJobQueues } from './queues.ts'
 import { StartError } from './start-error.ts'
@@ -27,9 +28,11 @@ export type Deps = {
   /** Connections for the ingress alone: no other query makes a webhook wait. */
   ingressDb: Kysely<Database>
   limiter: Limiter
+  breaker: Breaker
   client: HostawayClient
   queueBackend: QueueBackendOptions
   queues: JobQueues
+  outboundTimes: OutboundTimes
   /** Releases everything in reverse order of acquisition. */
   close(): Promise<void>
 }
@@ -40,7 +43,12 @@ const ingressConnections = 4
 const mostJobConnections = 14
 const breakerWindowMs = 120_000
 
-export type DepsOptions = { role: string; log?: Logger; metrics?: Metrics }
+export type DepsOptions = {
+  role: string
+  log?: Logger
+  metrics?: Metrics
+  outboundTimes?: Partial<OutboundTimes>
+}
 
 /** Acquires what a process needs, and releases what it got if that fails half way. Refuses an older schema. */
 export async function createDeps(config: Config, options: DepsOptions): Promise<Deps> {
@@ -49,7 +57,7 @@ export async function createDeps(config: Config, options: DepsOptions): Promise<
 
 async function acquireDeps(
   config: Config,
-  { role, log: given, metrics: shared }: DepsOptions,
+  { role, log: given, metrics: shared, outboundTimes }: DepsOptions,
   releases: AsyncDisposableStack,
 ): Promise<Deps> {
   const log = given ?? createLogger({ level: config.LOG_LEVEL, role })
@@ -65,7 +73,7 @@ async function acquireDeps(
   }
   const onError = (error: Error) => log.warn({ err: error }, 'database.connection_lost')
   const url = config.DATABASE_URL
-  const maxConnections = Math.min(config.WORKER_CONCURRENCY, mostJobConnections) + 6
+  const maxConnections = Math.min(config.WORKER_CONCURRENCY, mostJobConnections) + 10
   const db = openDatabase({ url, maxConnections, applicationName: `hostaway-${role}`, onError })
   releases.defer(() => db.destroy())
   const ingressDb = openDatabase({
@@ -121,9 +129,11 @@ async function acquireDeps(
     db,
     ingressDb,
     limiter,
+    breaker,
     client,
     queueBackend,
     queues,
+    outboundTimes: { ...defaultOutboundTimes(config.HOSTAWAY_API_TIMEOUT_MS), ...outboundTimes },
     close: () => releases.disposeAsync(),
   }
 }

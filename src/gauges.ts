@@ -2,17 +2,19 @@ import { countConnections } from './connections/connection-store.ts'
 import { countOpenDeadLetters } from './dead-letters/dead-letter-store.ts'
 import type { Deps } from './deps.ts'
 import { longestSilenceSeconds, oldestUnprocessedSeconds } from './inbound/webhook-log.ts'
+import { countWaiting } from './outbound/sync-status-store.ts'
 
 const statuses = ['connecting', 'active', 'paused', 'needs_reauth', 'disconnected'] as const
 
 /** Fills the gauges that are read from the database and the limiter; a scrape while the database is away keeps the old values. */
 export async function refreshGauges({ db, metrics, limiter, log }: Deps): Promise<void> {
   try {
-    const [connections, deadLetters, oldest, silence] = await Promise.all([
+    const [connections, deadLetters, oldest, silence, waiting] = await Promise.all([
       countConnections(db),
       countOpenDeadLetters(db),
       oldestUnprocessedSeconds(db),
       longestSilenceSeconds(db),
+      countWaiting(db),
       limiter.available(),
     ])
     for (const status of statuses) {
@@ -22,6 +24,9 @@ export async function refreshGauges({ db, metrics, limiter, log }: Deps): Promis
     metrics.deadLettersOpen.set(deadLetters)
     metrics.oldestUnprocessedWebhook.set(oldest)
     metrics.lastWebhookAge.set(silence)
+    metrics.syncQueueLength.set({ sync_type: 'calendar' }, waiting.calendars)
+    metrics.syncQueueLength.set({ sync_type: 'listing' }, waiting.details)
+    metrics.syncPendingDays.set(waiting.days)
   } catch (error) {
     log.warn({ err: error }, 'metrics.refresh_failed')
   }

@@ -1,7 +1,14 @@
 import type { Queue } from 'bullmq'
 import { within } from './queue-patience.ts'
 
-export type NewJob = { name: string; data: Record<string, string>; jobId: string }
+export type NewJob = {
+  name: string
+  data: Record<string, string>
+  jobId: string
+  /** Of the jobs with this key at most one runs and one waits; a waiting one is moved to the newest delay. */
+  oneAtATime?: string
+  delayMs?: number
+}
 
 export type QueueHandle = {
   /** Adds jobs in one round trip; a job whose id is still known is left as it is. Rejects at once while the backend is away. */
@@ -56,7 +63,7 @@ export function queueHandle(queue: QueueOpener): QueueHandle {
     async addBulk(jobs) {
       if (jobs.length === 0) return
       await (await queue.opened()).addBulk(
-        jobs.map(({ name, data, jobId }) => ({
+        jobs.map(({ name, data, jobId, oneAtATime, delayMs }) => ({
           name,
           data,
           // A kept job with the same id would turn a replay into a silent no-op, so nothing is kept.
@@ -67,6 +74,11 @@ export function queueHandle(queue: QueueOpener): QueueHandle {
             backoff: { type: 'custom' },
             removeOnComplete: true,
             removeOnFail: true,
+            ...(delayMs === undefined ? {} : { delay: delayMs }),
+            // Data must be a pointer: of two waiting jobs the first one's data stays.
+            ...(oneAtATime === undefined
+              ? {}
+              : { deduplication: { id: oneAtATime, keepLastIfActive: true, reschedule: true } }),
           },
         })),
       )

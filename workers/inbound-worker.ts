@@ -5,22 +5,12 @@ import { createReservationFetcher } from '../src/inbound/fetch-reservation.ts'
 import { countProcessed, processWebhook } from '../src/inbound/process-webhook.ts'
 import { createSharedStatements } from '../src/inbound/shared-statements.ts'
 import { findWebhook, finishWebhook } from '../src/inbound/webhook-log.ts'
-import { openQueueBackend } from '../src/queue-backend.ts'
-import type { WorkerOptions } from '../src/queue-worker.ts'
 import { type InboundJob, inboundQueue } from '../src/queues.ts'
+import { openReplaceableWorker, type ReplaceableWorker } from './replaceable-worker.ts'
 import { type BuriedJob, createRunner, type JobDefinition } from './run-job.ts'
 
-export type InboundWorker = {
-  /** Replaces the worker by a new one with connections of its own, within seconds. */
-  rebuild(): Promise<void>
-  /** Waits until the jobs under way are done. */
-  close(): Promise<void>
-}
-
-const abandonWithinMs = 5_000
-
 /** Turns stored webhooks into bookings. */
-export function startInboundWorker(deps: Deps, onProgress: () => void): InboundWorker {
+export function startInboundWorker(deps: Deps, onProgress: () => void): ReplaceableWorker {
   const { config, log } = deps
   const processing = {
     ...deps,
@@ -33,8 +23,7 @@ export function startInboundWorker(deps: Deps, onProgress: () => void): InboundW
     run: ({ webhookId }) => processWebhook(processing, webhookId),
     bury: (failure) => buryWebhook(deps, failure),
   }
-  const backend = openQueueBackend(deps.queueBackend)
-  const options: WorkerOptions = {
+  return openReplaceableWorker(deps.queueBackend, inboundQueue, {
     concurrency: config.WORKER_CONCURRENCY,
     run: createRunner(definition, {
       maxAttempts: config.HOSTAWAY_MAX_RETRIES,
@@ -52,22 +41,7 @@ export function startInboundWorker(deps: Deps, onProgress: () => void): InboundW
         .bury(failure)
         .catch((cause: unknown) => log.error({ err: cause, ...payload }, 'job.dead_letter_not_stored'))
     },
-  }
-  let worker = backend.openWorker(inboundQueue, options)
-  let closing = false
-  return {
-    async rebuild() {
-      if (closing) return
-      const stuck = worker
-      worker = backend.openWorker(inboundQueue, options)
-      await stuck.abandon(abandonWithinMs)
-    },
-    async close() {
-      closing = true
-      await worker.close()
-      await backend.close()
-    },
-  }
+  })
 }
 
 function parseInboundJob(data: unknown): InboundJob | undefined {

@@ -6,10 +6,13 @@ import { refreshGauges } from '../src/gauges.ts'
 import { healthRoutes } from '../src/http/health.ts'
 import { closeIdleConnections } from '../src/http/idle-connections.ts'
 import { useProblems } from '../src/http/problems.ts'
-import { inboundQueue } from '../src/queues.ts'
+import { inboundQueue, outboundQueue } from '../src/queues.ts'
 import { listenOn } from '../src/start-error.ts'
-import { type InboundWorker, startInboundWorker } from './inbound-worker.ts'
+import type { QueueName } from '../src/telemetry/metrics.ts'
+import { startInboundWorker } from './inbound-worker.ts'
+import { startOutboundWorker } from './outbound-worker.ts'
 import { defaultProgressTimes, type ProgressTimes, watchProgress } from './progress.ts'
+import type { ReplaceableWorker } from './replaceable-worker.ts'
 import { defaultUpkeepTimes, startUpkeep, type UpkeepTimes } from './upkeep-worker.ts'
 
 export type RunningWorkers = { close(): Promise<void> }
@@ -29,16 +32,29 @@ async function start(
   releases: AsyncDisposableStack,
 ): Promise<RunningWorkers> {
   const { config, log, metrics, queues, db } = deps
-  let inbound: InboundWorker | undefined
-  const inboundProgress = watchProgress({
-    metrics,
-    queue: inboundQueue,
-    queues,
-    log,
-    times: progressTimes,
-    rebuild: async () => inbound?.rebuild(),
-  })
-  releases.defer(async () => inboundProgress.close())
+  const watch = (queue: QueueName) => {
+    let worker: ReplaceableWorker | undefined
+    const progress = watchProgress({
+      metrics,
+      queue,
+      queues,
+      log,
+      times: progressTimes,
+      rebuild: async () => worker?.rebuild(),
+    })
+    releases.defer(async () => progress.close())
+    return {
+      name: `${queue} worker`,
+      check: async () => (progress.isStalled() ? 'work waits and none is done' : undefined),
+      start(open: (deps: Deps, onProgress: () => void) => ReplaceableWorker) {
+        const started = open(deps, progress.made)
+        worker = started
+        releases.defer(() => started.close())
+      },
+    }
+  }
+  const inbound = watch(inboundQueue)
+  const outbound = watch(outboundQueue)
 
   const app = fastify({ logger: false })
   useProblems(app)
@@ -49,19 +65,16 @@ async function start(
     readiness: [
       { name: 'database', check: async () => void (await pingDatabase(db)) },
       { name: 'queue', check: async () => (queues.ready() ? undefined : 'not connected') },
-      {
-        name: 'inbound worker',
-        check: async () => (inboundProgress.isStalled() ? 'work waits and none is done' : undefined),
-      },
+      inbound,
+      outbound,
     ],
   })
   const address = { host: config.HOST, port: config.METRICS_PORT }
   await listenOn(() => app.listen(address), { ...address, setting: 'METRICS_PORT' })
   releases.defer(() => app.close())
 
-  const started = startInboundWorker(deps, inboundProgress.made)
-  inbound = started
-  releases.defer(() => started.close())
+  inbound.start(startInboundWorker)
+  outbound.start(startOutboundWorker)
   const upkeep = startUpkeep(deps, upkeepTimes)
   releases.defer(() => upkeep.close())
   log.info({ concurrency: config.WORKER_CONCURRENCY, metricsPort: config.METRICS_PORT }, 'worker.started')

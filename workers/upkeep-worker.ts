@@ -1,8 +1,11 @@
+import { pruneIdempotencyKeys } from '../src/db/idempotency-keys.ts'
 import { withLeaderLock } from '../src/db/leader-lock.ts'
 import type { Deps } from '../src/deps.ts'
 import { pruneWebhooks } from '../src/inbound/prune-webhooks.ts'
 import { releaseWaiting } from '../src/inbound/release-waiting.ts'
 import { type SweepOptions, sweepWebhooks } from '../src/inbound/sweep-webhooks.ts'
+import { parseCron } from '../src/outbound/cron-times.ts'
+import { checkForDrift, runScheduledSyncs, sweepPushes } from '../src/outbound/sweep-pushes.ts'
 import { upkeepQueue } from '../src/queues.ts'
 import type { Logger } from '../src/telemetry/logger.ts'
 
@@ -13,6 +16,11 @@ export type UpkeepTimes = SweepOptions & {
   sweepEveryMs: number
   releaseEveryMs: number
   pruneEveryMs: number
+  /** Work for Hostaway that could have been done for so long has lost its job. */
+  pushOverdueMs: number
+  scheduleEveryMs: number
+  /** A listing is read back, to find drift, when that was not done for so long. */
+  driftAfterMs: number
 }
 
 export const defaultUpkeepTimes: UpkeepTimes = {
@@ -21,16 +29,17 @@ export const defaultUpkeepTimes: UpkeepTimes = {
   neverEnqueuedForMs: 3_000,
   enqueuedForMs: 60_000,
   pruneEveryMs: 60_000,
+  pushOverdueMs: 1_000,
+  scheduleEveryMs: 15_000,
+  driftAfterMs: 86_400_000,
 }
 
 /**
  * Calls each folder's own sweep. Timers of this process, not jobs of the queue: a Redis that lost its jobs would have
  * lost the scheduler along with them (docs/decisions/0020).
  */
-export function startUpkeep(
-  deps: Deps,
-  { sweepEveryMs, releaseEveryMs, pruneEveryMs, ...sweep }: UpkeepTimes = defaultUpkeepTimes,
-): UpkeepHandle {
+export function startUpkeep(deps: Deps, times: UpkeepTimes = defaultUpkeepTimes): UpkeepHandle {
+  const { sweepEveryMs, releaseEveryMs, pruneEveryMs, ...sweep } = times
   const { config, db, queues, log, metrics } = deps
   let sweptAt = performance.now()
   const showProgress = () =>
@@ -66,7 +75,37 @@ export function startUpkeep(
         if (pruned !== undefined && pruned > 0) log.info({ webhooks: pruned, days }, 'webhook.pruned')
       },
     },
+    ...outboundTasks(deps, times),
   ])
+}
+
+function outboundTasks({ config, db, queues, log }: Deps, times: UpkeepTimes): UpkeepTask[] {
+  const crons = {
+    availability: parseCron(config.HOSTAWAY_SYNC_AVAILABILITY_CRON),
+    pricing: parseCron(config.HOSTAWAY_SYNC_PRICING_CRON),
+    listings: parseCron(config.HOSTAWAY_SYNC_LISTINGS_CRON),
+  }
+  return [
+    {
+      name: 'sweep-pushes',
+      everyMs: times.sweepEveryMs,
+      async run() {
+        await withLeaderLock(db, 'sweep-pushes', () => sweepPushes(db, queues, times.pushOverdueMs))
+      },
+    },
+    {
+      name: 'scheduled-syncs',
+      everyMs: times.scheduleEveryMs,
+      async run() {
+        await withLeaderLock(db, 'scheduled-syncs', async () => {
+          const ran = await runScheduledSyncs(db, queues, crons)
+          if (ran.length > 0) log.info({ syncs: ran }, 'sync.scheduled')
+          await checkForDrift(db, queues, times.driftAfterMs)
+          await pruneIdempotencyKeys(db)
+        })
+      },
+    },
+  ]
 }
 
 /** Runs each task again and again, one run at a time; a failed run is logged and the next one comes as usual. */

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
-import type { BlockRow, Database } from '../db/tables.ts'
+import type { BlockRow, Database, ListingRow } from '../db/tables.ts'
 import { notFound, Problem } from '../http/problems.ts'
 import { listListingsOfUnit } from '../listings/listing-store.ts'
 import { requireTenant } from '../tenants/require-tenant.ts'
@@ -20,15 +20,25 @@ const CalendarDay = Type.Object({
   }),
   heldUnits: Type.Integer(),
   units: Type.Integer(),
-  wished: Type.Record(Type.String(), Type.Unknown()),
-  pushed: Type.Record(Type.String(), Type.Unknown()),
-  pending: Type.Boolean(),
+  wished: Type.Record(Type.String(), Type.Unknown(), { description: 'What TVL last wished for.' }),
+  pushed: Type.Record(Type.String(), Type.Unknown(), { description: 'What Hostaway was last told.' }),
+  pending: Type.Boolean({ description: 'Something of the wish is still to be pushed.' }),
 })
 
-/** The calendar of a unit: which nights are held, and by what. */
-export const unitCalendarRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = async (
+type Wish = { wished: Record<string, unknown>; pushed: Record<string, unknown>; pending: boolean }
+
+export type UnitCalendarRouteOptions = {
+  db: Kysely<Database>
+  /** What is wished of the nights of these listings, by day; a day without a wish is missing. */
+  wishesOf: (listings: ListingRow[], range: { from: string; to: string }) => Promise<Map<string, Wish>>
+}
+
+const noWish: Wish = { wished: {}, pushed: {}, pending: false }
+
+/** The calendar of a unit: which nights are held, by what, and what is wished of them. */
+export const unitCalendarRoutes: FastifyPluginAsyncTypebox<UnitCalendarRouteOptions> = async (
   app,
-  { db },
+  { db, wishesOf },
 ) => {
   app.get(
     '/units/:unitId/calendar',
@@ -55,7 +65,13 @@ export const unitCalendarRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database
       if (listings.length === 0) throw notFound(`Unit ${scope.unitId}`)
       const units = Math.max(...listings.map((listing) => listing.unit_count))
       const blocks = await listBlocksOfUnit(db, { ...scope, from, to })
-      return { data: daysBetween(from, to).map((date) => toCalendarDay(date, units, blocks)) }
+      const wishes = await wishesOf(listings, { from, to })
+      return {
+        data: daysBetween(from, to).map((date) => ({
+          ...toCalendarDay(date, units, blocks),
+          ...(wishes.get(date) ?? noWish),
+        })),
+      }
     },
   )
 }
@@ -80,8 +96,5 @@ function toCalendarDay(date: string, units: number, blocks: BlockRow[]) {
     bookingId: holding.find((block) => block.booking_id !== null)?.booking_id ?? null,
     heldUnits,
     units,
-    wished: {},
-    pushed: {},
-    pending: false,
   }
 }

@@ -1,4 +1,11 @@
 import type { ColumnType, Generated, Insertable, Selectable } from 'kysely'
+import type {
+  CalendarDaysTable,
+  ConnectionPushesTable,
+  IdempotencyKeysTable,
+  ListingPushesTable,
+  ScheduledRunsTable,
+} from './outbound-tables.ts'
 
 // A timestamp is written as a Date or an ISO string and read as a Date.
 type Timestamp = ColumnType<Date, Date | string, Date | string>
@@ -208,6 +215,11 @@ export interface Database {
   event_outbox: EventOutboxTable
   dead_letter_queue: DeadLettersTable
   hostaway_call_windows: CallWindowsTable
+  calendar_days: CalendarDaysTable
+  listing_pushes: ListingPushesTable
+  connection_pushes: ConnectionPushesTable
+  scheduled_runs: ScheduledRunsTable
+  idempotency_keys: IdempotencyKeysTable
 }
 
 export type ConnectionRow = Selectable<ConnectionsTable>

@@ -1,6 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { Database, DeadLetterRow, WebhookLogRow } from '../db/tables.ts'
 import { reopenWebhook } from '../inbound/webhook-log.ts'
+import { signalConnections } from '../outbound/signal-connections.ts'
+import { reopenSetAside } from '../outbound/sync-status-store.ts'
 import type { JobQueues } from '../queues.ts'
 import {
   type DeadLetterFilter,
@@ -9,26 +11,30 @@ import {
   markReplayed,
 } from './dead-letter-store.ts'
 
-type ReplayQueues = Pick<JobQueues, 'enqueueWebhookReplay'>
+type ReplayQueues = Pick<JobQueues, 'enqueueWebhookReplay' | 'enqueueSync'>
 
 const pageRows = 200
 
 /**
- * Lets a dead letter's job run again under a fresh id; false if somebody else did, or discarded it. The row and its
- * webhook change in one transaction, and the sweep enqueues what the queue does not take now.
+ * Lets a dead letter's job run again, a webhook's under a fresh id; false if somebody else did, or discarded it. The
+ * row and what it is about change in one transaction, and the sweep enqueues what the queue does not take now.
  */
 export async function replayDeadLetter(
   db: Kysely<Database>,
   queues: ReplayQueues,
   letter: DeadLetterRow,
 ): Promise<boolean> {
-  const { webhookId } = letter.payload
+  const { webhookId, connectionId, listingId, day } = letter.payload
   const replayed = await db.transaction().execute(async (trx) => {
     if (!(await markReplayed(trx, letter.id))) return false
     if (webhookId !== undefined) await reopenWebhook(trx, webhookId)
+    if (connectionId !== undefined && listingId !== undefined) {
+      await reopenSetAside(trx, { connectionId, listingId, day })
+    }
     return true
   })
   if (replayed && webhookId !== undefined) await enqueue(queues, webhookId)
+  if (replayed && connectionId !== undefined) await signalConnections(db, queues, [connectionId])
   return replayed
 }
 

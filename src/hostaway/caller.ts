@@ -8,8 +8,17 @@ import type { Limiter, Urgency } from './limiter.ts'
 import { createTransport, type HttpRequest } from './transport.ts'
 import { parseEnvelope } from './wire/envelope.ts'
 
-/** On whose behalf a call is made. `maxWaitMs` (default 0): how long to wait here for a place in the rate limit. */
-export type Call = { accountId: string; token: string; urgency: Urgency; maxWaitMs?: number }
+/**
+ * On whose behalf a call is made. `maxWaitMs` (default 0): how long to wait here for a place in the rate limit.
+ * `startBefore`: by `performance.now()`; a call that was held up beyond it, in a frozen process for example, is not made.
+ */
+export type Call = {
+  accountId: string
+  token: string
+  urgency: Urgency
+  maxWaitMs?: number
+  startBefore?: number
+}
 
 export type CallerOptions = {
   apiUrl: string
@@ -20,7 +29,7 @@ export type CallerOptions = {
   log: Pick<Logger, 'warn'>
 }
 
-export type Permission = { accountId: string; urgency: Urgency; maxWaitMs?: number }
+export type Permission = Omit<Call, 'token'>
 
 export type PlannedRequest<Result> = {
   request: HttpRequest
@@ -107,8 +116,16 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
 
   /** Makes one call; throws an AppError of the closed set of failures, with `retryAt` when it makes sense to wait. */
   async function make<Result>(permission: Permission, planned: PlannedRequest<Result>): Promise<Result> {
+    const { startBefore } = permission
     return breaker.run(
-      () => exchange(permission, planned),
+      async () => {
+        if (startBefore !== undefined && performance.now() > startBefore) {
+          throw new AppError('rate_limited', 'The call was held up for too long to be made', {
+            retryAt: new Date(),
+          })
+        }
+        return exchange(permission, planned)
+      },
       () => takePlace(permission),
     )
   }

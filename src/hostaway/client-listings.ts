@@ -37,6 +37,24 @@ export function listingCalls({ callApi }: Caller) {
       return listing
     },
 
+    /**
+     * Changes the named details of a listing and nothing else; returns the listing as the answer shows it, undefined
+     * where it shows none. Writing the same twice changes nothing. Throws `not_found`.
+     */
+    updateListing: async (
+      call: Call,
+      id: string,
+      details: Record<string, string | number>,
+    ): Promise<Listing | undefined> => {
+      const { result } = await callApi(call, {
+        method: 'PUT',
+        path: `/listings/${pathId(id)}`,
+        endpoint: '/listings/:id',
+        body: details,
+      })
+      return parseListing(result).listing ?? undefined
+    },
+
     /** All listings of the account, each once, over as many pages as there are; `maxWaitMs` holds for every page. */
     listListings: async (call: Call): Promise<Listing[]> => {
       const found = new Map<string, Listing>()

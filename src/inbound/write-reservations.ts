@@ -2,6 +2,7 @@ import type { Transaction } from 'kysely'
 import { upsertQueuedReservations } from '../approvals/approval-store.ts'
 import { deleteBlocks, findOverbooked, lockUnits, putBlocks } from '../bookings/block-store.ts'
 import { type ReservationKey, type ReservationVersion, upsertBookings } from '../bookings/booking-store.ts'
+import { noteReleasedNights, releasedStretches, type Stretch } from '../bookings/released-nights-store.ts'
 import type { Database, ListingRow } from '../db/tables.ts'
 import type { Reservation } from '../hostaway/wire/reservation.ts'
 import { draftBooking } from '../mapping/booking-draft.ts'
@@ -75,6 +76,13 @@ export async function writeReservations(
       overbookedWith: [],
     }
   })
+  await noteReleasedNights(
+    trx,
+    changes.flatMap(({ blockBefore, blockAfter }, index) => [
+      ...releasedStretches(blockBefore, blockAfter),
+      ...neverSeenStretch(planned[index]),
+    ]),
+  )
   await findConflicts(trx, changes, planned)
   await appendEvents(trx, changes.flatMap(eventsOfChange))
   return changes
@@ -115,6 +123,16 @@ function plan({ incoming, reservation, stored, listing }: ReservationWrite) {
 function withEarlierFetch(version: ReservationVersion, { newest }: StoredReservation): ReservationVersion {
   const isSame = newest?.version.kind === version.kind && newest.version.at.getTime() === version.at.getTime()
   return isSame ? { ...version, fetchedAt: version.fetchedAt ?? newest.version.fetchedAt } : version
+}
+
+// Cancelled before anything else was heard of it: its nights were held at Hostaway all the same.
+function neverSeenStretch(one: Planned | undefined): Stretch[] {
+  if (one === undefined) return []
+  const { status, listingId, checkIn, checkOut } = one.draft
+  const isNews =
+    status === 'cancelled' && one.stored.booking?.status !== 'cancelled' && one.stored.block === undefined
+  if (!isNews || listingId === null || checkIn === null || checkOut === null) return []
+  return [{ connectionId: one.row.connectionId, listingId, firstNight: checkIn, departure: checkOut }]
 }
 
 function unitsOf({ row: { tenantId }, draft, stored }: Planned) {

@@ -102,6 +102,11 @@ export function createMetrics() {
       help: 'Days whose wish differs from what was last pushed',
       registers,
     }),
+    driftedDays: new Counter({
+      name: 'hostaway_sync_drifted_days_total',
+      help: 'Days on which Hostaway was found not to hold what it had been told any more',
+      registers,
+    }),
     breakerState: new Gauge({
       name: 'hostaway_circuit_breaker_state',
       help: '1 for the current state of the circuit breaker of this process',

@@ -78,6 +78,23 @@ export const accessTable: Record<string, Access> = {
     path: ({ connection }) => `/v1/connections/${connection}/listings`,
     allowed: 200,
   },
+  'GET /v1/connections/{id}/sync': {
+    roles: reader,
+    path: ({ connection }) => `/v1/connections/${connection}/sync`,
+    allowed: 200,
+  },
+  'POST /v1/connections/{id}/full-sync': {
+    roles: manager,
+    path: ({ connection }) => `/v1/connections/${connection}/full-sync`,
+    allowed: 202,
+  },
+  'POST /v1/events': {
+    roles: ['owner', 'service'],
+    body: () => ({ type: 'nothing.updated', unitId: 'hostaway-8001' }),
+    allowed: 422,
+    foreign: 422,
+    admin: 422,
+  },
 
   'GET /v1/bookings': { roles: reader, allowed: 200, foreign: 'own' },
   'GET /v1/bookings/{id}': { roles: reader, path: ({ booking }) => `/v1/bookings/${booking}`, allowed: 200 },

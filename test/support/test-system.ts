@@ -7,6 +7,7 @@ import { createApp } from '../../src/app.ts'
 import { type Environment, loadConfig } from '../../src/config.ts'
 import { readConnectionSecrets } from '../../src/connections/connection-store.ts'
 import { createDeps, type Deps } from '../../src/deps.ts'
+import type { OutboundTimes } from '../../src/outbound/outbound-times.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createVault, generateKeyRingEntry, parseKeyRing } from '../../src/vault.ts'
 import { type RunningWorkers, startWorkers } from '../../workers/start-workers.ts'
@@ -29,6 +30,7 @@ export type TestSystemOptions = {
   /** Whether workers start along; default true. */
   workers?: boolean
   upkeepTimes?: Partial<UpkeepTimes>
+  outboundTimes?: Partial<OutboundTimes>
   /** Overrides of the sandbox's settings; by default tokens work at once, limits are off and retries are fast. */
   sandbox?: Parameters<typeof startSandbox>[0]
 }
@@ -86,7 +88,11 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
     },
   })
   const log = createLogger({ level: config.LOG_LEVEL, role: 'test', destination })
-  const deps: Deps = await createDeps(config, { role: 'test', log })
+  const deps: Deps = await createDeps(config, {
+    role: 'test',
+    log,
+    ...(options.outboundTimes === undefined ? {} : { outboundTimes: options.outboundTimes }),
+  })
   const app: FastifyInstance = await createApp(deps)
   await app.listen({ host: config.HOST, port })
   let workers: RunningWorkers | undefined

@@ -1,0 +1,86 @@
+import type { ColumnType, Generated, Selectable } from 'kysely'
+
+// As in tables.ts, which collects every table.
+type Timestamp = ColumnType<Date, Date | string, Date | string>
+type GeneratedTimestamp = ColumnType<Date, Date | string | undefined, Date | string>
+type Day = string
+type Json<Read> = ColumnType<Read, string, string>
+
+/** Per night of a listing: what TVL wishes and what Hostaway was last told; null means no opinion, or not known. */
+export interface CalendarDaysTable {
+  connection_id: string
+  listing_id: string
+  day: Day
+  tenant_id: string
+  wished_units: number | null
+  wished_price: string | null
+  wished_min_stay: number | null
+  wished_max_stay: number | null
+  wished_closed_on_arrival: boolean | null
+  wished_closed_on_departure: boolean | null
+  wished_note: string | null
+  pushed_units: number | null
+  pushed_price: string | null
+  pushed_min_stay: number | null
+  pushed_max_stay: number | null
+  pushed_closed_on_arrival: boolean | null
+  pushed_closed_on_departure: boolean | null
+  pushed_note: string | null
+  held: Generated<boolean>
+  unverified_since: Timestamp | null
+  failed_kind: string | null
+  drifted_at: Timestamp | null
+  units_differ: ColumnType<boolean, never, never>
+  rest_differs: ColumnType<boolean, never, never>
+}
+
+/** What of a listing waits to be pushed, and who pushes it. */
+export interface ListingPushesTable {
+  connection_id: string
+  listing_id: string
+  tenant_id: string
+  availability_due_at: Timestamp | null
+  price_due_at: Timestamp | null
+  details_due_at: Timestamp | null
+  check_due_at: Timestamp | null
+  not_before: Timestamp | null
+  urgency: ColumnType<number | null, never, never>
+  waiting_since: ColumnType<Date | null, never, never>
+  due_at: ColumnType<Date | null, never, never>
+  lease_until: Timestamp | null
+  fence: ColumnType<string, string | undefined, string>
+  sending_from: Day | null
+  sending_to: Day | null
+  sending_until: Timestamp | null
+  details_sending: Generated<boolean>
+  attempts: Generated<number>
+  last_error: string | null
+  last_pushed_at: Timestamp | null
+  last_checked_at: Timestamp | null
+  wished_details: Json<Record<string, unknown>>
+  pushed_details: Json<Record<string, unknown>>
+  details_failed_kind: string | null
+}
+
+export interface ConnectionPushesTable {
+  connection_id: string
+  wake_at: Timestamp | null
+  wake_urgency: Generated<number>
+}
+
+export interface ScheduledRunsTable {
+  name: string
+  last_run_at: Timestamp
+}
+
+export interface IdempotencyKeysTable {
+  tenant_id: string
+  scope: string
+  key: string
+  request_hash: Buffer
+  answer: Json<unknown> | null
+  created_at: GeneratedTimestamp
+}
+
+export type CalendarDayRow = Selectable<CalendarDaysTable>
+export type ListingPushRow = Selectable<ListingPushesTable>

@@ -1,0 +1,40 @@
+/**
+ * What can be said about one night. `units` is how many may be sold: 0 or 1 for a listing of one unit. The price is
+ * decimal text in the listing's currency. A field left out means "no opinion".
+ */
+export type CalendarValues = {
+  units?: number
+  price?: string
+  minStay?: number
+  maxStay?: number
+  closedOnArrival?: boolean
+  closedOnDeparture?: boolean
+  note?: string
+}
+
+export type CalendarField = keyof CalendarValues
+
+export const calendarFields = [
+  'units',
+  'price',
+  'minStay',
+  'maxStay',
+  'closedOnArrival',
+  'closedOnDeparture',
+  'note',
+] as const satisfies CalendarField[]
+
+/** The same values for the nights from `from` to `to`, both included. */
+export type CalendarRange = { from: string; to: string; values: CalendarValues }
+
+const dayMs = 86_400_000
+
+/** The plain day `days` after another. */
+export function shiftDay(day: string, days: number): string {
+  return new Date(Date.parse(`${day}T00:00:00Z`) + days * dayMs).toISOString().slice(0, 10)
+}
+
+/** How many days one plain day lies after another. */
+export function daysApart(from: string, to: string): number {
+  return Math.round((Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / dayMs)
+}

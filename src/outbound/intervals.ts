@@ -1,0 +1,56 @@
+import { type CalendarField, type CalendarRange, type CalendarValues, daysApart } from './calendar-fields.ts'
+
+/**
+ * A night and what is to be told about it: `due` must be sent, `allowed` (which includes it) may be sent along
+ * because it is wished as well. What is in neither must not be touched.
+ */
+export type PlannedDay = { day: string; due: CalendarValues; allowed: CalendarValues }
+
+/**
+ * The fewest intervals that tell everything due and nothing that is not allowed, each with no more fields than it
+ * needs. `days` is in order, each day once. Pure.
+ *
+ * Taking as many days as possible into each interval is optimal here: whatever fits an interval fits every part of it.
+ */
+export function compress(days: PlannedDay[]): CalendarRange[] {
+  const intervals: CalendarRange[] = []
+  let span: Span | undefined
+  for (const day of days) {
+    const isDue = Object.keys(day.due).length > 0
+    const longer: Span | undefined = span === undefined ? undefined : extend(span, day, isDue)
+    if (longer !== undefined) {
+      span = longer
+      continue
+    }
+    if (span !== undefined) intervals.push(toInterval(span))
+    span = isDue
+      ? { from: day.day, lastDue: day.day, last: day.day, values: day.due, common: day.allowed }
+      : undefined
+  }
+  if (span !== undefined) intervals.push(toInterval(span))
+  return intervals
+}
+
+/** `common`: what every day from `from` to `last` may be told. */
+type Span = { from: string; lastDue: string; last: string; values: CalendarValues; common: CalendarValues }
+
+function extend(span: Span, day: PlannedDay, isDue: boolean): Span | undefined {
+  if (daysApart(span.last, day.day) !== 1) return undefined
+  const values = isDue ? { ...span.values, ...day.due } : span.values
+  const common = shared(span.common, day.allowed)
+  for (const field of Object.keys(values) as CalendarField[]) {
+    if (common[field] === undefined || common[field] !== values[field]) return undefined
+    if (span.values[field] !== undefined && span.values[field] !== values[field]) return undefined
+  }
+  return { from: span.from, lastDue: isDue ? day.day : span.lastDue, last: day.day, values, common }
+}
+
+function shared(left: CalendarValues, right: CalendarValues): CalendarValues {
+  return Object.fromEntries(
+    Object.entries(left).filter(([field, value]) => right[field as CalendarField] === value),
+  )
+}
+
+function toInterval({ from, lastDue, values }: Span): CalendarRange {
+  return { from, to: lastDue, values }
+}

@@ -1,0 +1,158 @@
+import { randomInt } from 'node:crypto'
+import { type Connection, findConnection } from '../connections/connection-store.ts'
+import type { ListingPushRow } from '../db/outbound-tables.ts'
+import { type AppError, failureKinds, toAppError } from '../errors.ts'
+import { findListings } from '../listings/listing-store.ts'
+import { outboundQueue } from '../queues.ts'
+import { findUnverified, lastWishedDay } from './calendar-store.ts'
+import { dayIn } from './check-events.ts'
+import { listDetailsToPush } from './details-store.ts'
+import { finishListing } from './finish-store.ts'
+import { LeaseLost, releaseAfterFailure, releaseListing, releaseSetAside } from './lease-store.ts'
+import { pushCalendar } from './push-calendar.ts'
+import { mayStillLand, type Push, type PushDeps } from './push-context.ts'
+import { pushDetails, readBackDetails } from './push-details.ts'
+import { readBack } from './read-back.ts'
+import { setListingAside, setOnlyDetailsAside } from './set-aside.ts'
+
+/** `not_now`: what is not more urgent than `urgency` should come back at `retryAt`. */
+export type PushResult =
+  | { outcome: 'done' | 'failed' | 'lost' }
+  | { outcome: 'not_now'; retryAt: Date; urgency: number }
+
+const comeBackMs = 5_000
+const longestDelayMs = 32_000
+
+/**
+ * Does everything that waits for one listing and gives it back, whatever happens: read what is not known, push the
+ * calendar, push the details. Safe to repeat; only the holder of the lease changes anything.
+ */
+export async function pushListing(
+  deps: PushDeps,
+  connection: Connection,
+  row: ListingPushRow,
+): Promise<PushResult> {
+  const claim = { connectionId: row.connection_id, listingId: row.listing_id, fence: row.fence }
+  try {
+    const [listing] = await findListings(deps.db, [
+      { connectionId: row.connection_id, listingId: row.listing_id },
+    ])
+    if (listing === undefined) throw new Error('the listing of a push does not exist')
+    const today = dayIn(listing.time_zone, new Date())
+    const push: Push = { deps, connection, listing, claim, today, attempts: row.attempts }
+    return await work(push, row)
+  } catch (caught) {
+    if (caught instanceof LeaseLost) return { outcome: 'lost' }
+    throw caught
+  }
+}
+
+async function work(push: Push, row: ListingPushRow): Promise<PushResult> {
+  const { deps, claim, today } = push
+  const started = performance.now()
+  const progress: Progress = { type: 'calendar', calls: 0 }
+  const isCheck = row.check_due_at !== null && row.check_due_at <= new Date()
+  try {
+    await doWork(push, row, isCheck, progress)
+  } catch (caught) {
+    if (caught instanceof LeaseLost) throw caught
+    return afterFailure(push, row, toAppError(caught), progress)
+  }
+  await finishListing(deps.db, claim, {
+    today,
+    restMs: progress.calls > 0 ? deps.times.restMs : 0,
+    checked: isCheck,
+  })
+  if (progress.calls > 0) {
+    deps.metrics.syncJobs.inc({ sync_type: progress.type, status: 'success' })
+    deps.metrics.syncDuration.observe({ sync_type: progress.type }, (performance.now() - started) / 1_000)
+  }
+  return { outcome: 'done' }
+}
+
+type Progress = { type: 'calendar' | 'listing'; calls: number }
+
+async function doWork(push: Push, row: ListingPushRow, isCheck: boolean, progress: Progress): Promise<void> {
+  await readWhatIsNotKnown(push, row, isCheck)
+  progress.calls += await pushCalendar(push)
+  if (progress.calls === 0) progress.type = 'listing'
+  try {
+    progress.calls += await pushDetails(push)
+  } catch (error) {
+    const failure = toAppError(error)
+    if (error instanceof LeaseLost || failure.kind !== 'rejected') throw error
+    await setOnlyDetailsAside(push, failure)
+    countDeadLetter(push, failure)
+  }
+}
+
+async function readWhatIsNotKnown(push: Push, row: ListingPushRow, isCheck: boolean): Promise<void> {
+  const { deps, claim, today } = push
+  const ranges = [
+    await findUnverified(deps.db, claim, today),
+    row.sending_from === null || row.sending_to === null
+      ? undefined
+      : { from: row.sending_from, to: row.sending_to },
+  ].filter((range) => range !== undefined)
+  const last = isCheck ? await lastWishedDay(deps.db, claim, today) : undefined
+  if (last !== undefined) ranges.push({ from: today, to: last })
+  if (ranges.length > 0) {
+    const from = ranges.map((range) => range.from).toSorted()[0] ?? today
+    const to =
+      ranges
+        .map((range) => range.to)
+        .toSorted()
+        .at(-1) ?? today
+    const isUrgent = ranges.length > (last === undefined ? 0 : 1)
+    await readBack(push, { from: from < today ? today : from, to }, isUrgent ? 'urgent' : 'bulk')
+  }
+  if (row.details_sending) await readBackDetails(push, await listDetailsToPush(deps.db, claim))
+}
+
+async function afterFailure(
+  push: Push,
+  row: ListingPushRow,
+  failure: AppError,
+  { type }: Progress,
+): Promise<PushResult> {
+  const { deps, connection, claim, attempts } = push
+  const { retry } = failureKinds[failure.kind]
+  const line = { ...claim, kind: failure.kind, reason: failure.message, attempts }
+  if (retry === 'later' || (await needsReauth(push))) {
+    await releaseListing(deps.db, claim)
+    // The rate limit has more room for what is more urgent; anything else stops the whole connection.
+    const urgency = failure.kind === 'rate_limited' ? (row.urgency ?? 0) : 0
+    return { outcome: 'not_now', retryAt: failure.retryAt ?? new Date(Date.now() + comeBackMs), urgency }
+  }
+  deps.metrics.syncJobs.inc({ sync_type: type, status: 'failure' })
+  if (retry === 'never' || attempts + 1 >= deps.maxAttempts) {
+    await setListingAside(push, failure)
+    countDeadLetter(push, failure)
+    await releaseSetAside(deps.db, claim, failure.message)
+    deps.log.error(line, 'listing.set_aside')
+    return { outcome: 'failed' }
+  }
+  // A call by which the breaker found out, or still knows, that Hostaway is away says nothing about the listing.
+  const isTrial = failure.kind !== 'malformed_response' && deps.breakerState() !== 'closed'
+  await releaseAfterFailure(deps.db, claim, {
+    usesAttempt: !isTrial,
+    delayMs: backoffMs(attempts + 1, deps.retryDelayMs),
+    mayLand: mayStillLand(failure),
+    message: failure.message,
+  })
+  deps.log.warn({ ...line, connectionId: connection.id }, 'listing.push_failed')
+  return { outcome: 'failed' }
+}
+
+function countDeadLetter({ deps }: Push, { kind }: AppError): void {
+  deps.metrics.deadLetters.inc({ queue: outboundQueue, kind })
+}
+
+async function needsReauth({ deps, connection }: Push): Promise<boolean> {
+  return (await findConnection(deps.db, connection.id))?.status !== 'active'
+}
+
+/** Full jitter, as for jobs: anything up to the exponential step. */
+function backoffMs(attempt: number, baseMs: number): number {
+  return randomInt(Math.min(longestDelayMs, baseMs * 2 ** (attempt - 1)) + 1)
+}

@@ -1,0 +1,55 @@
+import type { Call } from '../../sandbox/call-journal.ts'
+import { shiftDay } from '../../src/outbound/calendar-fields.ts'
+
+type Interval = { startDate: string; endDate: string; isProcessed?: number } & Record<string, unknown>
+type Stay = { listingMapId?: unknown; arrivalDate?: unknown; departureDate?: unknown }
+
+/**
+ * The first call of ours that left the calendar as it was, judged by the journal alone. Whether a call had its effect
+ * is told by its status, and for those that were made to fail by the fault. Availability on a night that was ever booked
+ * counts as changed: bookings open and close it behind the journal's back.
+ */
+export function findUselessWrite(
+  calls: Call[],
+  stays: Stay[],
+  faults: Map<number, 'before' | 'after'>,
+): Call | undefined {
+  const held = new Map<string, unknown>()
+  for (const call of calls) {
+    const isCalendar = /^\/listings\/\d+\/calendar(Intervals)?$/.test(call.path)
+    if (!isCalendar || call.body === null || !hadEffect(call, faults)) continue
+    const listing = call.path.split('/')[2] ?? ''
+    const intervals = (Array.isArray(call.body) ? call.body : [call.body]) as Interval[]
+    let changed = false
+    for (const { startDate, endDate, isProcessed: _isProcessed, ...values } of intervals) {
+      for (let day = startDate; day <= endDate; day = shiftDay(day, 1)) {
+        for (const [field, value] of Object.entries(values)) {
+          const key = `${listing} ${day} ${field}`
+          const isOpenedByBookings = isAvailability(field) && wasBooked(stays, listing, day)
+          if (held.get(key) !== value || isOpenedByBookings) changed = true
+          held.set(key, value)
+        }
+      }
+    }
+    const isOurs = !intervals.some(({ isProcessed }) => isProcessed === 1)
+    if (isOurs && !changed) return call
+  }
+  return undefined
+}
+
+function hadEffect(call: Call, faults: Map<number, 'before' | 'after'>): boolean {
+  if (call.outcome === 'down' || call.limitedBy !== null) return false
+  if (call.faultIds.length > 0) return call.faultIds.every((id) => faults.get(id) === 'after')
+  return call.status === 200
+}
+
+function isAvailability(field: string): boolean {
+  return field === 'isAvailable' || field === 'desiredUnitsToSell'
+}
+
+function wasBooked(stays: Stay[], listing: string, day: string): boolean {
+  return stays.some(
+    ({ listingMapId, arrivalDate, departureDate }) =>
+      String(listingMapId) === listing && String(arrivalDate) <= day && day < String(departureDate),
+  )
+}

@@ -1,0 +1,64 @@
+import { insertDeadLetter } from '../src/dead-letters/dead-letter-store.ts'
+import type { Deps } from '../src/deps.ts'
+import type { PushDeps } from '../src/outbound/push-context.ts'
+import { syncConnection } from '../src/outbound/sync-connection.ts'
+import { type OutboundJob, outboundQueue } from '../src/queues.ts'
+import { currentTraceId } from '../src/telemetry/tracing.ts'
+import { openReplaceableWorker, type ReplaceableWorker } from './replaceable-worker.ts'
+import { createRunner, type JobDefinition } from './run-job.ts'
+
+/** Pushes to Hostaway what is wished of it. */
+export function startOutboundWorker(deps: Deps, onProgress: () => void): ReplaceableWorker {
+  const { config, log } = deps
+  const pushing = { ...deps, ...pushDepsOf(deps) }
+  const definition: JobDefinition<OutboundJob> = {
+    queue: outboundQueue,
+    parse: parseOutboundJob,
+    run: ({ connectionId }) => syncConnection(pushing, connectionId),
+    // What waits, and its dead letters, are with the listings: the sweep begins another job.
+    bury: async () => undefined,
+  }
+  return openReplaceableWorker(deps.queueBackend, outboundQueue, {
+    concurrency: config.WORKER_CONCURRENCY,
+    run: createRunner(definition, {
+      maxAttempts: config.HOSTAWAY_MAX_RETRIES,
+      retryDelayMs: config.HOSTAWAY_RETRY_DELAY_MS,
+      log,
+      onProgress,
+    }),
+    onStalledOut: (job) => log.error({ jobId: job.id }, 'job.stalled_out'),
+  })
+}
+
+/** What pushing needs beside the long-lived things of the process. */
+export function pushDepsOf({
+  config,
+  breaker,
+  outboundTimes,
+}: Deps): Pick<PushDeps, 'times' | 'timeoutMs' | 'maxAttempts' | 'retryDelayMs' | 'breakerState' | 'bury'> {
+  return {
+    times: outboundTimes,
+    timeoutMs: config.HOSTAWAY_API_TIMEOUT_MS,
+    maxAttempts: config.HOSTAWAY_MAX_RETRIES,
+    retryDelayMs: config.HOSTAWAY_RETRY_DELAY_MS,
+    breakerState: breaker.state,
+    bury: (trx, { tenantId, connectionId, listingId, day, error, attempts }) =>
+      insertDeadLetter(trx, {
+        tenantId,
+        connectionId,
+        queue: outboundQueue,
+        job: day === undefined ? 'push-listing' : 'push-night',
+        subject: [connectionId, listingId, ...(day === undefined ? [] : [day])].join(':'),
+        payload: { connectionId, listingId, ...(day === undefined ? {} : { day }) },
+        kind: error.kind,
+        message: error.message,
+        attempts,
+        traceId: currentTraceId(),
+      }),
+  }
+}
+
+function parseOutboundJob(data: unknown): OutboundJob | undefined {
+  if (typeof data !== 'object' || data === null || !('connectionId' in data)) return undefined
+  return typeof data.connectionId === 'string' ? { connectionId: data.connectionId } : undefined
+}
