@@ -1,18 +1,20 @@
 import type { BenchOptions } from './bench-options.ts'
 import { processorSeconds, runTask } from './child-processes.ts'
-import { type Contender, nameOf, startContender } from './contenders.ts'
+import { type Contender, nameOf, type RunningContender, startContender } from './contenders.ts'
 import type { PaceResult, PaceTask } from './pace.ts'
 import { median } from './percentiles.ts'
 import type { SaturateResult, SaturateTask } from './saturate.ts'
 import type { Services } from './services.ts'
 import type { BodyKind } from './webhook-bodies.ts'
 
+type ProcessorTime = Record<'server' | 'postgres' | 'redis', number | undefined>
+
 export type ThroughputRound = SaturateResult & {
   contender: string
   body: string
   round: number
-  /** Processor time of the server process per answered request. */
-  serverMicroseconds: number | undefined
+  /** Processor time per answered request; undefined where the system does not tell. */
+  microseconds: ProcessorTime
 }
 
 const pacedPerSecond = 500
@@ -52,7 +54,7 @@ async function saturateOnce(
 ): Promise<Omit<ThroughputRound, 'round'>> {
   const running = await startContender(services, contender, options.nodeOptions)
   try {
-    const before = await processorSeconds(running.server.pid)
+    const before = await readProcessorTimes(services, running)
     const task: SaturateTask = {
       url: running.webhookUrl,
       headers: running.account.headers,
@@ -62,17 +64,29 @@ async function saturateOnce(
       warmUpSeconds: options.warmUpSeconds,
     }
     const result = await runTask<SaturateResult>('bench/saturate.ts', task)
-    const after = await processorSeconds(running.server.pid)
+    const after = await readProcessorTimes(services, running)
     const answered = result.perSecond * (options.seconds + options.warmUpSeconds)
+    const each = (part: keyof ProcessorTime) => {
+      const [from, to] = [before[part], after[part]]
+      return from === undefined || to === undefined ? undefined : ((to - from) * 1e6) / answered
+    }
     return {
       contender: nameOf(contender),
       body: body.name,
       ...result,
-      serverMicroseconds:
-        before === undefined || after === undefined ? undefined : ((after - before) * 1e6) / answered,
+      microseconds: { server: each('server'), postgres: each('postgres'), redis: each('redis') },
     }
   } finally {
     await running.stop()
+  }
+}
+
+async function readProcessorTimes(services: Services, running: RunningContender): Promise<ProcessorTime> {
+  const { redis } = services
+  return {
+    server: await processorSeconds(running.server.pid),
+    postgres: await processorSeconds(services.postgresPid),
+    redis: redis === undefined ? undefined : await processorSeconds(redis.pid),
   }
 }
 
@@ -99,7 +113,9 @@ export function summarise(rounds: ThroughputRound[], options: BenchOptions) {
         'x row': contender.kind === 'ingress' ? ratioTo(row) : undefined,
         'p50 ms': median(own.map(({ p50 }) => p50)),
         'p99 ms': median(own.map(({ p99 }) => p99)),
-        'server us/answer': median(own.map(({ serverMicroseconds }) => serverMicroseconds ?? Number.NaN)),
+        'server us': median(own.map(({ microseconds }) => microseconds.server ?? Number.NaN)),
+        'postgres us': median(own.map(({ microseconds }) => microseconds.postgres ?? Number.NaN)),
+        'redis us': median(own.map(({ microseconds }) => microseconds.redis ?? Number.NaN)),
         refused: own.reduce((sum, { refused }) => sum + refused, 0),
       }
     })

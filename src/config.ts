@@ -48,7 +48,7 @@ export const settingsSchema = Type.Object({
   WORKER_CONCURRENCY: Type.Integer({
     minimum: 1,
     maximum: 200,
-    default: 40,
+    default: 100,
     description:
       'Jobs that a worker process works on at a time; those that wait for the database share its statements.',
   }),

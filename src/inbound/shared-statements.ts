@@ -13,7 +13,7 @@ export type SharedStatements = {
   apply(incoming: IncomingReservation): Promise<ApplyResult>
 }
 
-const maxItems = 32
+const maxItems = 64
 // While the database works on one call, the next one is put together.
 const maxInFlight = 2
 

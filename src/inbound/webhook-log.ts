@@ -14,14 +14,16 @@ export type NewWebhook = {
 
 /** Appends webhooks in one statement, committed when it resolves: all of them or none. */
 export async function appendWebhooks(db: Kysely<Database>, webhooks: NewWebhook[]): Promise<void> {
-  const column = <Key extends keyof NewWebhook>(key: Key) => webhooks.map((webhook) => webhook[key])
+  const column = <Key extends keyof NewWebhook>(key: Key) =>
+    textArray(webhooks.map((webhook) => webhook[key]))
   await sql`
     insert into webhook_logs (id, tenant_id, connection_id, event_type, source_event, external_id, body)
-    select * from unnest(
-      ${column('id')}::uuid[], ${column('tenantId')}::uuid[], ${column('connectionId')}::uuid[],
+    select id::uuid, tenant_id::uuid, connection_id::uuid, event_type, source_event, external_id, body
+    from unnest(
+      ${column('id')}::text[], ${column('tenantId')}::text[], ${column('connectionId')}::text[],
       ${column('eventType')}::text[], ${column('sourceEvent')}::text[], ${column('externalId')}::text[],
-      ${textArray(column('body'))}::text[]
-    )
+      ${column('body')}::text[]
+    ) as webhook (id, tenant_id, connection_id, event_type, source_event, external_id, body)
   `.execute(db)
 }
 
