@@ -24,7 +24,7 @@ export type WorkerHandle = {
 }
 
 // What BullMQ's two backends have in common, as far as it is used here; their own types differ.
-export type AnyWorker = Pick<Worker, 'on' | 'close'>
+export type AnyWorker = Pick<Worker, 'on' | 'pause' | 'close'>
 
 // A killed worker's jobs start again after at most lockMs + stalledCheckMs.
 const lockMs = 15_000
@@ -32,6 +32,7 @@ const stalledCheckMs = 5_000
 const stallsTolerated = 3
 // BullMQ's words for a job whose worker vanished more often than is tolerated; it has no class for it.
 const stalledOut = 'stalled more than allowable limit'
+const abandonWithinMs = 2_000
 const drainWithinMs = 18_000
 
 type BullJob = {
@@ -93,16 +94,19 @@ export function workerHandle(
     if (!error.message.includes(stalledOut)) return
     if (job !== undefined) worker.onStalledOut(toRunningJob(job))
   })
+  async function abandon(withinMs: number): Promise<void> {
+    await within(withinMs, opened.close(true).catch(onError))
+    await disconnect()
+  }
+
   return {
     async close() {
-      // A backend that is away does not let go of its worker.
-      await within(drainWithinMs, opened.close().catch(onError))
-      await disconnect()
+      // Closing waits for the jobs under way and cannot be forced once it has begun; pausing waits for them as well.
+      // Jobs of a backend that is away never end.
+      await within(drainWithinMs, opened.pause().catch(onError))
+      await abandon(abandonWithinMs)
     },
-    async abandon(withinMs) {
-      await within(withinMs, opened.close(true).catch(onError))
-      await disconnect()
-    },
+    abandon,
   }
 }
 

@@ -47,9 +47,8 @@ async function start(
       name: `${queue} worker`,
       check: async () => (progress.isStalled() ? 'work waits and none is done' : undefined),
       start(open: (deps: Deps, onProgress: () => void) => ReplaceableWorker) {
-        const started = open(deps, progress.made)
-        worker = started
-        releases.defer(() => started.close())
+        worker = open(deps, progress.made)
+        return worker
       },
     }
   }
@@ -73,8 +72,9 @@ async function start(
   await listenOn(() => app.listen(address), { ...address, setting: 'METRICS_PORT' })
   releases.defer(() => app.close())
 
-  inbound.start(startInboundWorker)
-  outbound.start(startOutboundWorker)
+  const workers = [inbound.start(startInboundWorker), outbound.start(startOutboundWorker)]
+  // All at once: each may need most of the time that the process is given to end.
+  releases.defer(async () => void (await Promise.all(workers.map((worker) => worker.close()))))
   const upkeep = startUpkeep(deps, upkeepTimes)
   releases.defer(() => upkeep.close())
   log.info({ concurrency: config.WORKER_CONCURRENCY, metricsPort: config.METRICS_PORT }, 'worker.started')
