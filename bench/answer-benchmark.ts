@@ -3,6 +3,7 @@ import { processorSeconds, runTask } from './child-processes.ts'
 import { type Contender, nameOf, type RunningContender, startContender } from './contenders.ts'
 import type { PaceResult, PaceTask } from './pace.ts'
 import { median } from './percentiles.ts'
+import { inMilliseconds, progress } from './result-table.ts'
 import type { SaturateResult, SaturateTask } from './saturate.ts'
 import type { Services } from './services.ts'
 import type { BodyKind } from './webhook-bodies.ts'
@@ -147,12 +148,4 @@ export async function measurePaced(services: Services, options: BenchOptions) {
     }
   }
   return rows
-}
-
-export function inMilliseconds({ p50, p99, max }: { p50: number; p99: number; max: number }) {
-  return { 'p50 ms': p50, 'p99 ms': p99, 'max ms': max }
-}
-
-export function progress(row: unknown): string {
-  return `  ${JSON.stringify(row, (_key, value) => (typeof value === 'number' ? Math.round(value * 100) / 100 : value))}`
 }

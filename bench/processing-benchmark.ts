@@ -4,11 +4,12 @@ import { v7 as uuid } from 'uuid'
 import { openDatabase } from '../src/db/database.ts'
 import { appendWebhooks, markEnqueued } from '../src/inbound/webhook-log.ts'
 import { openJobQueues } from '../src/queues.ts'
-import { inMilliseconds, progress } from './answer-benchmark.ts'
 import type { BenchOptions } from './bench-options.ts'
 import { processorSeconds, residentMegabytes, runTask } from './child-processes.ts'
 import { startApi, startWorker } from './contenders.ts'
 import type { PaceResult, PaceTask } from './pace.ts'
+import { percentiles } from './percentiles.ts'
+import { inMilliseconds, progress } from './result-table.ts'
 import type { Backend, Services } from './services.ts'
 import { type StoredAccount, storeAccount } from './stored-account.ts'
 import { accountId, type BodyKind } from './webhook-bodies.ts'
@@ -43,7 +44,7 @@ export async function measureBookingLatency(services: Services, options: BenchOp
       rows.push({
         body: body.name,
         queue: backend,
-        ...inMilliseconds(result.bookings ?? { p50: Number.NaN, p99: Number.NaN, max: Number.NaN }),
+        ...inMilliseconds(result.bookings ?? percentiles([])),
         missing: result.bookingsMissing,
         refused: result.refused,
       })
@@ -190,7 +191,8 @@ function microsecondsEach(
     : Math.round(((after - before) * 1e6) / count)
 }
 
-async function announceBookings(account: StoredAccount): Promise<void> {
+/** Lets other processes hear of each booking when it is committed. */
+export async function announceBookings(account: StoredAccount): Promise<void> {
   const client = new pg.Client({ connectionString: account.databaseUrl })
   await client.connect()
   await client.query(`

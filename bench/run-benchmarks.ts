@@ -3,11 +3,11 @@ import { cpus, loadavg, totalmem } from 'node:os'
 import { acquire } from '../src/acquire.ts'
 import { measurePaced, measureThroughput, summarise } from './answer-benchmark.ts'
 import { type BenchOptions, readOptions } from './bench-options.ts'
+import { measureGrowth } from './growth-benchmark.ts'
 import { measureOutbound } from './outbound-benchmark.ts'
 import { measureBookingLatency, measureDrain, measureMemory } from './processing-benchmark.ts'
+import { printSections, type Section } from './result-table.ts'
 import { type Services, startServices } from './services.ts'
-
-type Section = { title: string; rows: Record<string, unknown>[]; raw?: unknown }
 
 const options = readOptions(process.argv.slice(2))
 await acquire(async (releases) => {
@@ -25,12 +25,9 @@ await acquire(async (releases) => {
     node: process.version,
   }
   console.log(machine)
-  const measure = options.subject === 'outbound' ? measureEdits : measureInbound
-  const sections = await measure(services, options)
-  for (const { title, rows } of sections) {
-    console.log(`\n${title}`)
-    console.table(rows.map(rounded))
-  }
+  const measure = { inbound: measureInbound, outbound: measureEdits, growth: measureGrowth }
+  const sections = await measure[options.subject](services, options)
+  printSections(sections)
   await writeFile(options.jsonFile, `${JSON.stringify({ machine, options, sections }, null, 2)}\n`)
   console.log(`Figures written to ${options.jsonFile}.`)
   await releases.disposeAsync()
@@ -77,13 +74,4 @@ async function measureEdits(services: Services, options: BenchOptions): Promise<
   const rows = []
   for (const backend of options.backends) rows.push(...(await measureOutbound(services, backend)))
   return [{ title: 'What edits cost', rows }]
-}
-
-function rounded(row: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(row).map(([name, value]) => [
-      name,
-      typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(3)) : value,
-    ]),
-  )
 }
