@@ -1,5 +1,9 @@
 import { Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'pg'
+
+const looksAtOthers = 5
+const lookAgainMs = 100
 
 const lockKey = "hashtext('processes that use this server')"
 const answerWithinMs = 5_000
@@ -58,8 +62,12 @@ export async function takeHold(url: string): Promise<PostgresHold> {
       socket.ref()
       try {
         await ask('pg_advisory_unlock_shared')
-        // The connection stays open: its lock keeps newcomers out until the server ends.
-        if (await ask('pg_try_advisory_lock')) return 'last'
+        // The server may not have noticed yet that somebody else's process was killed.
+        for (let look = 0; look < looksAtOthers; look += 1) {
+          if (look > 0) await pause(lookAgainMs)
+          // The connection stays open: its lock keeps newcomers out until the server ends.
+          if (await ask('pg_try_advisory_lock')) return 'last'
+        }
       } catch {
         return 'lost'
       }
