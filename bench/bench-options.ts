@@ -17,6 +17,8 @@ export type BenchOptions = {
   drained: number
   backlog: number
   rows: number[]
+  /** A PostgreSQL server to measure on; unset, one of its own is started. */
+  server: string | undefined
   /** Where the figures go as JSON. */
   jsonFile: string
   /** Extra options of the product's own processes, for profiling. */
@@ -35,6 +37,7 @@ npm run bench -- growth [options]    latencies with 20,000 to 2 million stored w
   --drained <n>        webhooks stored before a worker starts (20000)
   --backlog <n>        jobs waiting when memory is measured (100000)
   --rows <n,…>         sizes of webhook_logs for growth (20000,200000,2000000)
+  --server <url>       a PostgreSQL server to measure on, in databases of its own; by default the built-in one
   --json <file>        where the figures go (bench-results.json)
   --node <option>      passed to the API and worker processes, e.g. --node=--cpu-prof; may be repeated`
 
@@ -64,6 +67,7 @@ function parse(given: string[]): BenchOptions {
       drained: text,
       backlog: text,
       rows: { ...text, default: '20000,200000,2000000' },
+      server: text,
       json: { ...text, default: 'bench-results.json' },
       node: { ...text, multiple: true, default: [] },
     },
@@ -95,6 +99,7 @@ function parse(given: string[]): BenchOptions {
     drained: either('drained', 20_000, 4_000),
     backlog: either('backlog', 100_000, 10_000),
     rows: values.rows.split(',').map((value) => number('rows', value)),
+    server: values.server,
     jsonFile: values.json,
     nodeOptions: values.node,
   }

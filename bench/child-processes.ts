@@ -92,7 +92,8 @@ export async function residentMegabytes(pid: number): Promise<number> {
 const ticksPerSecond = 100
 
 /** Processor time in seconds that a process has used so far, and the children it started; undefined where /proc does not say. */
-export async function processorSeconds(pid: number): Promise<number | undefined> {
+export async function processorSeconds(pid: number | undefined): Promise<number | undefined> {
+  if (pid === undefined) return undefined
   const own = await readTicks(pid)
   if (own === undefined) return undefined
   let ticks = own.used + own.usedByEnded

@@ -11,7 +11,7 @@ import { type Services, startServices } from './services.ts'
 
 const options = readOptions(process.argv.slice(2))
 await acquire(async (releases) => {
-  const services = await startServices()
+  const services = await startServices(options.server)
   releases.defer(() => services.stop())
   if (services.redis === undefined) {
     console.error('There is no redis-server on PATH: only the PostgreSQL backend is measured.')
@@ -28,7 +28,7 @@ await acquire(async (releases) => {
   const measure = { inbound: measureInbound, outbound: measureEdits, growth: measureGrowth }
   const sections = await measure[options.subject](services, options)
   printSections(sections)
-  await writeFile(options.jsonFile, `${JSON.stringify({ machine, options, sections }, null, 2)}\n`)
+  await writeFile(options.jsonFile, `${JSON.stringify({ machine, sections }, null, 2)}\n`)
   console.log(`Figures written to ${options.jsonFile}.`)
   await releases.disposeAsync()
 })

@@ -8,9 +8,10 @@ import { type DurableRedis, startDurableRedis } from './durable-redis.ts'
 
 export type Backend = 'redis' | 'postgres'
 
-/** The servers of one run: PostgreSQL as it comes, committing to disk, and Redis with an append-only file. */
+/** The servers of one run: PostgreSQL as it comes, committing to disk, or one that is given; and Redis with an append-only file. */
 export type Services = {
-  postgresPid: number
+  /** Undefined where the server is not of this run. */
+  postgresPid: number | undefined
   redis: DurableRedis | undefined
   /** Where processes write their logs. */
   logFolder: string
@@ -22,12 +23,9 @@ export type Services = {
 
 const template = 'bench_template'
 
-export async function startServices(): Promise<Services> {
+export async function startServices(givenServer: string | undefined): Promise<Services> {
   const logFolder = await mkdtemp(path.join(tmpdir(), 'hostaway-bench-logs-'))
-  const postgres = await startEmbeddedPostgres({
-    temporary: true,
-    settings: { max_connections: '200', shared_preload_libraries: 'pg_stat_statements' },
-  })
+  const postgres = await openPostgres(givenServer)
   const redis = await startDurableRedis().catch(async (error: unknown) => {
     await postgres.stop()
     throw error
@@ -43,6 +41,7 @@ export async function startServices(): Promise<Services> {
     await client.query(statement).finally(() => client.end())
   }
 
+  await command(`drop database if exists ${template}`)
   await command(`create database ${template}`)
   await migrateToLatest(addressOf(template))
   let created = 0
@@ -60,8 +59,16 @@ export async function startServices(): Promise<Services> {
     },
     dropDatabase: (url) => command(`drop database ${new URL(url).pathname.slice(1)} with (force)`),
     async stop() {
+      await command(`drop database ${template}`)
       await Promise.all([postgres.stop(), redis?.stop()])
       await rm(logFolder, { recursive: true, force: true })
     },
   }
+}
+
+async function openPostgres(
+  givenServer: string | undefined,
+): Promise<{ url: string; pid: number | undefined; stop(): Promise<void> }> {
+  if (givenServer !== undefined) return { url: givenServer, pid: undefined, stop: async () => undefined }
+  return startEmbeddedPostgres({ temporary: true, settings: { max_connections: '200' } })
 }
