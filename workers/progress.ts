@@ -2,9 +2,19 @@ import type { JobQueues } from '../src/queues.ts'
 import type { Logger } from '../src/telemetry/logger.ts'
 import type { Metrics, QueueName } from '../src/telemetry/metrics.ts'
 
-export type ProgressTimes = { watchEveryMs: number; stalledAfterMs: number }
+export type ProgressTimes = {
+  watchEveryMs: number
+  /** From then on the process says that it is not ready. */
+  stalledAfterMs: number
+  /** Later than that, so that it is seen before it is mended. */
+  rebuildAfterMs: number
+}
 
-export const defaultProgressTimes: ProgressTimes = { watchEveryMs: 5_000, stalledAfterMs: 60_000 }
+export const defaultProgressTimes: ProgressTimes = {
+  watchEveryMs: 5_000,
+  stalledAfterMs: 30_000,
+  rebuildAfterMs: 60_000,
+}
 
 export type ProgressOptions = {
   metrics: Metrics
@@ -12,7 +22,7 @@ export type ProgressOptions = {
   queues: Pick<JobQueues, 'dueJobs'>
   log: Logger
   times: ProgressTimes
-  /** Replaces the worker; called while jobs are known to wait and none was finished for `stalledAfterMs`. */
+  /** Replaces the worker; called while jobs are known to wait and none was finished for `rebuildAfterMs`. */
   rebuild: () => Promise<void>
 }
 
@@ -48,7 +58,7 @@ export function watchProgress(options: ProgressOptions): ProgressWatch {
       return
     }
     waitingSince ??= performance.now()
-    if (rebuilding || performance.now() - waitingSince < times.stalledAfterMs) return
+    if (rebuilding || performance.now() - waitingSince < times.rebuildAfterMs) return
     rebuilding = true
     void replace(due).finally(() => {
       rebuilding = false

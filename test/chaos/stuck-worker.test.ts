@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts'
 import { startStallingProxy } from '../support/stalling-proxy.ts'
 import { sandboxAccount, startTestSystem } from '../support/test-system.ts'
 
-const times = { watchEveryMs: 100, stalledAfterMs: 1_000 }
+const times = { watchEveryMs: 100, stalledAfterMs: 1_000, rebuildAfterMs: 4_000 }
 
 for (const backend of queueBackends()) {
   describe(`on ${backend.name}`, () => {
