@@ -51,10 +51,11 @@ async function write(writer: number, round: number): Promise<void> {
 async function follow(source: Kysely<Database>, scope: string | undefined, isOver: () => boolean) {
   const seen: OutboxEvent[] = []
   for (;;) {
-    const over = isOver()
+    // Asked before the page is read: what becomes visible after an empty page would be missed.
+    const isLast = isOver() && (await allAreVisible())
     const page = await readEvents(source, { tenantId: scope, after: seen.at(-1)?.id, limit: 7 })
     seen.push(...page)
-    if (over && page.length === 0 && (await allAreVisible())) return seen
+    if (isLast && page.length === 0) return seen
   }
 }
 
