@@ -4,6 +4,7 @@ import type { Call, CallFilter } from './call-journal.ts'
 import type { FaultRequest, FaultRule } from './fault-injection.ts'
 import type { JsonObject, JsonValue } from './json-text.ts'
 import type { ListingRequest } from './listing-factory.ts'
+import type { HistoryRequest } from './made-up-history.ts'
 import type { RandomBookingsRequest } from './random-bookings.ts'
 import type { WindowReport } from './rate-limits.ts'
 import type { ChangeOptions } from './reservation-changes.ts'
@@ -88,6 +89,13 @@ export function createControlClient(controlUrl: string) {
       ask<Reservation>('POST', `/accounts/${accountId}/reservations`, request),
     randomBookings: (accountId: number, request: RandomBookingsRequest) =>
       ask<Reservation[]>('POST', `/accounts/${accountId}/random-bookings`, request),
+    /** Reservations that were there before anybody connected; nobody is told. Their ids follow each other. */
+    makeHistory: (accountId: number, request: HistoryRequest) =>
+      ask<{ count: number; firstId: number; lastId: number }>(
+        'POST',
+        `/accounts/${accountId}/history`,
+        request,
+      ),
     change: (accountId: number, reservationId: number, request: ChangeRequest) =>
       ask<Reservation>('PATCH', reservationPath(accountId, reservationId), request),
     cancel: (accountId: number, reservationId: number, request: ChangeRequest = {}) =>

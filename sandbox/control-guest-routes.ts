@@ -4,6 +4,7 @@ import { listingOf } from './accounts.ts'
 import { addMessage } from './guest-messages.ts'
 import { changeTask, createTask } from './housekeeping-tasks.ts'
 import type { JsonObject } from './json-text.ts'
+import { makeHistory } from './made-up-history.ts'
 import { findStay, makeRandomBookings } from './random-bookings.ts'
 import { InvalidInput } from './refusals.ts'
 import { bodyObject, idFromPath, isSet } from './request-reading.ts'
@@ -37,6 +38,16 @@ export function addControlGuestRoutes(app: FastifyInstance, world: World): void 
       silent: isSet(silent),
     })
     return reply.code(201).send(made.map(({ body }) => body))
+  })
+
+  app.post('/accounts/:id/history', async (request, reply) => {
+    const { count, seed, days } = bodyObject(request)
+    const made = makeHistory(world, accountIn(request), {
+      count: Number(count),
+      seed: seed === undefined ? undefined : String(seed),
+      days: days === undefined ? undefined : Number(days),
+    })
+    return reply.code(201).send(made)
   })
 
   app.patch('/accounts/:id/reservations/:reservationId', async (request) => {

@@ -72,6 +72,7 @@ function changeSwitches(world: World, sent: JsonObject): void {
     withCards,
     extraDeliveries,
     probeWithGet,
+    dropsCustomerUserId,
   } = sent
   const { switches } = world
   if (validationStatus !== undefined) {
@@ -95,6 +96,7 @@ function changeSwitches(world: World, sent: JsonObject): void {
   if (pageInfo !== undefined) switches.pageInfo = isSet(pageInfo)
   if (withCards !== undefined) switches.withCards = isSet(withCards)
   if (probeWithGet !== undefined) switches.probeWithGet = isSet(probeWithGet)
+  if (dropsCustomerUserId !== undefined) switches.dropsCustomerUserId = isSet(dropsCustomerUserId)
   if (rateLimitProfile !== undefined) useRateLimitProfile(world, String(rateLimitProfile))
 }
 

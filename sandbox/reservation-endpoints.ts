@@ -75,6 +75,7 @@ export function addReservationEndpoints(app: FastifyInstance, world: World): voi
     }
     writableListingOf(account, listingMapId)
     const fields = writableFields(sent)
+    if (world.switches.dropsCustomerUserId) delete fields.customerUserId
     if (query.provider !== undefined) fields.source = query.provider.slice(0, 50)
     const made = book(
       world,

@@ -11,9 +11,10 @@ type Order = (left: Reservation, right: Reservation) => number
 
 function by(key: keyof Reservation & string, direction: 1 | -1): Order {
   return (left, right) => {
-    const [first, second] = [String(left[key] ?? ''), String(right[key] ?? '')]
+    const first = left[key] ?? ''
+    const second = right[key] ?? ''
     if (first === second) return direction * (left.id - right.id)
-    return first < second ? -direction : direction
+    return String(first) < String(second) ? -direction : direction
   }
 }
 
@@ -54,9 +55,8 @@ const searchedKeys = ['guestName', 'guestEmail', 'phone', 'reservationId', 'conf
 export function searchReservations(account: Account, query: Query): Page {
   const order = query.sortOrder === undefined ? newestChangeFirst : orders[query.sortOrder]
   if (!order) throw new InvalidInput(`sortOrder "${query.sortOrder}" is not known`)
-  const found = [...account.reservations.values()]
-    .filter(({ body }) => matches(account, body, query))
-    .sort((left, right) => order(left.body, right.body))
+  const conditions = conditionsOf(account, query)
+  const found = inOrder(account, order).filter(({ body }) => conditions.every((holds) => holds(body)))
   const view = {
     includeResources: isSet(query.includeResources),
     includeCancellationPolicy: isSet(query.includeCancellationPolicy),
@@ -67,20 +67,50 @@ export function searchReservations(account: Account, query: Query): Page {
   if (afterId === undefined) return pageByOffset(found, query, show)
   const cursor = account.reservations.get(afterId) ?? account.removedReservations.get(afterId)
   const limit = limitFrom(query)
-  const following = cursor ? found.filter(({ body }) => order(cursor.body, body) < 0) : []
-  return { rows: following.slice(0, limit).map(show), limit, offset: null, count: found.length }
+  const next = cursor ? found.findIndex(({ body }) => order(cursor.body, body) < 0) : -1
+  const rows = next < 0 ? [] : found.slice(next, next + limit).map(show)
+  return { rows, limit, offset: null, count: found.length }
 }
 
-function matches(account: Account, body: Reservation, query: Query): boolean {
-  return (
-    equalityFilters.every(
-      ([parameter, key]) => query[parameter] === undefined || String(body[key]) === query[parameter],
-    ) &&
-    rangeFilters.every(([first, last, key]) => isWithin(String(body[key]), query[first], query[last])) &&
-    matchesDateType(body, query) &&
-    matchesText(body, query.match) &&
-    matchesUnread(account, body, query.hasUnreadConversationMessages)
-  )
+// An order is nearly right the next time, and sorting what is nearly sorted is quick.
+const lastOrders = new WeakMap<Account, Map<Order, StoredReservation[]>>()
+
+function inOrder(account: Account, order: Order): StoredReservation[] {
+  const orders = lastOrders.get(account) ?? new Map<Order, StoredReservation[]>()
+  lastOrders.set(account, orders)
+  const ordered = (orders.get(order) ?? []).filter(({ body }) => account.reservations.has(body.id))
+  if (ordered.length < account.reservations.size) {
+    const known = new Set(ordered)
+    for (const reservation of account.reservations.values()) {
+      if (!known.has(reservation)) ordered.push(reservation)
+    }
+  }
+  ordered.sort((left, right) => order(left.body, right.body))
+  orders.set(order, ordered)
+  return ordered
+}
+
+type Condition = (body: Reservation) => boolean
+
+/** Only those that the query asks for. */
+function conditionsOf(account: Account, query: Query): Condition[] {
+  const conditions: Condition[] = []
+  for (const [parameter, key] of equalityFilters) {
+    const wanted = query[parameter]
+    if (wanted !== undefined) conditions.push((body) => String(body[key]) === wanted)
+  }
+  for (const [first, last, key] of rangeFilters) {
+    if (query[first] === undefined && query[last] === undefined) continue
+    conditions.push((body) => isWithin(String(body[key]), query[first], query[last]))
+  }
+  if (query.startDate !== undefined || query.endDate !== undefined) {
+    conditions.push((body) => matchesDateType(body, query))
+  }
+  if (query.match !== undefined) conditions.push((body) => matchesText(body, query.match))
+  if (query.hasUnreadConversationMessages !== undefined) {
+    conditions.push((body) => matchesUnread(account, body, query.hasUnreadConversationMessages))
+  }
+  return conditions
 }
 
 function isWithin(value: string, first: string | undefined, last: string | undefined): boolean {
@@ -90,7 +120,6 @@ function isWithin(value: string, first: string | undefined, last: string | undef
 }
 
 function matchesDateType(body: Reservation, query: Query): boolean {
-  if (query.startDate === undefined && query.endDate === undefined) return true
   const key = query.dateType ?? 'arrivalDate'
   return isWithin(String(body[key] ?? ''), query.startDate, query.endDate)
 }
@@ -106,7 +135,6 @@ function matchesText(body: Reservation, match: string | undefined): boolean {
 }
 
 function matchesUnread(account: Account, body: Reservation, wanted: string | undefined): boolean {
-  if (wanted === undefined) return true
   const hasUnread = account.messages.some(
     (message) => message.reservationId === body.id && message.isIncoming === 1 && message.isSeen === 0,
   )

@@ -23,6 +23,8 @@ export type Switches = {
   extraDeliveries: number
   /** Whether a new webhook is probed with a GET beside the ping. */
   probeWithGet: boolean
+  /** Whether a sent `customerUserId` is taken without being kept. */
+  dropsCustomerUserId: boolean
 }
 
 /** Everything one sandbox knows. A reset replaces the parts, so keep the world, never a part of it. */
@@ -78,6 +80,7 @@ function freshParts(settings: SandboxSettings, log: EventLog): Omit<World, 'sett
       withCards: false,
       extraDeliveries: 0,
       probeWithGet: false,
+      dropsCustomerUserId: false,
     },
     identifiers,
     random,
