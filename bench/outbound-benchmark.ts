@@ -1,124 +1,44 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { freePort } from '../local/free-port.ts'
-import { createControlClient } from '../sandbox/control-client.ts'
-import { startSandbox } from '../sandbox/start-sandbox.ts'
-import { generateKeyRingEntry } from '../src/vault.ts'
-import { startServer } from './child-processes.ts'
+import { availability, inDays, type OutboundSystem, startOutboundSystem } from './outbound-system.ts'
 import { percentiles } from './percentiles.ts'
 import type { Backend, Services } from './services.ts'
 
-const adminToken = 'admin-token-of-the-benchmarks'
-const accountId = 30_001
 const listingCount = 500
 const idleEdits = 30
 const burstEdits = 10_000
-const eventsPerRequest = 1_000
 const firstOffset = 30
 const yearDays = 365
 const intervalsPerCall = 200
-const patienceMs = 300_000
 const dayMs = 86_400_000
-
-type Event = { type: string; unitId: string; [key: string]: unknown }
+const raised = 'custom:5000/1s,5000/1s'
 
 /** What edits cost in calls and in time, through an API and a worker process against the sandbox without limits. */
 export async function measureOutbound(services: Services, backend: Backend) {
-  const product = await startProduct(services, backend)
+  const limits = { sandbox: 'off', api: raised, workers: raised }
+  const system = await startOutboundSystem(services, { backend, listings: [listingCount], limits })
   try {
+    await system.startWorkers(1)
+    const product = productOf(system)
     return [
       await measureIdleLatency(product, backend),
       await measureBurst(product, backend),
       await measureYear(product, backend),
     ]
   } finally {
-    await product.stop()
+    await system.stop()
   }
 }
 
-type Product = Awaited<ReturnType<typeof startProduct>>
+type Product = ReturnType<typeof productOf>
 
-async function startProduct(services: Services, backend: Backend) {
-  const databaseUrl = await services.freshDatabase()
-  const sandbox = await startSandbox({
-    port: 0,
-    tokenDelayMs: 0,
-    rateLimitProfile: 'off',
-    defaultAccount: false,
-  })
-  const control = createControlClient(sandbox.controlUrl)
-  const apiKey = 'key-of-the-benchmark'
-  const { listings } = await control.addAccount({
-    accountId,
-    apiKey,
-    listings: Array.from({ length: listingCount }, (_, index) => ({
-      name: `Listing ${index}`,
-      currencyCode: 'EUR',
-      timeZoneName: 'Europe/Stockholm',
-    })),
-  })
-  const [port, metricsPort] = [await freePort(), await freePort()]
-  const env = {
-    PORT: String(port),
-    METRICS_PORT: String(metricsPort),
-    DATABASE_URL: databaseUrl,
-    ENCRYPTION_KEYS: generateKeyRingEntry('bench'),
-    ADMIN_API_TOKEN: adminToken,
-    HOSTAWAY_API_URL: sandbox.apiUrl,
-    HOSTAWAY_RATE_LIMIT_PROFILE: 'custom:5000/1s,5000/1s',
-    LOG_LEVEL: 'warn',
-    ...(backend === 'redis' && services.redis !== undefined ? { REDIS_URL: services.redis.url } : {}),
-  }
-  const url = `http://127.0.0.1:${port}`
-  const logFile = `${services.logFolder}/outbound-${backend}.log`
-  const api = await startServer('src/server.ts', { url, env, logFile })
-  const worker = await startServer('workers/main.ts', {
-    url: `http://127.0.0.1:${metricsPort}`,
-    env,
-    logFile,
-  })
-
-  async function request<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
-    const answer = await fetch(`${url}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
-    if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${await answer.text()}`)
-    return (await answer.json()) as Answer
-  }
-
-  await request('POST', '/v1/tenants', { slug: 'bench', name: 'bench' })
-  const connection = await request<{ id: string }>('POST', '/v1/connections', {
-    tenant: 'bench',
-    channel: 'hostaway',
-    accountId,
-    apiKey,
-  })
-
+function productOf({ control, accounts, post, settled }: OutboundSystem) {
+  const [account] = accounts
+  if (account === undefined) throw new Error('There is no account')
   return {
     control,
-    units: listings.map(({ listing }) => `hostaway-${listing.id}`),
-    post: (events: Event[]) => request('POST', '/v1/events?tenant=bench', events),
-    /** Waits until nothing is pending. */
-    async settled(): Promise<void> {
-      const deadline = Date.now() + patienceMs
-      for (;;) {
-        const status = await request<{ pendingDays: number; failedDays: number }>(
-          'GET',
-          `/v1/connections/${connection.id}/sync`,
-        )
-        if (status.failedDays > 0) throw new Error(`${status.failedDays} days failed`)
-        if (status.pendingDays === 0) return
-        if (Date.now() > deadline) throw new Error('The edits did not converge')
-        await pause(100)
-      }
-    },
-    async stop() {
-      await worker.stop()
-      await api.stop()
-      await sandbox.close()
-      await services.dropDatabase(databaseUrl)
-    },
+    units: account.units,
+    post: (events: Parameters<OutboundSystem['post']>[1]) => post(account, events),
+    settled: () => settled(account),
   }
 }
 
@@ -158,11 +78,7 @@ async function measureBurst(product: Product, backend: Backend) {
     return availability(unitId, day, day, Math.floor(index / yearDays) % 2 === 0)
   })
   const startedAt = Date.now()
-  const requests = []
-  for (let start = 0; start < events.length; start += eventsPerRequest) {
-    requests.push(product.post(events.slice(start, start + eventsPerRequest)))
-  }
-  await Promise.all(requests)
+  await product.post(events)
   const acceptedMs = Date.now() - startedAt
   await product.settled()
   return {
@@ -211,12 +127,4 @@ function fewestStretches(prices: number[]): number {
     }
   }
   return fewest[prices.length] ?? 0
-}
-
-function availability(unitId: string, from: string, to: string, available: boolean): Event {
-  return { type: 'availability.updated', unitId, ranges: [{ from, to, available }] }
-}
-
-function inDays(days: number): string {
-  return new Date(Date.now() + days * dayMs).toISOString().slice(0, 10)
 }

@@ -24,6 +24,8 @@ const receiver = {
   login: account.login,
   password: account.password,
   hmacSecret: null,
+  nextCredentials: undefined,
+  formerSecrets: [],
 }
 
 const app = fastify({ ...listeningOptions(), loggerInstance: createLogger({ level: 'info', role: 'bench' }) })

@@ -144,11 +144,13 @@ export async function storeBacklog(
         externalId: String(first + index),
         body: body.create(first + index),
       }))
-      const ids = webhooks.map(({ id }) => id)
       await appendWebhooks(db, webhooks)
       while (!queues.ready()) await pause(10)
-      await queues.enqueueWebhooks(ids)
-      await markEnqueued(db, ids)
+      await queues.enqueueWebhooks(webhooks)
+      await markEnqueued(
+        db,
+        webhooks.map(({ id }) => id),
+      )
     }
   } finally {
     await queues.close()

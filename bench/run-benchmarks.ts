@@ -3,7 +3,10 @@ import { cpus, loadavg, totalmem } from 'node:os'
 import { acquire } from '../src/acquire.ts'
 import { measurePaced, measureThroughput, summarise } from './answer-benchmark.ts'
 import { type BenchOptions, readOptions } from './bench-options.ts'
+import { measureFairness } from './fairness-benchmark.ts'
 import { measureGrowth } from './growth-benchmark.ts'
+import { measureImport } from './import-benchmark.ts'
+import { measureLimiter } from './limiter-benchmark.ts'
 import { measureOutbound } from './outbound-benchmark.ts'
 import { measureBookingLatency, measureDrain, measureMemory } from './processing-benchmark.ts'
 import { printSections, type Section } from './result-table.ts'
@@ -25,7 +28,14 @@ await acquire(async (releases) => {
     node: process.version,
   }
   console.log(machine)
-  const measure = { inbound: measureInbound, outbound: measureEdits, growth: measureGrowth }
+  const measure = {
+    inbound: measureInbound,
+    outbound: measureEdits,
+    limiter: measureWindows,
+    fairness: measureTurns,
+    import: measureHistory,
+    growth: measureGrowth,
+  }
   const sections = await measure[options.subject](services, options)
   printSections(sections)
   await writeFile(options.jsonFile, `${JSON.stringify({ machine, sections }, null, 2)}\n`)
@@ -74,4 +84,32 @@ async function measureEdits(services: Services, options: BenchOptions): Promise<
   const rows = []
   for (const backend of options.backends) rows.push(...(await measureOutbound(services, backend)))
   return [{ title: 'What edits cost', rows }]
+}
+
+async function measureWindows(services: Services, options: BenchOptions): Promise<Section[]> {
+  const { seconds, quick } = options
+  const sections: Section[] = []
+  for (const backend of options.backends) {
+    const acquisitions = quick ? 50_000 : 1_000_000
+    sections.push(...(await measureLimiter(services, { backend, seconds, workers: 4, acquisitions })))
+  }
+  return sections
+}
+
+async function measureTurns(services: Services, options: BenchOptions): Promise<Section[]> {
+  const size = options.quick ? { listings: 300, tenants: 30 } : { listings: 10_000, tenants: 99 }
+  const sections: Section[] = []
+  for (const backend of options.backends) {
+    sections.push(...(await measureFairness(services, { backend, ...size })))
+  }
+  return sections
+}
+
+async function measureHistory(
+  services: Services,
+  { backends, reservations }: BenchOptions,
+): Promise<Section[]> {
+  // The queue carries the webhooks only; one backend shows what there is to see.
+  const backend = backends[0] ?? 'postgres'
+  return measureImport(services, { backend, reservations, changesPerSecond: 10 })
 }

@@ -1,4 +1,5 @@
-import { insertConnection, setConnectionStatus } from '../src/connections/connection-store.ts'
+import { setConnectionStatus } from '../src/connections/connection-status-store.ts'
+import { insertConnection } from '../src/connections/connection-store.ts'
 import { openDatabase } from '../src/db/database.ts'
 import { upsertListings } from '../src/listings/listing-store.ts'
 import { ensureTenant } from '../src/tenants/tenant-store.ts'

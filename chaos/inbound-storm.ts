@@ -1,11 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { type GuestTraffic, startGuests } from './guest-traffic.ts'
 import { type InboundLedger, readInboundLedger } from './inbound-ledger.ts'
-import { createDraw, type Draw } from './seeded-draw.ts'
-import { describeRound, type HostawayFault, planStorm, type Round } from './storm-plan.ts'
+import { createDraw } from './seeded-draw.ts'
+import { describeRound, planStorm } from './storm-plan.ts'
 import type { Storm } from './storm-record.ts'
-import { answersWell, until } from './until.ts'
-import type { Victim } from './victim-process.ts'
+import { runRound } from './storm-rounds.ts'
+import { until } from './until.ts'
 import { account, startVictimSystem, type VictimSystem } from './victim-system.ts'
 
 export type InboundStormOptions = {
@@ -27,7 +26,6 @@ const listings = 200
 // So many of them come into being during the storm, so that the workers have to ask Hostaway for them.
 const lateListings = 20
 const workers = 2
-const recoversWithinMs = 30_000
 const deliveredWithinMs = 60_000
 // A job that was lost with the queue is offered again after a minute.
 const endsWithinMs = 120_000
@@ -51,7 +49,14 @@ export async function runInboundStorm(options: InboundStormOptions): Promise<Inb
       perSecond: options.perSecond,
       draw: createDraw(`${options.seed} guests`),
     })
-    const storm: Storm = { system, listingIds, outages: [], recoveriesMs: [], complaints: [] }
+    const storm: Storm = {
+      system,
+      listingIds,
+      faults: new Map(),
+      outages: [],
+      recoveriesMs: [],
+      complaints: [],
+    }
     const draw = createDraw(`${options.seed} storm`)
     const rounds = planStorm(options, draw)
     for (const [index, round] of rounds.entries()) {
@@ -76,85 +81,6 @@ async function addLateListings(storm: Storm, count: number): Promise<void> {
     const { listing } = await storm.system.control.addListing(account.accountId, { name })
     storm.listingIds.push(listing.id)
   }
-}
-
-async function runRound(storm: Storm, round: Round, roundMs: number, draw: Draw): Promise<void> {
-  const { system } = storm
-  switch (round.kind) {
-    case 'kill': {
-      if (round.fault !== undefined) await injectFault(system, round.fault)
-      const at = round.atShare * roundMs * 0.5
-      await pause(at)
-      const victims = victimsOf(system, round, draw)
-      await Promise.all(victims.map((victim) => victim.kill()))
-      await pause(round.awayMs)
-      await Promise.all(victims.map((victim) => victim.start()))
-      await pause(Math.max(0, roundMs - at - round.awayMs))
-      await system.control.clearFaults()
-      return
-    }
-    case 'postgres': {
-      await pause(roundMs * 0.3)
-      await system.database.stop(round.how)
-      const from = Date.now()
-      await pause(round.awayMs)
-      storm.outages.push({ from, to: Date.now() })
-      await system.database.start()
-      await noteRecovery(storm)
-      await pause(roundMs * 0.3)
-      return
-    }
-    case 'redis': {
-      await pause(roundMs * 0.3)
-      if (round.how === 'flush') await system.redis?.flush()
-      else {
-        await system.redis?.stop()
-        await pause(round.awayMs)
-        await system.redis?.start()
-      }
-      await noteRecovery(storm)
-      await pause(roundMs * 0.3)
-      return
-    }
-    case 'duplicates':
-      await system.control.setSwitches({ extraDeliveries: round.copies - 1 })
-      await pause(roundMs)
-      await system.control.setSwitches({ extraDeliveries: 0 })
-  }
-}
-
-function victimsOf(system: VictimSystem, round: Extract<Round, { kind: 'kill' }>, draw: Draw): Victim[] {
-  switch (round.target) {
-    case 'the api':
-      return [system.api]
-    case 'a worker':
-      return [draw.pick(system.workers)]
-    case 'all workers':
-      return system.workers
-    case 'everything':
-      return [system.api, ...system.workers]
-  }
-}
-
-async function injectFault({ control }: VictimSystem, fault: HostawayFault): Promise<void> {
-  if (fault === 'hangs') await control.injectFault({ kind: 'hang' })
-  else if (fault === 'answers 5xx') await control.injectFault({ kind: 'status', status: 503 })
-  else {
-    await control.injectFault({ kind: 'malformed', malformation: 'truncated', count: 20 })
-    await control.injectFault({ kind: 'drop' })
-  }
-}
-
-// Nothing is started again here: whoever was connected has to find its own way back.
-async function noteRecovery({ system, recoveriesMs, complaints }: Storm): Promise<void> {
-  const startedAt = Date.now()
-  for (const process of [system.api, ...system.workers]) {
-    const isReady = () => answersWell(process.aliveUrl.replace('/healthz', '/readyz'))
-    if (!(await until(isReady, { withinMs: recoversWithinMs }))) {
-      complaints.push(`${process.name} was not ready ${recoversWithinMs / 1_000} s after the outage`)
-    }
-  }
-  recoveriesMs.push(Date.now() - startedAt)
 }
 
 async function settle(

@@ -1,5 +1,6 @@
 import type { FuzzLedger } from './fuzz-ledger.ts'
 import type { InboundLedger } from './inbound-ledger.ts'
+import type { PushLedger } from './push-ledger.ts'
 
 const mostShown = 20
 
@@ -34,6 +35,33 @@ export function describeInboundLedger(ledger: InboundLedger): string {
     ['complaints', ledger.complaints.length],
   ]
   return layOut(lines, [...ledger.doubled, ...ledger.lost, ...ledger.complaints])
+}
+
+/** The ledger of pushes as text for people. */
+export function describePushLedger(ledger: PushLedger): string {
+  const { traffic } = ledger
+  const lines: [string, string | number][] = [
+    ['edits', `${traffic.accepted} accepted, posted again ${traffic.repeated} times`],
+    [
+      'meanwhile',
+      `${traffic.booked} booked, ${traffic.cancelled} cancelled, ${traffic.meddled} edited at Hostaway`,
+    ],
+    ['wished', `${ledger.wished} fields of nights`],
+    ['  held by a booking', ledger.heldBack],
+    ['  stay never told of', ledger.notTold],
+    ['calls', `${ledger.writes} writes, ${ledger.reads} reads`],
+    ['  met by a fault', ledger.faulted],
+    ['  caller gone', ledger.abandoned],
+    ['  refused with 429', ledger.overLimit],
+    ['  changed nothing', ledger.useless.length],
+    ['dead letters', `${ledger.deadLetters} (${ledger.replayed} were replayed)`],
+    ['converged after', `${ledger.convergedMs} ms`],
+    ['slowest recovery', `${ledger.slowestRecoveryMs} ms`],
+    ['lost', ledger.lost.length],
+    ['differing', ledger.differing.length],
+    ['complaints', ledger.complaints.length],
+  ]
+  return layOut(lines, [...ledger.lost, ...ledger.differing, ...ledger.useless, ...ledger.complaints])
 }
 
 /** The ledger of a fuzz as text for people. */

@@ -2,9 +2,12 @@ import { parseArgs } from 'node:util'
 import { runFuzz } from './fuzz-run.ts'
 import { isClean } from './inbound-ledger.ts'
 import { runInboundStorm } from './inbound-storm.ts'
-import { describeFuzzLedger, describeInboundLedger } from './ledger-text.ts'
+import { describeFuzzLedger, describeInboundLedger, describePushLedger } from './ledger-text.ts'
+import { isConverged } from './push-ledger.ts'
+import { runPushStorm } from './push-storm.ts'
 
 const usage = `npm run chaos -- inbound [--rounds 20] [--seed text] [--redis] [--long] [--logs folder]
+npm run chaos -- outbound [--rounds 20] [--seed text] [--redis] [--long] [--logs folder]
 npm run chaos -- fuzz [--count 100000] [--seed text] [--redis] [--logs folder]`
 
 const { values, positionals } = parseArgs({
@@ -36,6 +39,23 @@ async function inbound(): Promise<boolean> {
   return isClean(ledger)
 }
 
+async function outbound(): Promise<boolean> {
+  const ledger = await runPushStorm({
+    rounds: Number(values.rounds),
+    seed: values.seed,
+    redis: values.redis,
+    roundMs: 5_000,
+    perSecond: 10,
+    listings: 30,
+    postgresAwayMs: 10_000,
+    redisAwayMs: values.long ? 60_000 : 12_000,
+    logFolder: values.logs,
+    log: console.log,
+  })
+  console.log(`\n${describePushLedger(ledger)}`)
+  return isConverged(ledger)
+}
+
 async function fuzz(): Promise<boolean> {
   const ledger = await runFuzz({
     count: Number(values.count),
@@ -50,6 +70,7 @@ async function fuzz(): Promise<boolean> {
 
 const [command] = positionals
 if (command === 'inbound') process.exitCode = (await inbound()) ? 0 : 1
+else if (command === 'outbound') process.exitCode = (await outbound()) ? 0 : 1
 else if (command === 'fuzz') process.exitCode = (await fuzz()) ? 0 : 1
 else {
   console.error(usage)

@@ -19,6 +19,8 @@ export type VictimSystemOptions = {
   listings: number
   /** Multiplies Hostaway's pauses before it delivers again (1, 5 and 25 minutes). */
   timeScale: number
+  /** Hostaway's limits, which the product keeps to; by default it has none. */
+  limits?: string
   /** Where the processes' output is kept; otherwise it goes with them. */
   logFolder?: string | undefined
 }
@@ -86,7 +88,7 @@ async function start(
     ENCRYPTION_KEYS: generateKeyRingEntry('chaos'),
     ADMIN_API_TOKEN: adminToken,
     HOSTAWAY_API_URL: `http://127.0.0.1:${sandboxPort}/v1`,
-    HOSTAWAY_RATE_LIMIT_PROFILE: 'custom:1000/1s,1000/1s',
+    HOSTAWAY_RATE_LIMIT_PROFILE: options.limits ?? 'custom:1000/1s,1000/1s',
     // Scaled like the sandbox's pauses, so that a short fault shows what a long one does.
     HOSTAWAY_API_TIMEOUT_MS: '1500',
     HOSTAWAY_RETRY_DELAY_MS: '200',
@@ -109,7 +111,7 @@ async function start(
     SANDBOX_PORT: String(sandboxPort),
     SANDBOX_TIME_SCALE: String(options.timeScale),
     SANDBOX_DEFAULT_ACCOUNT: 'false',
-    SANDBOX_RATE_LIMIT_PROFILE: 'off',
+    SANDBOX_RATE_LIMIT_PROFILE: options.limits ?? 'off',
     SANDBOX_TOKEN_DELAY_MS: '1',
     SANDBOX_RESERVED_DELAY_MS: '0',
     SANDBOX_DELIVERY_TIMEOUT_MS: '7000',

@@ -1,4 +1,5 @@
 import type { BookingView } from '../src/bookings/booking-view.ts'
+import type { MappingSpec } from '../src/mapping/mapping-spec.ts'
 
 export type WaitingReservation = {
   externalId: string
@@ -8,7 +9,16 @@ export type WaitingReservation = {
 
 export type FeedEvent = { id: string; type: string }
 
-export type Connection = { id: string; accountId: string; webhook: { url: string } }
+export type TvlEvent = { type: string; unitId: string; [key: string]: unknown }
+
+export type Connection = { id: string; accountId: string; webhook: { url: string }; import: { id: string } }
+
+export type Import = {
+  status: 'running' | 'completed' | 'failed' | 'cancelled'
+  done: number
+  created: number
+  lastError: string | null
+}
 
 type Page<Item> = { data: Item[]; nextCursor: string | null }
 
@@ -52,6 +62,16 @@ export function createConnectorClient(url: string, token: string) {
       ask<{ token: string }>('POST', '/v1/tokens', { tenant, role, name }),
     connect: (request: { tenant: string; accountId: number; apiKey: string; autoImport: boolean }) =>
       ask<Connection>('POST', '/v1/connections', { channel: 'hostaway', ...request }),
+    import: (connectionId: string, importId: string) =>
+      ask<Import>('GET', `/v1/connections/${connectionId}/imports/${importId}`),
+    setMapping: (connectionId: string, spec: MappingSpec) =>
+      ask<{ version: number }>('PUT', `/v1/connections/${connectionId}/mapping`, { spec }),
+    /** Takes edits as TVL's services send them; they are pushed to Hostaway afterwards. */
+    postEvents: (tenant: string, events: TvlEvent[]) =>
+      ask<{ accepted: number }>('POST', `/v1/events?${new URLSearchParams({ tenant })}`, events),
+    /** How many nights Hostaway does not hold yet as they are wished. */
+    pendingDays: async (connectionId: string) =>
+      (await ask<{ pendingDays: number }>('GET', `/v1/connections/${connectionId}/sync`)).pendingDays,
     bookings: () => all<BookingView>('/v1/bookings', {}),
     async booking(externalId: number): Promise<BookingView | undefined> {
       return (await ask<Page<BookingView>>('GET', `/v1/bookings?externalId=${externalId}`)).data[0]

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Reservation } from '../sandbox/reservation-factory.ts'
 import { SeededRandom } from '../sandbox/seeded-random.ts'
+import { createManager, type Manager } from './demo-edits.ts'
 import { type Act, createGuests, type Guests, type Played } from './demo-guests.ts'
 import {
   describeLatencies,
@@ -27,6 +28,7 @@ export type Observations = {
   latenciesMs: number[]
   outageLatenciesMs: number[]
   toldAs: Guests['toldAs']
+  manager: Pick<Manager, 'edits' | 'wishes'>
 }
 
 type Outage = 'workerOutage' | 'apiOutage'
@@ -55,6 +57,7 @@ const usualActs: Act[] = [
   'repeat',
   'reorder',
 ]
+const editEvery = 5
 const guestsDuringOutage = 3
 const liveIntervalMs = 1_000
 const statusEvery = 25
@@ -75,12 +78,20 @@ export async function play(system: DemoSystem, options: PlayOptions): Promise<Ob
     random,
     listings: listings.map(({ listing, units }) => ({ listing, units: Math.max(1, units.length) })),
   })
+  const manager = createManager({
+    connector: system.connector,
+    tenant: system.tenant,
+    listings,
+    // Of its own, so that the same guests do the same whatever is edited.
+    random: new SeededRandom(`${options.seed} manager`),
+  })
   const observed: Observations = {
     changes: 0,
     reordered: 0,
     latenciesMs: [],
     outageLatenciesMs: [],
     toldAs: guests.toldAs,
+    manager,
   }
 
   const arrivals: Promise<void>[] = []
@@ -129,6 +140,7 @@ export async function play(system: DemoSystem, options: PlayOptions): Promise<Ob
     if (act === 'workerOutage') await playOutage('The worker', system.worker, 'kept by the API, no worker')
     else if (act === 'apiOutage') await playOutage('The API', system.api, 'Hostaway cannot deliver')
     else await playAct(act)
+    if (turn % editEvery === 0) print(lineFor(await manager.edit(), 'wished; pushed together'))
     if (turn % statusEvery === 0 && options.changes === undefined) {
       print(
         notice(`${observed.changes} changes; webhook to booking: ${describeLatencies(observed.latenciesMs)}`),

@@ -1,17 +1,20 @@
 import type { BookingView } from '../src/bookings/booking-view.ts'
 import type { Played } from './demo-guests.ts'
+import { describeImport, type Imported } from './demo-history.ts'
 import { type DemoSystem, hostawayHurries } from './demo-system.ts'
 import { describeDuration, timeOfDay } from './demo-words.ts'
 
 export type Summary = {
   seed: string
   durationMs: number
+  imported: Imported
   changes: number
   reservations: number
   created: number
   updated: number
   cancelled: number
   waiting: string[]
+  edits: { made: number; nights: number; calls: number }
   webhooks: { delivered: number; repeated: number; reordered: number; retried: number }
   latenciesMs: number[]
   outageLatenciesMs: number[]
@@ -37,13 +40,17 @@ minutes (trying again after an outage) takes it ${hostawayHurries} times less he
   API pages        ${urls.api}/docs
   Bookings         curl -H 'Authorization: Bearer ${viewerToken}' ${urls.api}/v1/bookings
                    the same way: /v1/booking-queue, /v1/webhooks, /v1/feed
+                   each with a name and a commission that this tenant maps (docs/mapping.md)
   Metrics          ${urls.api}/metrics (API), ${urls.workerMetrics} (worker)
   Hostaway         ${urls.control}/accounts/10001/state, ${urls.control}/deliveries
 `
 }
 
 /** One line for what happened and what came of it. */
-export function lineFor({ channel, sentence }: Played, outcome: string): string {
+export function lineFor(
+  { channel, sentence }: Pick<Played, 'channel' | 'sentence'>,
+  outcome: string,
+): string {
   const start = `${timeOfDay()}  ${channel.padEnd(channelWidth)}`
   return `${start}${sentence.padEnd(sentenceWidth)} → ${outcome}`
 }
@@ -70,10 +77,11 @@ export function describeOutcome(seen: readonly Seen[], { isTimed, changes }: Pla
 
 /** The last word: figures, and whether everything converged. */
 export function summarise(summary: Summary): string {
-  const { webhooks, differences, latenciesMs, outageLatenciesMs, waiting } = summary
+  const { webhooks, differences, latenciesMs, outageLatenciesMs, waiting, edits } = summary
   const shown = differences.slice(0, mostDifferencesShown)
   const more = differences.length - shown.length
   const rows: Array<[label: string, value: string]> = [
+    ['imported from before', describeImport(summary.imported)],
     ['changes at Hostaway', `${summary.changes}, to ${summary.reservations} reservations`],
     ['bookings created', String(summary.created)],
     ['bookings changed', String(summary.updated)],
@@ -87,6 +95,8 @@ export function summarise(summary: Summary): string {
     ...(outageLatenciesMs.length === 0
       ? []
       : [['  through an outage', describeLatencies(outageLatenciesMs)] satisfies [string, string]]),
+    ['edits made in TVL', `${edits.made}, to ${edits.nights} nights`],
+    ['  API calls spent', String(edits.calls)],
     ['everything converged', differences.length === 0 ? 'yes' : `no, ${differences.length} differences`],
   ]
   return [

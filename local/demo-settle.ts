@@ -1,5 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Delivery } from '../sandbox/webhook-records.ts'
+import { findEditDifferences, rangeOf } from './demo-edits.ts'
+import type { Imported } from './demo-history.ts'
 import type { Observations } from './demo-play.ts'
 import type { Summary } from './demo-report.ts'
 import type { DemoSystem } from './demo-system.ts'
@@ -11,21 +13,31 @@ const pollMs = 50
 export async function settle(
   system: DemoSystem,
   observed: Observations,
-  context: { seed: string; startedAt: number; withinMs: number },
+  context: { imported: Imported; seed: string; startedAt: number; withinMs: number },
 ): Promise<Summary> {
   const { control, connector, accountId } = system
   await waitUntilSettled(system, Date.now() + context.withinMs)
 
-  const [{ reservations }, deliveries, bookings, waiting, events, deadLetters, unfinishedWebhooks] =
-    await Promise.all([
-      control.state(accountId),
-      control.deliveries({ accountId }),
-      connector.bookings(),
-      connector.waiting(),
-      connector.events(),
-      connector.openDeadLetters(),
-      connector.unfinishedWebhooks(),
-    ])
+  const wishes = observed.manager.wishes()
+  const [
+    { reservations, listings },
+    pushes,
+    deliveries,
+    bookings,
+    waiting,
+    events,
+    deadLetters,
+    unfinishedWebhooks,
+  ] = await Promise.all([
+    control.state(accountId, rangeOf(wishes)),
+    control.calls({ accountId, method: 'PUT', path: '/listings/**' }),
+    control.deliveries({ accountId }),
+    connector.bookings(),
+    connector.waiting(),
+    connector.events(),
+    connector.openDeadLetters(),
+    connector.unfinishedWebhooks(),
+  ])
   const { toldAs, changes, reordered, latenciesMs, outageLatenciesMs } = observed
   const announced = deliveries.filter(({ event }) => event !== null)
   const delivered = announced.filter(({ state }) => state === 'delivered')
@@ -34,11 +46,17 @@ export async function settle(
     seed: context.seed,
     durationMs: Date.now() - context.startedAt,
     changes,
-    reservations: reservations.length,
-    created: count('booking.created'),
+    imported: context.imported,
+    reservations: reservations.length - context.imported.reservations,
+    created: count('booking.created') - context.imported.bookings,
     updated: count('booking.updated'),
     cancelled: count('booking.cancelled'),
     waiting: waiting.flatMap(({ problems }) => problems.map(({ message }) => message).join('; ')),
+    edits: {
+      made: observed.manager.edits(),
+      nights: new Set(wishes.map(({ listingId, day }) => `${listingId} ${day}`)).size,
+      calls: pushes.length,
+    },
     webhooks: {
       delivered: delivered.length,
       repeated: delivered.filter(({ repeats }) => repeats !== null).length,
@@ -50,13 +68,22 @@ export async function settle(
     differences: [
       ...findDifferences({ reservations, toldAs, bookings, waiting, deadLetters, unfinishedWebhooks }),
       ...undelivered(announced),
+      ...findEditDifferences(wishes, listings),
     ],
   }
 }
 
-async function waitUntilSettled({ control, connector }: DemoSystem, deadline: number): Promise<void> {
+async function waitUntilSettled(
+  { control, connector, connectionId }: DemoSystem,
+  deadline: number,
+): Promise<void> {
   while (Date.now() < deadline) {
-    if ((await control.pendingDeliveries()) === 0 && (await connector.unfinishedWebhooks()) === 0) return
+    const unfinished = [
+      await control.pendingDeliveries(),
+      await connector.unfinishedWebhooks(),
+      await connector.pendingDays(connectionId),
+    ]
+    if (unfinished.every((count) => count === 0)) return
     await pause(pollMs)
   }
 }

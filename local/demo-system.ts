@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { type ControlClient, createControlClient } from '../sandbox/control-client.ts'
 import { acquire } from '../src/acquire.ts'
 import type { Environment } from '../src/config.ts'
+import type { MappingSpec } from '../src/mapping/mapping-spec.ts'
 import { type ConnectorClient, createConnectorClient } from './connector-client.ts'
 import { type DemoProcess, type ProcessPlan, startProcess } from './demo-processes.ts'
 import { freePort } from './free-port.ts'
@@ -13,6 +14,7 @@ import { provideDatabase } from './local-database.ts'
 const account = { accountId: 10001, apiKey: 'sandbox-key-10001' }
 const tenant = 'demo'
 const mostStarts = 3
+const earlierReservations = 300
 // All that the processes take over: a database or an account that happens to be set must not be touched.
 const takenOver = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'REDIS_URL', 'OTEL_EXPORTER_OTLP_ENDPOINT']
 
@@ -24,13 +26,28 @@ export type Restartable = {
   start(): Promise<void>
 }
 
+/** What the demo's tenant wants of a booking beside what every booking has. */
+const mapping: MappingSpec = {
+  fields: {
+    client_name: { from: 'guestName', type: 'text' },
+    commission: {
+      calculate: 'reservation.totalPrice * (property.commission_rate ?? 0.15)',
+      type: 'money',
+    },
+  },
+}
+
 export type DemoSystem = {
   accountId: number
+  tenant: string
+  connectionId: string
   control: ControlClient
   connector: ConnectorClient
   api: Restartable
   worker: Restartable
   urls: { api: string; workerMetrics: string; control: string }
+  /** What the account held before it was connected, and the import of it that connecting has begun. */
+  history: { reservations: number; connectionId: string; importId: string }
   /** For the visitor: reads everything of the tenant, changes nothing. */
   viewerToken: string
 }
@@ -53,17 +70,27 @@ export async function startDemoSystem(
 
   const { api, worker, urls } = processes
   const connector = createConnectorClient(urls.api, adminToken)
+  const control = createControlClient(urls.control)
+  await control.makeHistory(account.accountId, { count: earlierReservations, seed: options.seed })
   await connector.createTenant(tenant, 'Demo')
-  await connector.connect({ tenant, ...account, autoImport: true })
+  const connection = await connector.connect({ tenant, ...account, autoImport: true })
+  await connector.setMapping(connection.id, mapping)
   const { token: viewerToken } = await connector.createToken(tenant, 'viewer', 'for the visitor of the demo')
   signal.throwIfAborted()
   return {
     accountId: account.accountId,
-    control: createControlClient(urls.control),
+    tenant,
+    connectionId: connection.id,
+    control,
     connector,
     api,
     worker,
     urls,
+    history: {
+      reservations: earlierReservations,
+      connectionId: connection.id,
+      importId: connection.import.id,
+    },
     viewerToken,
   }
 }

@@ -47,7 +47,7 @@ export function findDifferences(facts: Facts): string[] {
       )
     }),
     ...facts.bookings
-      .filter(({ externalId }) => !known.has(externalId))
+      .filter(({ externalId }) => externalId === null || !known.has(externalId))
       .map(({ externalId }) => `booking of reservation ${externalId}: Hostaway has no such reservation`),
     ...facts.waiting
       .filter(({ externalId }) => !known.has(externalId))
@@ -90,10 +90,26 @@ function compare(
     ['number of guests', booking.guests.total, reservation.numberOfGuests],
     ['adults', booking.guests.adults, reservation.adults],
     ['children', booking.guests.children, reservation.children],
+    ...mappedPairs(reservation, booking),
   ]
   return pairs
     .filter(([, here, atHostaway]) => here !== atHostaway)
     .map(([what, here, atHostaway]) => `${what} is ${say(here)}, Hostaway has ${say(atHostaway)}`)
+}
+
+// What the demo's own mapping adds; a booking from before it was saved has none of it.
+function mappedPairs(
+  { guestName, totalPrice, currency }: Reservation,
+  { fields, mappingVersion }: BookingView,
+): Array<[what: string, here: unknown, atHostaway: unknown]> {
+  if (mappingVersion === 0) return []
+  const commission = fields.commission as { minor: number } | null
+  // Fifteen hundredths, rounded half up without ever leaving the integers.
+  const expected = totalPrice === null ? null : Math.floor((minorUnits(totalPrice, currency) * 15 + 50) / 100)
+  return [
+    ['mapped name', fields.client_name, guestName],
+    ['commission', commission?.minor ?? null, expected],
+  ]
 }
 
 function decimals(amount: number, currency: string): string {

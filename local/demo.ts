@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { acquire } from '../src/acquire.ts'
+import { awaitHistory, describeImport } from './demo-history.ts'
 import { play } from './demo-play.ts'
 import { introduce, notice, type Summary, summarise } from './demo-report.ts'
 import { settle } from './demo-settle.ts'
@@ -63,9 +64,11 @@ async function runDemo({ seed, changes }: DemoOptions): Promise<number> {
   }
 
   async function playAndJudge(system: DemoSystem): Promise<Summary> {
+    const imported = await awaitHistory(system)
+    print(notice(`Connected; earlier reservations imported: ${describeImport(imported)}.`))
     const observed = await play(system, { seed, changes, signal, print })
     const withinMs = signal.aborted ? settlesAfterStopWithinMs : settlesWithinMs
-    return settle(system, observed, { seed, startedAt, withinMs })
+    return settle(system, observed, { imported, seed, startedAt, withinMs })
   }
 }
 

@@ -1,4 +1,4 @@
-import { loadConfig } from '../src/config.ts'
+import { loadConfigWithKeys } from '../src/config.ts'
 import { migrateToLatest } from '../src/db/migrate.ts'
 import { runProcess } from '../src/run-process.ts'
 import { startApi } from '../src/start-api.ts'
@@ -11,13 +11,16 @@ await runProcess(
   'all',
   async (releases) => {
     if (process.env.DATABASE_URL) {
-      const config = loadConfig()
+      const config = await loadConfigWithKeys()
       await migrateToLatest(config.DATABASE_URL)
       return config
     }
     // What is wrong with the settings is said before a database is started.
-    loadConfig({ DATABASE_URL: 'postgres://embedded', ENCRYPTION_KEYS: generateKeyRingEntry('check') })
-    return loadConfig(await provideDatabase(releases, { folder: dataFolder }))
+    await loadConfigWithKeys({
+      DATABASE_URL: 'postgres://embedded',
+      ENCRYPTION_KEYS: generateKeyRingEntry('check'),
+    })
+    return loadConfigWithKeys(await provideDatabase(releases, { folder: dataFolder }))
   },
   async (deps, releases) => {
     const workers = await startWorkers(deps)

@@ -56,6 +56,7 @@ await acquire(async (releases) => {
 
   if (image.user === undefined) throw new Error('The image would run as root')
   await endsWell('the migration', launch(['node', 'src/db/migrate.ts']))
+  await endsWell('re-sealing', launch(['node', 'src/reseal.ts']))
   await serves('the API', launch(image.command), ports.PORT, image, launch)
   await serves('a worker', launch(['node', 'workers/main.ts']), ports.METRICS_PORT, image, launch)
   await releases.disposeAsync()

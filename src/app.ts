@@ -4,20 +4,29 @@ import swaggerUi from '@fastify/swagger-ui'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { approvalRoutes } from './approvals/approval-routes.ts'
 import { timelineOf } from './booking-timeline.ts'
+import { bookingWriteRoutes } from './booking-writes/booking-write-routes.ts'
 import { bookingRoutes } from './bookings/booking-routes.ts'
 import { unitCalendarRoutes } from './bookings/unit-calendar-routes.ts'
+import { pendingWork, resumeWork } from './connection-work.ts'
 import { createConnectionCache } from './connections/connection-cache.ts'
+import { connectionLifeRoutes } from './connections/connection-life-routes.ts'
 import { connectionListingRoutes } from './connections/connection-listing-routes.ts'
 import { connectionRoutes } from './connections/connection-routes.ts'
 import { pingDatabase } from './db/leader-lock.ts'
 import { deadLetterRoutes } from './dead-letters/dead-letter-routes.ts'
 import { replayWebhook } from './dead-letters/replay.ts'
 import type { Deps } from './deps.ts'
+import { mappingRoutes } from './field-mapping/mapping-routes.ts'
+import { remapRoutes } from './field-mapping/remap-routes.ts'
 import { refreshGauges } from './gauges.ts'
+import { importRoutes } from './history/import-routes.ts'
+import { beginFirstImport } from './history/request-import.ts'
 import { useApiAuth } from './http/api-auth.ts'
 import { healthRoutes } from './http/health.ts'
 import { closeIdleConnections } from './http/idle-connections.ts'
 import { refuseUnroutable, useProblems } from './http/problems.ts'
+import { importQueued, rejectQueued } from './inbound/decide-reservation.ts'
+import { mapListing } from './inbound/map-listing.ts'
 import { createWebhookInbox } from './inbound/webhook-inbox.ts'
 import { webhookLogRoutes } from './inbound/webhook-log-routes.ts'
 import { webhookRoutes } from './inbound/webhook-route.ts'
@@ -29,6 +38,7 @@ import { findApiTokenOwner } from './tenants/api-token-store.ts'
 import { tenantRoutes } from './tenants/tenant-routes.ts'
 
 const bodyLimitBytes = 5 * 1_048_576
+const longestAddress = 16_384
 const slowestRequestMs = 30_000
 const keepAliveMs = 75_000
 const failuresPerMinute = 300
@@ -39,9 +49,16 @@ export function listeningOptions() {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
     requestTimeout: slowestRequestMs,
+    // Longer than any address that Node reads: an id of whatever length is an id that does not exist.
+    routerOptions: { maxParamLength: longestAddress },
     keepAliveTimeout: keepAliveMs,
     ajv: {
-      customOptions: { allErrors: true, coerceTypes: 'array' as const, removeAdditional: false as const },
+      customOptions: {
+        allErrors: true,
+        allowUnionTypes: true,
+        coerceTypes: 'array' as const,
+        removeAdditional: false as const,
+      },
     },
   }
 }
@@ -108,14 +125,38 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
     route.schema = { security: [{ token: [] }], ...route.schema }
   })
   await app.register(tenantRoutes, { db })
-  await app.register(connectionRoutes, { db, vault, client, log, publicUrl: config.PUBLIC_URL })
-  await app.register(connectionListingRoutes, { db })
+  const connecting = {
+    ...{ db, vault, client, log, publicUrl: config.PUBLIC_URL },
+    crons: {
+      availability: config.HOSTAWAY_SYNC_AVAILABILITY_CRON,
+      pricing: config.HOSTAWAY_SYNC_PRICING_CRON,
+      listings: config.HOSTAWAY_SYNC_LISTINGS_CRON,
+      reconcile: config.HOSTAWAY_RECONCILE_CRON,
+    },
+    beginImport: beginFirstImport,
+    onActive: (id: string) => resumeWork(deps, id),
+    pendingOf: (connection: { id: string; tenantId: string }) => pendingWork(deps, connection),
+  }
+  await app.register(connectionRoutes, connecting)
+  await app.register(connectionLifeRoutes, connecting)
+  await app.register(connectionListingRoutes, {
+    db,
+    mapListing: (connection, listingId, order) => mapListing(deps, connection, listingId, order),
+  })
+  await app.register(importRoutes, { db, metrics: deps.metrics })
+  await app.register(mappingRoutes, { db })
+  await app.register(remapRoutes, { db })
   await app.register(bookingRoutes, { db, timelineOf: (booking) => timelineOf(db, booking) })
+  await app.register(bookingWriteRoutes, { db, queues })
   await app.register(unitCalendarRoutes, {
     db,
     wishesOf: (listings, range) => wishesOfUnit(db, listings, range),
   })
-  await app.register(approvalRoutes, { db })
+  await app.register(approvalRoutes, {
+    db,
+    importQueued: (scope, order) => importQueued(deps, scope, order),
+    rejectQueued: (scope, order) => rejectQueued(deps, scope, order),
+  })
   await app.register(webhookLogRoutes, { db, replay: (webhook) => replayWebhook(db, queues, webhook) })
   await app.register(deadLetterRoutes, { db, queues })
   await app.register(feedRoutes, { db })

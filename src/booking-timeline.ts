@@ -1,22 +1,26 @@
 import type { Kysely } from 'kysely'
+import { findQueuedReservations } from './approvals/approval-store.ts'
 import type { TimelineEntry } from './bookings/booking-routes.ts'
-import type { BookingRow, Database } from './db/tables.ts'
-import { reservationSubject } from './inbound/reservation-events.ts'
+import { listPushSteps } from './bookings/push-turn-store.ts'
+import type { BookingQueueRow, BookingRow, Database } from './db/tables.ts'
+import { bookingSubject } from './inbound/reservation-events.ts'
 import { listWebhooksOfReservation } from './inbound/webhook-log.ts'
 import { listEventsOfSubject } from './outbox/outbox-store.ts'
 
 const mostEntries = 200
 
-/** Everything that happened to a booking: each webhook received and what became of it, each event published. */
+/** Everything that happened to a booking: each webhook received and what became of it, a person's yes, each event published, each step of telling Hostaway. */
 export async function timelineOf(db: Kysely<Database>, booking: BookingRow): Promise<TimelineEntry[]> {
   const reservation = { connectionId: booking.connection_id, externalId: booking.external_id }
-  const [webhooks, events] = await Promise.all([
+  const [webhooks, events, queued, steps] = await Promise.all([
     listWebhooksOfReservation(db, { ...reservation, limit: mostEntries }),
     listEventsOfSubject(db, {
       tenantId: booking.tenant_id,
-      subject: reservationSubject(reservation),
+      subject: bookingSubject(booking),
       limit: mostEntries,
     }),
+    findQueuedReservations(db, [reservation]),
+    booking.wished === null ? [] : listPushSteps(db, { bookingId: booking.id, limit: mostEntries }),
   ])
   const entries: TimelineEntry[] = [
     ...webhooks.map((webhook) => ({
@@ -37,7 +41,9 @@ export async function timelineOf(db: Kysely<Database>, booking: BookingRow): Pro
             },
           ],
     ),
+    ...queued.flatMap(approvalOf),
     { at: booking.created_at, step: 'stored', detail: 'booking created', id: booking.id },
+    ...steps,
     ...events.map((event) => ({
       at: event.time,
       step: 'published' as const,
@@ -46,4 +52,9 @@ export async function timelineOf(db: Kysely<Database>, booking: BookingRow): Pro
     })),
   ]
   return entries.sort((a, b) => a.at.getTime() - b.at.getTime())
+}
+
+function approvalOf({ id, decided_at, decided_by, rejection_reason }: BookingQueueRow): TimelineEntry[] {
+  if (decided_at === null || decided_by === null || rejection_reason !== null) return []
+  return [{ at: decided_at, step: 'approved', detail: `imported by ${decided_by}`, id }]
 }

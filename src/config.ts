@@ -1,14 +1,15 @@
 import { isIP } from 'node:net'
-import envSchema from 'env-schema'
 import { type Static, Type } from 'typebox'
-import { type KeyRing, parseKeyRing } from './vault.ts'
+import { parseCron } from './cron-times.ts'
+import { type FetchedKeys, fetchKeys, isSafeEndpoint, readKeyRing } from './key-ring.ts'
+import { checkDatabaseUrl, checkUrl, readable, readSettings } from './setting-checks.ts'
+import type { KeyRing } from './vault.ts'
 
 const flag = (fallback: boolean, description: string) => Type.Boolean({ default: fallback, description })
 const text = (description: string) => Type.String({ minLength: 1, description })
 const milliseconds = (fallback: number, description: string) =>
   Type.Integer({ minimum: 1, maximum: 3_600_000, default: fallback, description })
-const cron = (fallback: string, description: string) =>
-  Type.String({ pattern: '^\\S+( \\S+){4,5}$', default: fallback, description })
+const cron = (fallback: string, description: string) => Type.String({ default: fallback, description })
 const port = (fallback: number, description: string) =>
   Type.Integer({ minimum: 0, maximum: 65_535, default: fallback, description })
 
@@ -31,7 +32,12 @@ export const settingsSchema = Type.Object({
     description: 'Prefix of the queue keys, or name of their schema on PostgreSQL.',
   }),
   ENCRYPTION_KEYS: Type.Optional(
-    text('Keys that seal secrets, `id:base64-32-bytes[,older…]`; the first seals, all open.'),
+    text(
+      'Keys that seal secrets, `id:base64-32-bytes[,older…]`; the first seals, all open. Or the secret that holds them, `gcp-sm://projects/…/secrets/…[/versions/…]`.',
+    ),
+  ),
+  SECRET_MANAGER_ENDPOINT: Type.Optional(
+    text('Where Google Secret Manager is reached, if not at its public address.'),
   ),
   ADMIN_API_TOKEN: Type.Optional(text('Bootstrap API token with the role admin; make it long and random.')),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
@@ -127,29 +133,52 @@ export class ConfigError extends Error {
   }
 }
 
-const databaseProtocols = ['postgres:', 'postgresql:']
+const cronSettings = [
+  'HOSTAWAY_SYNC_AVAILABILITY_CRON',
+  'HOSTAWAY_SYNC_PRICING_CRON',
+  'HOSTAWAY_SYNC_LISTINGS_CRON',
+  'HOSTAWAY_RECONCILE_CRON',
+] as const
 
 export type Environment = Record<string, string | undefined>
 
+/** Reads the settings like `loadConfig`, and fetches the keys where ENCRYPTION_KEYS names the secret that holds them. */
+export async function loadConfigWithKeys(
+  provided: Environment = {},
+  environment: Environment = process.env,
+): Promise<Config> {
+  const set = { ...provided, ...withoutEmpty(environment) }
+  return loadConfig(provided, environment, await fetchKeys(set.ENCRYPTION_KEYS, set.SECRET_MANAGER_ENDPOINT))
+}
+
 /**
- * Reads and checks the settings. `provided` stands in for what the environment leaves unset
+ * Checks the settings. `provided` stands in for what the environment leaves unset
  * (the embedded database and its key ring).
  */
-export function loadConfig(provided: Environment = {}, environment: Environment = process.env): Config {
+export function loadConfig(
+  provided: Environment = {},
+  environment: Environment = process.env,
+  fetched?: FetchedKeys,
+): Config {
   const problems: string[] = []
-  const settings = readSettings({ ...provided, ...withoutEmpty(environment) }, problems)
-  const keyRing = readKeyRing(settings.ENCRYPTION_KEYS, problems)
-  if (settings.DATABASE_URL === undefined) {
-    problems.push(
-      'DATABASE_URL is required here: a PostgreSQL URL (only `npm start` brings its own database)',
-    )
-  } else checkUrl('DATABASE_URL', settings.DATABASE_URL, databaseProtocols, problems)
+  const settings = readSettings<Settings>(
+    settingsSchema,
+    { ...provided, ...withoutEmpty(environment) },
+    problems,
+  )
+  const keyRing = readKeyRing(settings.ENCRYPTION_KEYS, fetched, problems)
+  checkDatabaseUrl(settings.DATABASE_URL, problems, ' (only `npm start` brings its own database)')
+  const endpoint = settings.SECRET_MANAGER_ENDPOINT
+  if (endpoint !== undefined && !isSafeEndpoint(endpoint)) {
+    problems.push('SECRET_MANAGER_ENDPOINT must be a URL that starts with https://')
+  }
   if (settings.REDIS_URL !== undefined)
     checkUrl('REDIS_URL', settings.REDIS_URL, ['redis:', 'rediss:'], problems)
   for (const name of ['PUBLIC_URL', 'HOSTAWAY_API_URL', 'OTEL_EXPORTER_OTLP_ENDPOINT'] as const) {
     const value = settings[name]
     if (value !== undefined) checkUrl(name, value, ['http:', 'https:'], problems)
   }
+  for (const name of cronSettings) readable(name, () => parseCron(settings[name]), problems)
   const { HOSTAWAY_ACCOUNT_ID: accountId, HOSTAWAY_API_KEY: apiKey } = settings
   if ((accountId === undefined) !== (apiKey === undefined)) {
     problems.push('HOSTAWAY_ACCOUNT_ID and HOSTAWAY_API_KEY go together: set both or neither')
@@ -177,11 +206,22 @@ export function loadConfig(provided: Environment = {}, environment: Environment 
 /** The database's URL alone, for a command that needs nothing else (least of all the keys). */
 export function loadDatabaseUrl(environment: Environment = process.env): string {
   const problems: string[] = []
-  const url = environment.DATABASE_URL ?? ''
-  if (url === '') problems.push('DATABASE_URL is required here: a PostgreSQL URL')
-  else checkUrl('DATABASE_URL', url, databaseProtocols, problems)
+  checkDatabaseUrl(environment.DATABASE_URL || undefined, problems)
   if (problems.length > 0) throw new ConfigError(problems)
-  return url
+  return environment.DATABASE_URL ?? ''
+}
+
+/** The database's URL and the keys alone, for a command that re-seals. */
+export async function loadSealingConfig(
+  environment: Environment = process.env,
+): Promise<{ databaseUrl: string; keyRing: KeyRing }> {
+  const problems: string[] = []
+  const { DATABASE_URL, ENCRYPTION_KEYS, SECRET_MANAGER_ENDPOINT } = withoutEmpty(environment)
+  checkDatabaseUrl(DATABASE_URL, problems)
+  const fetched = await fetchKeys(ENCRYPTION_KEYS, SECRET_MANAGER_ENDPOINT)
+  const keyRing = readKeyRing(ENCRYPTION_KEYS, fetched, problems)
+  if (problems.length > 0) throw new ConfigError(problems)
+  return { databaseUrl: DATABASE_URL ?? '', keyRing }
 }
 
 /** The settings as they may be logged: secrets only as "configured". */
@@ -200,60 +240,6 @@ export function describeConfig(config: Config): Record<string, unknown> {
       .filter((name) => config[name] !== undefined)
       .map((name) => [name, secret.has(name) ? 'configured' : config[name]]),
   )
-}
-
-function readSettings(environment: Environment, problems: string[]): Settings {
-  try {
-    return envSchema<Settings>({ schema: structuredClone(settingsSchema), data: environment, env: false })
-  } catch (error) {
-    for (const problem of schemaProblems(error)) problems.push(problem)
-    // The rest is still checked, on what is readable, so that everything wrong is said at once.
-    return { ...defaults(), ...environment } as unknown as Settings
-  }
-}
-
-function schemaProblems(error: unknown): string[] {
-  const errors = (
-    error as {
-      errors?: Array<{ instancePath: string; message?: string; params?: { allowedValues?: string[] } }>
-    }
-  ).errors
-  if (errors === undefined) throw error
-  return errors.map(({ instancePath, message, params }) => {
-    const allowed = params?.allowedValues === undefined ? '' : `: ${params.allowedValues.join(', ')}`
-    return `${instancePath.slice(1)} ${message ?? 'is not valid'}${allowed}`
-  })
-}
-
-function defaults(): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(settingsSchema.properties)
-      .filter(([, schema]) => 'default' in schema)
-      .map(([name, schema]) => [name, (schema as { default?: unknown }).default]),
-  )
-}
-
-function readKeyRing(value: string | undefined, problems: string[]): KeyRing {
-  if (value === undefined) {
-    problems.push(
-      'ENCRYPTION_KEYS is required with DATABASE_URL: `id:` and 32 random bytes in base64 (openssl rand -base64 32)',
-    )
-    return []
-  }
-  try {
-    return parseKeyRing(value)
-  } catch (error) {
-    problems.push(`ENCRYPTION_KEYS: ${error instanceof Error ? error.message : 'not readable'}`)
-    return []
-  }
-}
-
-function checkUrl(name: string, value: string, protocols: string[], problems: string[]): void {
-  if (!URL.canParse(value) || !protocols.includes(new URL(value).protocol)) {
-    problems.push(
-      `${name} must be a URL that starts with ${protocols.map((protocol) => `${protocol}//`).join(' or ')}`,
-    )
-  }
 }
 
 // An orchestrator that passes an empty variable means "not set".

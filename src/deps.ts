@@ -4,6 +4,7 @@ import type { Config } from './config.ts'
 import { openDatabase } from './db/database.ts'
 import { pendingMigrations } from './db/migrate.ts'
 import type { Database } from './db/tables.ts'
+import { defaultHistoryTimes, type HistoryTimes } from './history/history-context.ts'
 import { type Breaker, breakerStateGauge, createBreaker } from './hostaway/breaker.ts'
 import { createHostawayClient, type HostawayClient } from './hostaway/client.ts'
 import { createLimiter, type Limiter } from './hostaway/limiter.ts'
@@ -33,6 +34,7 @@ export type Deps = {
   queueBackend: QueueBackendOptions
   queues: JobQueues
   outboundTimes: OutboundTimes
+  historyTimes: HistoryTimes
   /** Releases everything in reverse order of acquisition. */
   close(): Promise<void>
 }
@@ -48,6 +50,7 @@ export type DepsOptions = {
   log?: Logger
   metrics?: Metrics
   outboundTimes?: Partial<OutboundTimes>
+  historyTimes?: Partial<HistoryTimes>
 }
 
 /** Acquires what a process needs, and releases what it got if that fails half way. Refuses an older schema. */
@@ -57,7 +60,7 @@ export async function createDeps(config: Config, options: DepsOptions): Promise<
 
 async function acquireDeps(
   config: Config,
-  { role, log: given, metrics: shared, outboundTimes }: DepsOptions,
+  { role, log: given, metrics: shared, outboundTimes, historyTimes }: DepsOptions,
   releases: AsyncDisposableStack,
 ): Promise<Deps> {
   const log = given ?? createLogger({ level: config.LOG_LEVEL, role })
@@ -134,6 +137,11 @@ async function acquireDeps(
     queueBackend,
     queues,
     outboundTimes: { ...defaultOutboundTimes(config.HOSTAWAY_API_TIMEOUT_MS), ...outboundTimes },
+    historyTimes: {
+      ...defaultHistoryTimes,
+      retryDelayMs: config.HOSTAWAY_RETRY_DELAY_MS,
+      ...historyTimes,
+    },
     close: () => releases.disposeAsync(),
   }
 }

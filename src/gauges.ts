@@ -1,6 +1,9 @@
-import { countConnections } from './connections/connection-store.ts'
+import { countWaitingPushes } from './bookings/push-turn-store.ts'
+import { countConnections, oldestKeySeconds } from './connections/connection-store.ts'
 import { countOpenDeadLetters } from './dead-letters/dead-letter-store.ts'
 import type { Deps } from './deps.ts'
+import { countRunningImports } from './history/import-store.ts'
+import { longestUnreconciledSeconds } from './history/reconcile-store.ts'
 import { longestSilenceSeconds, oldestUnprocessedSeconds } from './inbound/webhook-log.ts'
 import { countWaiting } from './outbound/sync-status-store.ts'
 
@@ -9,24 +12,33 @@ const statuses = ['connecting', 'active', 'paused', 'needs_reauth', 'disconnecte
 /** Fills the gauges that are read from the database and the limiter; a scrape while the database is away keeps the old values. */
 export async function refreshGauges({ db, metrics, limiter, log }: Deps): Promise<void> {
   try {
-    const [connections, deadLetters, oldest, silence, waiting] = await Promise.all([
-      countConnections(db),
-      countOpenDeadLetters(db),
-      oldestUnprocessedSeconds(db),
-      longestSilenceSeconds(db),
-      countWaiting(db),
-      limiter.available(),
-    ])
+    const [connections, keyAge, deadLetters, oldest, silence, waiting, bookings, imports, unreconciled] =
+      await Promise.all([
+        countConnections(db),
+        oldestKeySeconds(db),
+        countOpenDeadLetters(db),
+        oldestUnprocessedSeconds(db),
+        longestSilenceSeconds(db),
+        countWaiting(db),
+        countWaitingPushes(db),
+        countRunningImports(db),
+        longestUnreconciledSeconds(db),
+        limiter.available(),
+      ])
     for (const status of statuses) {
       const found = connections.find((entry) => entry.status === status)
       metrics.connections.set({ status }, found?.count ?? 0)
     }
+    metrics.connectionKeyAge.set(keyAge)
     metrics.deadLettersOpen.set(deadLetters)
     metrics.oldestUnprocessedWebhook.set(oldest)
     metrics.lastWebhookAge.set(silence)
     metrics.syncQueueLength.set({ sync_type: 'calendar' }, waiting.calendars)
     metrics.syncQueueLength.set({ sync_type: 'listing' }, waiting.details)
     metrics.syncPendingDays.set(waiting.days)
+    metrics.importsRunning.set(imports)
+    metrics.lastReconcileAge.set(unreconciled)
+    metrics.bookingPushesWaiting.set(bookings)
   } catch (error) {
     log.warn({ err: error }, 'metrics.refresh_failed')
   }

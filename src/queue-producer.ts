@@ -3,8 +3,10 @@ import { within } from './queue-patience.ts'
 
 export type NewJob = {
   name: string
-  data: Record<string, string>
+  data: Record<string, string | number | string[]>
   jobId: string
+  /** Jobs with a larger one wait until there are none with a smaller one; 0, as unset, comes first. */
+  priority?: number
   /** Of the jobs with this key at most one runs and one waits; a waiting one is moved to the newest delay. */
   oneAtATime?: string
   delayMs?: number
@@ -63,7 +65,7 @@ export function queueHandle(queue: QueueOpener): QueueHandle {
     async addBulk(jobs) {
       if (jobs.length === 0) return
       await (await queue.opened()).addBulk(
-        jobs.map(({ name, data, jobId, oneAtATime, delayMs }) => ({
+        jobs.map(({ name, data, jobId, priority, oneAtATime, delayMs }) => ({
           name,
           data,
           // A kept job with the same id would turn a replay into a silent no-op, so nothing is kept.
@@ -74,6 +76,7 @@ export function queueHandle(queue: QueueOpener): QueueHandle {
             backoff: { type: 'custom' },
             removeOnComplete: true,
             removeOnFail: true,
+            ...(priority === undefined ? {} : { priority }),
             ...(delayMs === undefined ? {} : { delay: delayMs }),
             // Data must be a pointer: of two waiting jobs the first one's data stays.
             ...(oneAtATime === undefined

@@ -1,10 +1,10 @@
-import { loadConfig } from './config.ts'
+import { loadConfigWithKeys } from './config.ts'
 import { runProcess } from './run-process.ts'
 import { startApi } from './start-api.ts'
 
 await runProcess(
   'api',
-  () => loadConfig(),
+  () => loadConfigWithKeys(),
   async (deps, releases) => {
     const app = await startApi(deps)
     releases.defer(() => app.close())

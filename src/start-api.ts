@@ -1,7 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import { createApp } from './app.ts'
+import { resumeWork } from './connection-work.ts'
 import { connectDefaultAccount } from './connections/connect-default-account.ts'
 import type { Deps } from './deps.ts'
+import { beginFirstImport } from './history/request-import.ts'
 import { listenOn } from './start-error.ts'
 
 /** Serves the API; resolves once it listens. Closing the app answers what is in flight first. */
@@ -15,7 +17,13 @@ export async function startApi(deps: Deps): Promise<FastifyInstance> {
   log.info({ url: config.PUBLIC_URL, ...address }, 'api.listening')
   if (config.defaultAccount !== undefined) {
     // After listening: Hostaway tests a new webhook at once.
-    const connecting = { ...deps, publicUrl: config.PUBLIC_URL }
+    const onActive = (id: string) => resumeWork(deps, id)
+    const connecting = {
+      ...deps,
+      publicUrl: config.PUBLIC_URL,
+      beginImport: beginFirstImport,
+      onActive,
+    }
     void connectDefaultAccount(connecting, config.defaultAccount, stopping.signal)
   }
   return app

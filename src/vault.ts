@@ -42,6 +42,16 @@ export function generateKeyRingEntry(id: string): string {
   return `${id}:${randomBytes(keyBytes).toString('base64')}`
 }
 
+/** What every value that a key sealed begins with. */
+export function sealedPrefix(keyId: string): string {
+  return `v1.${keyId}.`
+}
+
+/** The id of the key that sealed a value, by its own word. */
+export function keyIdOf(sealed: string): string {
+  return sealed.split('.', 2)[1] ?? ''
+}
+
 export function createVault(ring: KeyRing): Vault {
   const [sealing] = ring
   if (sealing === undefined) throw new Error('A vault needs at least one key')
@@ -51,7 +61,7 @@ export function createVault(ring: KeyRing): Vault {
       const cipher = createCipheriv(algorithm, sealing.key, iv).setAAD(placeBytes(place))
       const ciphertext = Buffer.concat([cipher.update(plaintext, 'utf8'), cipher.final()])
       const parts = [iv, cipher.getAuthTag(), ciphertext].map((part) => part.toString('base64url'))
-      return ['v1', sealing.id, ...parts].join('.')
+      return sealedPrefix(sealing.id) + parts.join('.')
     },
     open(sealed, place) {
       const [version, keyId, iv, tag, ciphertext] = sealed.split('.')

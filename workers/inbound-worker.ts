@@ -5,8 +5,10 @@ import { createReservationFetcher } from '../src/inbound/fetch-reservation.ts'
 import { countProcessed, processWebhook } from '../src/inbound/process-webhook.ts'
 import { createSharedStatements } from '../src/inbound/shared-statements.ts'
 import { findWebhook, finishWebhook } from '../src/inbound/webhook-log.ts'
+import { signalConnections } from '../src/outbound/signal-connections.ts'
 import { type InboundJob, inboundQueue } from '../src/queues.ts'
 import { openReplaceableWorker, type ReplaceableWorker } from './replaceable-worker.ts'
+import { createBatchRunner, readBatch } from './run-batch.ts'
 import { type BuriedJob, createRunner, type JobDefinition } from './run-job.ts'
 
 /** Turns stored webhooks into bookings. */
@@ -16,6 +18,7 @@ export function startInboundWorker(deps: Deps, onProgress: () => void): Replacea
     ...deps,
     fetcher: createReservationFetcher(deps),
     shared: createSharedStatements(deps.db),
+    signalPushes: (connectionId: string) => signalConnections(deps.db, deps.queues, [connectionId]),
   }
   const definition: JobDefinition<InboundJob> = {
     queue: inboundQueue,
@@ -23,15 +26,30 @@ export function startInboundWorker(deps: Deps, onProgress: () => void): Replacea
     run: ({ webhookId }) => processWebhook(processing, webhookId),
     bury: (failure) => buryWebhook(deps, failure),
   }
+  const runOne = createRunner(definition, {
+    maxAttempts: config.HOSTAWAY_MAX_RETRIES,
+    retryDelayMs: config.HOSTAWAY_RETRY_DELAY_MS,
+    log,
+    onProgress,
+  })
   return openReplaceableWorker(deps.queueBackend, inboundQueue, {
     concurrency: config.WORKER_CONCURRENCY,
-    run: createRunner(definition, {
-      maxAttempts: config.HOSTAWAY_MAX_RETRIES,
-      retryDelayMs: config.HOSTAWAY_RETRY_DELAY_MS,
-      log,
-      onProgress,
-    }),
+    run: createBatchRunner({ runOne, queues: deps.queues, concurrency: config.WORKER_CONCURRENCY, log }),
     onStalledOut(job) {
+      const batch = readBatch(job.data)
+      if (batch !== undefined) {
+        // One of them may be what the process dies of: alone, it is found out. The sweep offers them if this fails.
+        const again = batch.webhookIds.map((id) => ({
+          ...{ id, connectionId: batch.connectionId },
+          ...{ delayMs: 0, attemptsBefore: 0 },
+        }))
+        deps.queues
+          .enqueueWebhooksAgain(again)
+          .catch((cause: unknown) =>
+            log.warn({ err: cause, webhooks: batch.webhookIds.length }, 'webhook.enqueue_failed'),
+          )
+        return
+      }
       const payload = parseInboundJob(job.data)
       if (payload === undefined) return
       const error = new AppError('stalled', 'The process died under this job again and again')

@@ -1,10 +1,10 @@
-import { loadConfig } from '../src/config.ts'
+import { loadConfigWithKeys } from '../src/config.ts'
 import { runProcess } from '../src/run-process.ts'
 import { startWorkers } from './start-workers.ts'
 
 await runProcess(
   'worker',
-  () => loadConfig(),
+  () => loadConfigWithKeys(),
   async (deps, releases) => {
     const workers = await startWorkers(deps)
     releases.defer(() => workers.close())

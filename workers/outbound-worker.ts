@@ -1,8 +1,9 @@
+import { pushBookings } from '../src/booking-writes/push-bookings.ts'
 import { insertDeadLetter } from '../src/dead-letters/dead-letter-store.ts'
 import type { Deps } from '../src/deps.ts'
 import type { PushDeps } from '../src/outbound/push-context.ts'
 import { syncConnection } from '../src/outbound/sync-connection.ts'
-import { type OutboundJob, outboundQueue } from '../src/queues.ts'
+import { type BookingPushJob, type OutboundJob, outboundQueue } from '../src/queues.ts'
 import { currentTraceId } from '../src/telemetry/tracing.ts'
 import { openReplaceableWorker, type ReplaceableWorker } from './replaceable-worker.ts'
 import { createRunner, type JobDefinition } from './run-job.ts'
@@ -11,11 +12,12 @@ import { createRunner, type JobDefinition } from './run-job.ts'
 export function startOutboundWorker(deps: Deps, onProgress: () => void): ReplaceableWorker {
   const { config, log } = deps
   const pushing = { ...deps, ...pushDepsOf(deps) }
-  const definition: JobDefinition<OutboundJob> = {
+  const definition: JobDefinition<OutboundJob | BookingPushJob> = {
     queue: outboundQueue,
     parse: parseOutboundJob,
-    run: ({ connectionId }) => syncConnection(pushing, connectionId),
-    // What waits, and its dead letters, are with the listings: the sweep begins another job.
+    run: (job) =>
+      'bookingsOf' in job ? pushBookings(pushing, job.bookingsOf) : syncConnection(pushing, job.connectionId),
+    // What waits, and its dead letters, are with the listings and bookings: the sweep begins another job.
     bury: async () => undefined,
   }
   return openReplaceableWorker(deps.queueBackend, outboundQueue, {
@@ -58,7 +60,11 @@ export function pushDepsOf({
   }
 }
 
-function parseOutboundJob(data: unknown): OutboundJob | undefined {
-  if (typeof data !== 'object' || data === null || !('connectionId' in data)) return undefined
-  return typeof data.connectionId === 'string' ? { connectionId: data.connectionId } : undefined
+function parseOutboundJob(data: unknown): OutboundJob | BookingPushJob | undefined {
+  if (typeof data !== 'object' || data === null) return undefined
+  if ('bookingsOf' in data && typeof data.bookingsOf === 'string') return { bookingsOf: data.bookingsOf }
+  if ('connectionId' in data && typeof data.connectionId === 'string') {
+    return { connectionId: data.connectionId }
+  }
+  return undefined
 }

@@ -9,6 +9,7 @@ import { useProblems } from '../src/http/problems.ts'
 import { inboundQueue, outboundQueue } from '../src/queues.ts'
 import { listenOn } from '../src/start-error.ts'
 import type { QueueName } from '../src/telemetry/metrics.ts'
+import { startHistoryWorker } from './history-worker.ts'
 import { startInboundWorker } from './inbound-worker.ts'
 import { startOutboundWorker } from './outbound-worker.ts'
 import { defaultProgressTimes, type ProgressTimes, watchProgress } from './progress.ts'
@@ -72,7 +73,11 @@ async function start(
   await listenOn(() => app.listen(address), { ...address, setting: 'METRICS_PORT' })
   releases.defer(() => app.close())
 
-  const workers = [inbound.start(startInboundWorker), outbound.start(startOutboundWorker)]
+  const workers = [
+    inbound.start(startInboundWorker),
+    outbound.start(startOutboundWorker),
+    startHistoryWorker(deps),
+  ]
   // All at once: each may need most of the time that the process is given to end.
   releases.defer(async () => void (await Promise.all(workers.map((worker) => worker.close()))))
   const upkeep = startUpkeep(deps, upkeepTimes)

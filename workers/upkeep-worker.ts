@@ -1,10 +1,15 @@
+import { sweepBookingPushes } from '../src/booking-writes/signal-bookings.ts'
+import { watchWebhooks } from '../src/connections/watch-webhooks.ts'
+import { parseCron } from '../src/cron-times.ts'
 import { pruneIdempotencyKeys } from '../src/db/idempotency-keys.ts'
 import { withLeaderLock } from '../src/db/leader-lock.ts'
 import type { Deps } from '../src/deps.ts'
+import { continueRemaps } from '../src/field-mapping/remap-bookings.ts'
+import { cancelImportsOfDisconnected } from '../src/history/import-store.ts'
+import { scheduleReconciles } from '../src/history/sweep-history.ts'
 import { pruneWebhooks } from '../src/inbound/prune-webhooks.ts'
 import { releaseWaiting } from '../src/inbound/release-waiting.ts'
 import { type SweepOptions, sweepWebhooks } from '../src/inbound/sweep-webhooks.ts'
-import { parseCron } from '../src/outbound/cron-times.ts'
 import { checkForDrift, runScheduledSyncs, sweepPushes } from '../src/outbound/sweep-pushes.ts'
 import { upkeepQueue } from '../src/queues.ts'
 import type { Logger } from '../src/telemetry/logger.ts'
@@ -16,11 +21,14 @@ export type UpkeepTimes = SweepOptions & {
   sweepEveryMs: number
   releaseEveryMs: number
   pruneEveryMs: number
+  /** How often is looked for connections of which Hostaway is to be asked. */
+  watchEveryMs: number
   /** Work for Hostaway that could have been done for so long has lost its job. */
   pushOverdueMs: number
   scheduleEveryMs: number
   /** A listing is read back, to find drift, when that was not done for so long. */
   driftAfterMs: number
+  remapEveryMs: number
 }
 
 export const defaultUpkeepTimes: UpkeepTimes = {
@@ -29,17 +37,22 @@ export const defaultUpkeepTimes: UpkeepTimes = {
   neverEnqueuedForMs: 3_000,
   enqueuedForMs: 60_000,
   pruneEveryMs: 60_000,
+  watchEveryMs: 15_000,
   pushOverdueMs: 1_000,
   scheduleEveryMs: 15_000,
   driftAfterMs: 86_400_000,
+  remapEveryMs: 1_000,
 }
+
+// Short enough for a process that is told to end.
+const remapSliceMs = 2_000
 
 /**
  * Calls each folder's own sweep. Timers of this process, not jobs of the queue: a Redis that lost its jobs would have
  * lost the scheduler along with them (docs/decisions/0020).
  */
 export function startUpkeep(deps: Deps, times: UpkeepTimes = defaultUpkeepTimes): UpkeepHandle {
-  const { sweepEveryMs, releaseEveryMs, pruneEveryMs, ...sweep } = times
+  const { sweepEveryMs, releaseEveryMs, pruneEveryMs, watchEveryMs, ...sweep } = times
   const { config, db, queues, log, metrics } = deps
   let sweptAt = performance.now()
   const showProgress = () =>
@@ -62,8 +75,10 @@ export function startUpkeep(deps: Deps, times: UpkeepTimes = defaultUpkeepTimes)
       name: 'release-waiting',
       everyMs: releaseEveryMs,
       async run() {
-        const released = await withLeaderLock(db, 'release-waiting', () => releaseWaiting(db, queues))
-        if (released !== undefined && released > 0) log.info({ webhooks: released }, 'booking_queue.released')
+        const released = await withLeaderLock(db, 'release-waiting', () => releaseWaiting(db))
+        if (released !== undefined && released > 0) {
+          log.info({ reservations: released }, 'booking_queue.released')
+        }
       },
     },
     {
@@ -75,8 +90,38 @@ export function startUpkeep(deps: Deps, times: UpkeepTimes = defaultUpkeepTimes)
         if (pruned !== undefined && pruned > 0) log.info({ webhooks: pruned, days }, 'webhook.pruned')
       },
     },
+    {
+      name: 'watch-webhooks',
+      everyMs: watchEveryMs,
+      async run() {
+        await withLeaderLock(db, 'watch-webhooks', () => watchWebhooks(deps))
+      },
+    },
+    {
+      name: 'remap-bookings',
+      everyMs: times.remapEveryMs,
+      async run() {
+        await withLeaderLock(db, 'remap-bookings', () => continueRemaps({ db, log }, remapSliceMs))
+      },
+    },
     ...outboundTasks(deps, times),
+    historyTask(deps, times),
   ])
+}
+
+function historyTask({ config, db, log, metrics, historyTimes }: Deps, times: UpkeepTimes): UpkeepTask {
+  const cron = parseCron(config.HOSTAWAY_RECONCILE_CRON)
+  return {
+    name: 'history',
+    everyMs: times.scheduleEveryMs,
+    async run() {
+      await withLeaderLock(db, 'history', async () => {
+        const schedules = await scheduleReconciles(db, cron, historyTimes.staggerMs)
+        if (schedules > 0) log.info({ schedules }, 'reconcile.scheduled')
+        metrics.imports.inc({ status: 'cancelled' }, await cancelImportsOfDisconnected(db))
+      })
+    },
+  }
 }
 
 function outboundTasks({ config, db, queues, log }: Deps, times: UpkeepTimes): UpkeepTask[] {
@@ -90,7 +135,10 @@ function outboundTasks({ config, db, queues, log }: Deps, times: UpkeepTimes): U
       name: 'sweep-pushes',
       everyMs: times.sweepEveryMs,
       async run() {
-        await withLeaderLock(db, 'sweep-pushes', () => sweepPushes(db, queues, times.pushOverdueMs))
+        await withLeaderLock(db, 'sweep-pushes', async () => {
+          await sweepPushes(db, queues, times.pushOverdueMs)
+          await sweepBookingPushes(db, queues, times.pushOverdueMs)
+        })
       },
     },
     {

@@ -1,34 +1,47 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
-import type { BookingQueueRow, Database } from '../db/tables.ts'
+import type { Database } from '../db/tables.ts'
 import { hasRole, tenantScope } from '../http/api-auth.ts'
 import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../http/paging.ts'
 import { notFound } from '../http/problems.ts'
-import { findQueuedReservationById, listQueuedReservations } from './approval-store.ts'
+import { OverrideFields, type Scalar } from '../mapping/override-fields.ts'
+import { findQueuedReservationById, listQueuedReservations, type QueuedRow } from './approval-store.ts'
+import { QueuedView, QueueStatus, toQueuedView } from './queued-view.ts'
 
 const tags = ['Bookings']
-const nullableText = Type.Union([Type.String(), Type.Null()])
-const Status = Type.Enum(['pending', 'mapped', 'imported', 'rejected', 'withdrawn', 'failed'])
+const Params = Type.Object({ id: Type.String() })
 
-const QueuedView = Type.Object({
-  id: Type.String(),
-  connectionId: Type.String(),
-  externalId: Type.String(),
-  listingId: nullableText,
-  status: Status,
-  sourceStatus: nullableText,
-  problems: Type.Array(Type.Object({ field: Type.String(), code: Type.String(), message: Type.String() }), {
-    description: 'What is missing or wrong; empty where only a yes is missing.',
-  }),
-  draft: Type.Record(Type.String(), Type.Unknown(), { description: 'The booking as far as it is known.' }),
-  webhookId: nullableText,
-  createdAt: Type.String(),
-  updatedAt: Type.String(),
-})
+const ImportOrder = Type.Object(
+  {
+    unitId: Type.Optional(
+      Type.Unsafe<string | null>({
+        type: ['string', 'null'],
+        minLength: 1,
+        maxLength: 200,
+        description:
+          'The unit the guest stays in, any of TVL’s. At Hostaway the reservation stays on its listing. `null` takes it back.',
+      }),
+    ),
+    fields: Type.Optional(OverrideFields),
+  },
+  { additionalProperties: false },
+)
 
-/** Reservations that wait for a person. */
-export const approvalRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = async (app, { db }) => {
+type Scope = { id: string; tenantId: string | undefined }
+
+export type ApprovalRouteOptions = {
+  db: Kysely<Database>
+  importQueued: (
+    scope: Scope,
+    order: { unitId: string | null | undefined; fields: Record<string, Scalar>; by: string },
+  ) => Promise<QueuedRow>
+  rejectQueued: (scope: Scope, order: { reason: string; by: string }) => Promise<QueuedRow>
+}
+
+/** Reservations that wait for a person, and what the person decides. */
+export const approvalRoutes: FastifyPluginAsyncTypebox<ApprovalRouteOptions> = async (app, options) => {
+  const { db } = options
   app.get(
     '/booking-queue',
     {
@@ -39,7 +52,7 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }>
         description: '`pending`: something is missing; `mapped`: complete, waits for a yes.',
         querystring: Type.Object({
           ...pageQuery,
-          status: Type.Optional(Status),
+          status: Type.Optional(QueueStatus),
           connection: Type.Optional(Type.String()),
         }),
         response: { 200: pageOf(QueuedView) },
@@ -66,7 +79,7 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }>
       schema: {
         tags,
         summary: 'Show a waiting reservation; with the body as received for managers',
-        params: Type.Object({ id: Type.String() }),
+        params: Params,
         response: {
           200: Type.Object({
             ...QueuedView.properties,
@@ -83,20 +96,57 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }>
       return { ...toQueuedView(row), ...(hasRole(request, 'manager') ? { source } : {}) }
     },
   )
+
+  app.post(
+    '/booking-queue/:id/import',
+    {
+      config: { roles: ['manager'] },
+      // No body means a plain yes.
+      preValidation: async (request) => {
+        request.body ??= {}
+      },
+      schema: {
+        tags,
+        summary: 'Book a waiting reservation, with what Hostaway does not say',
+        description:
+          'Books the newest version; what is sent is kept for the versions after it. 422 `RESERVATION_INCOMPLETE` lists everything that is still missing, and nothing is written. Repeated, the answer is the same; a booking that was imported can be corrected this way. A rejected reservation can be imported after all; a withdrawn one is 409 `RESERVATION_WITHDRAWN`.',
+        params: Params,
+        body: ImportOrder,
+        response: { 200: QueuedView },
+      },
+    },
+    async (request) => {
+      const { unitId, fields } = request.body
+      const order = { unitId, fields: fields ?? {}, by: request.caller.tokenName }
+      return toQueuedView(await options.importQueued(scopeOf(request.params.id, tenantScope(request)), order))
+    },
+  )
+
+  app.post(
+    '/booking-queue/:id/reject',
+    {
+      config: { roles: ['manager'] },
+      schema: {
+        tags,
+        summary: 'Turn a waiting reservation down',
+        description:
+          'It becomes no booking, whatever Hostaway says of it later. Hostaway still holds it, so its nights stay blocked until it is cancelled there. 409 `ALREADY_IMPORTED` where there is a booking, `RESERVATION_WITHDRAWN` where it was cancelled.',
+        params: Params,
+        body: Type.Object(
+          { reason: Type.String({ minLength: 1, maxLength: 1_000 }) },
+          { additionalProperties: false },
+        ),
+        response: { 200: QueuedView },
+      },
+    },
+    async (request) => {
+      const order = { reason: request.body.reason, by: request.caller.tokenName }
+      return toQueuedView(await options.rejectQueued(scopeOf(request.params.id, tenantScope(request)), order))
+    },
+  )
 }
 
-function toQueuedView(row: BookingQueueRow) {
-  return {
-    id: row.id,
-    connectionId: row.connection_id,
-    externalId: row.external_id,
-    listingId: row.listing_id,
-    status: row.status,
-    sourceStatus: row.source_status,
-    problems: row.problems,
-    draft: row.draft as Record<string, unknown>,
-    webhookId: row.webhook_id,
-    createdAt: row.created_at.toISOString(),
-    updatedAt: row.updated_at.toISOString(),
-  }
+function scopeOf(id: string, tenantId: string | undefined): Scope {
+  if (!isUuid(id)) throw notFound('The reservation')
+  return { id, tenantId }
 }

@@ -4,6 +4,7 @@ import type { ReservationKey, ReservationVersion } from '../bookings/booking-sto
 import { isOfReservations } from '../db/key-pairs.ts'
 import type { ApprovalStatus, BookingQueueRow, Database } from '../db/tables.ts'
 import type { BookingDraft, MappingProblem } from '../mapping/booking-draft.ts'
+import { type BookingOverrides, noOverrides } from '../mapping/booking-overrides.ts'
 
 export type QueuedReservation = {
   tenantId: string
@@ -12,9 +13,15 @@ export type QueuedReservation = {
   status: ApprovalStatus
   draft: BookingDraft
   problems: MappingProblem[]
+  overrides: BookingOverrides
   source: Record<string, unknown>
   version: ReservationVersion
   webhookId: string | null
+}
+
+/** What a person has said about a reservation that waits or waited. */
+export function overridesOf(row: Pick<BookingQueueRow, 'overrides'> | undefined): BookingOverrides {
+  return row === undefined ? noOverrides : { ...noOverrides, ...(row.overrides as BookingOverrides) }
 }
 
 /** The rows that there are of these reservations, in no order. */
@@ -43,11 +50,13 @@ export async function upsertQueuedReservations(
         status: one.status,
         problems: JSON.stringify(one.problems),
         draft: JSON.stringify(one.draft),
+        overrides: JSON.stringify(one.overrides),
         source: JSON.stringify(one.source),
         source_status: one.draft.sourceStatus,
         version_kind: one.version.kind,
         version_at: one.version.at,
         fetched_at: one.version.fetchedAt,
+        field_versions: one.version.fields == null ? null : JSON.stringify(one.version.fields),
         webhook_id: one.webhookId,
       })),
     )
@@ -57,15 +66,36 @@ export async function upsertQueuedReservations(
         status: eb.ref('excluded.status'),
         problems: eb.ref('excluded.problems'),
         draft: eb.ref('excluded.draft'),
+        overrides: eb.ref('excluded.overrides'),
         source: eb.ref('excluded.source'),
         source_status: eb.ref('excluded.source_status'),
         version_kind: eb.ref('excluded.version_kind'),
         version_at: eb.ref('excluded.version_at'),
         fetched_at: eb.ref('excluded.fetched_at'),
+        field_versions: eb.ref('excluded.field_versions'),
         webhook_id: eb.ref('excluded.webhook_id'),
         updated_at: sql<Date>`clock_timestamp()`,
       })),
     )
+    .execute()
+}
+
+/** Notes who decided and when; a rejection with its reason. The caller holds the reservation's lock. */
+export async function noteDecision(
+  trx: Transaction<Database>,
+  id: string,
+  decision: { status: 'imported' | 'rejected'; by: string; reason: string | null },
+): Promise<void> {
+  await trx
+    .updateTable('hostaway_booking_queue')
+    .set({
+      status: decision.status,
+      decided_at: sql<Date>`clock_timestamp()`,
+      decided_by: decision.by,
+      rejection_reason: decision.reason,
+      updated_at: sql<Date>`clock_timestamp()`,
+    })
+    .where('id', '=', id)
     .execute()
 }
 
@@ -77,13 +107,14 @@ export type QueueFilter = {
   limit: number
 }
 
+/** A row with the id of the booking that its reservation has, if it has one. */
+export type QueuedRow = BookingQueueRow & { booking_id: string | null }
+
 export async function listQueuedReservations(
   db: Kysely<Database>,
   filter: QueueFilter,
-): Promise<BookingQueueRow[]> {
-  let query = db
-    .selectFrom('hostaway_booking_queue')
-    .selectAll()
+): Promise<QueuedRow[]> {
+  let query = selectQueued(db)
     .orderBy('id')
     .limit(filter.limit + 1)
   if (filter.tenantId !== undefined) query = query.where('tenant_id', '=', filter.tenantId)
@@ -97,25 +128,65 @@ export async function findQueuedReservationById(
   db: Kysely<Database>,
   id: string,
   tenantId: string | undefined,
-): Promise<BookingQueueRow | undefined> {
-  let query = db.selectFrom('hostaway_booking_queue').selectAll().where('id', '=', id)
+): Promise<QueuedRow | undefined> {
+  let query = selectQueued(db).where('id', '=', id)
   if (tenantId !== undefined) query = query.where('tenant_id', '=', tenantId)
   return query.executeTakeFirst()
 }
 
 /**
- * The webhooks of reservations that wait for a listing which is known and mapped by now. A row that still lacks
- * something else does not name the listing among its problems any more, and is not found again.
+ * Reservations that wait for a listing which is known and mapped by now, of one listing or of all. A row that still
+ * lacks something else does not name the listing among its problems any more, and is not found again.
  */
-export async function findReleasedWebhooks(db: Kysely<Database>, limit: number): Promise<string[]> {
-  const { rows } = await sql<{ webhook_id: string }>`
-    select queued.webhook_id
-    from hostaway_booking_queue queued
-    join listings listing
-      on listing.connection_id = queued.connection_id and listing.listing_id = queued.listing_id
-    where queued.status = 'pending' and listing.unit_id is not null and queued.webhook_id is not null
-      and (queued.problems @> '[{"code": "unknown_listing"}]' or queued.problems @> '[{"code": "unmapped_listing"}]')
-    limit ${limit}
-  `.execute(db)
-  return rows.map(({ webhook_id }) => webhook_id)
+export async function findReleasedReservations(
+  db: Kysely<Database>,
+  { listing, limit }: { listing: { connectionId: string; listingId: string } | undefined; limit: number },
+): Promise<BookingQueueRow[]> {
+  let query = db
+    .selectFrom('hostaway_booking_queue as queued')
+    .innerJoin('listings', (join) =>
+      join
+        .onRef('listings.connection_id', '=', 'queued.connection_id')
+        .onRef('listings.listing_id', '=', 'queued.listing_id'),
+    )
+    .innerJoin('hostaway_connections', 'hostaway_connections.id', 'queued.connection_id')
+    .selectAll('queued')
+    .where('queued.status', '=', 'pending')
+    .where('listings.unit_id', 'is not', null)
+    .where('hostaway_connections.status', 'in', ['active', 'needs_reauth'])
+    .where(
+      sql<boolean>`(queued.problems @> '[{"code": "unknown_listing"}]' or queued.problems @> '[{"code": "unmapped_listing"}]')`,
+    )
+    .limit(limit)
+  if (listing !== undefined) {
+    query = query
+      .where('queued.connection_id', '=', listing.connectionId)
+      .where('queued.listing_id', '=', listing.listingId)
+  }
+  return query.execute()
+}
+
+/** Shows in the rows that wait, or were rejected, that their listing stands for another unit; not where a person chose one. */
+export async function moveDrafts(
+  trx: Transaction<Database>,
+  { connectionId, listingId, unitId }: { connectionId: string; listingId: string; unitId: string },
+): Promise<void> {
+  await sql`
+    update hostaway_booking_queue
+    set draft = jsonb_set(draft, '{unitId}', to_jsonb(${unitId}::text)), updated_at = clock_timestamp()
+    where connection_id = ${connectionId} and listing_id = ${listingId}
+      and status in ('pending', 'mapped', 'failed', 'rejected')
+      and draft ->> 'unitId' <> ${unitId} and not overrides ? 'unit'
+  `.execute(trx)
+}
+
+function selectQueued(db: Kysely<Database>) {
+  return db
+    .selectFrom('hostaway_booking_queue')
+    .selectAll()
+    .select(
+      sql<string | null>`(select booking.id from bookings booking
+      where booking.connection_id = hostaway_booking_queue.connection_id
+        and booking.external_id = hostaway_booking_queue.external_id)`.as('booking_id'),
+    )
 }

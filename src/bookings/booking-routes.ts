@@ -5,22 +5,39 @@ import type { BookingRow, Database } from '../db/tables.ts'
 import { tenantScope } from '../http/api-auth.ts'
 import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../http/paging.ts'
 import { notFound, Problem } from '../http/problems.ts'
-import { findBooking, listBookings } from './booking-store.ts'
-import { BookingView, toBookingView } from './booking-view.ts'
+import { type BookingWithTenant, findBooking, listBookings } from './booking-store.ts'
+import { BookingDetail, toBookingDetail } from './booking-view.ts'
 import { DayText, requireDay } from './plain-day.ts'
+import { findPushes } from './push-store.ts'
 
 const tags = ['Bookings']
 
+const steps = [
+  'received',
+  'processed',
+  'approved',
+  'stored',
+  'published',
+  'accepted',
+  'pushed',
+  'failed',
+] as const
+
 const TimelineEntry = Type.Object({
   at: Type.String(),
-  step: Type.Enum(['received', 'processed', 'stored', 'published']),
+  step: Type.Enum([...steps], {
+    description:
+      '`accepted`, `pushed` and `failed` are about telling Hostaway what was made or changed here.',
+  }),
   detail: Type.String(),
-  id: Type.String({ description: 'Of the webhook or the event.' }),
+  id: Type.String({
+    description: 'Of the webhook, the row of the booking queue, the booking, the event or the step.',
+  }),
 })
 
 export type TimelineEntry = {
   at: Date
-  step: 'received' | 'processed' | 'stored' | 'published'
+  step: (typeof steps)[number]
   detail: string
   id: string
 }
@@ -55,7 +72,7 @@ export const bookingRoutes: FastifyPluginAsyncTypebox<BookingRouteOptions> = asy
           to: Type.Optional(DayText),
           updatedAfter: Type.Optional(Type.String({ description: 'ISO 8601, with a time zone.' })),
         }),
-        response: { 200: pageOf(BookingView) },
+        response: { 200: pageOf(BookingDetail) },
       },
     },
     async (request) => {
@@ -71,7 +88,8 @@ export const bookingRoutes: FastifyPluginAsyncTypebox<BookingRouteOptions> = asy
         after: cursorId(cursor),
         limit,
       })
-      return toPage(rows, limit, ({ id }) => id, toBookingView)
+      const show = await withPushes(rows.slice(0, limit))
+      return toPage(rows, limit, ({ id }) => id, show)
     },
   )
 
@@ -84,7 +102,7 @@ export const bookingRoutes: FastifyPluginAsyncTypebox<BookingRouteOptions> = asy
         summary: 'Show a booking with its timeline',
         params: Type.Object({ id: Type.String() }),
         response: {
-          200: Type.Object({ ...BookingView.properties, timeline: Type.Array(TimelineEntry) }),
+          200: Type.Object({ ...BookingDetail.properties, timeline: Type.Array(TimelineEntry) }),
         },
       },
     },
@@ -93,12 +111,26 @@ export const bookingRoutes: FastifyPluginAsyncTypebox<BookingRouteOptions> = asy
       const booking = isUuid(id) ? await findBooking(db, id, tenantScope(request)) : undefined
       if (booking === undefined) throw notFound('The booking')
       const timeline = await timelineOf(booking)
+      const show = await withPushes([booking])
       return {
-        ...toBookingView(booking),
+        ...show(booking),
         timeline: timeline.map((entry) => ({ ...entry, at: entry.at.toISOString() })),
       }
     },
   )
+
+  async function withPushes(rows: BookingWithTenant[]): Promise<(row: BookingWithTenant) => BookingDetail> {
+    const wished = rows.filter((row) => row.wished !== null)
+    const pushes = await findPushes(
+      db,
+      wished.map(({ id }) => id),
+    )
+    return (row) =>
+      toBookingDetail(
+        row,
+        pushes.find((push) => push.booking_id === row.id),
+      )
+  }
 }
 
 function requireInstant(text: string): Date {

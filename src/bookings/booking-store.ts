@@ -1,11 +1,22 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { v7 as uuid } from 'uuid'
 import { isOfReservations } from '../db/key-pairs.ts'
+import { mappingLockKey } from '../db/mapping-lock.ts'
 import type { BookingRow, BookingStatus, Database, NewBookingRow, VersionKind } from '../db/tables.ts'
+import type { FieldVersions } from '../hostaway/wire/reservation-merge.ts'
 import type { BookingDraft } from '../mapping/booking-draft.ts'
+import { bookingIdOfMarker } from './booking-marker.ts'
 
-/** Which version of a reservation a row holds, and from when on Hostaway itself was asked for it. */
-export type ReservationVersion = { kind: VersionKind; at: Date; fetchedAt: Date | null }
+/**
+ * Which version of a reservation a row holds, and from when on Hostaway itself was asked for it. `fields` are those
+ * that are of another version, where bodies said less than everything; left out = none.
+ */
+export type ReservationVersion = {
+  kind: VersionKind
+  at: Date
+  fetchedAt: Date | null
+  fields?: FieldVersions | null
+}
 
 export type CompleteDraft = BookingDraft & {
   listingId: string
@@ -28,17 +39,21 @@ export type BookingWrite = {
 export type ReservationKey = { connectionId: string; externalId: string }
 
 /**
- * Serialises everything that writes these reservations. Comes first in a transaction, before any row lock. Locks in
- * sorted order, so that two transactions never wait for each other.
+ * Serialises everything that writes these reservations, and keeps the mappings of their connections as they are
+ * meanwhile, of fields and of listings. Comes first in a transaction, before any row lock. Locks in sorted order,
+ * mappings before reservations, so that two transactions never wait for each other.
  */
 export async function lockReservations(
   trx: Transaction<Database>,
   reservations: ReservationKey[],
 ): Promise<void> {
+  const mappings = new Set(reservations.map(({ connectionId }) => mappingLockKey(connectionId)))
   const keys = reservations
     .map(({ connectionId, externalId }) => `reservation:${connectionId}:${externalId}`)
     .sort()
   await sql`
+    select pg_advisory_xact_lock_shared(hashtextextended(key, 0)) from unnest(${[...mappings].sort()}::text[]) as key
+    union all
     select pg_advisory_xact_lock(hashtextextended(key, 0)) from unnest(${keys}::text[]) as key
   `.execute(trx)
 }
@@ -89,8 +104,9 @@ export async function upsertBookings(
   })
 }
 
-const kept = ['id', 'tenant_id', 'connection_id', 'channel', 'external_id'] as const
-const replaced = [
+const kept = ['id', 'tenant_id', 'connection_id', 'channel', 'external_id', 'origin', 'wished'] as const
+/** The columns that a newer version replaces, beside the source. */
+export const replaced = [
   'listing_id',
   'unit_id',
   'status',
@@ -112,16 +128,23 @@ const replaced = [
   'channel_name',
   'confirmation_code',
   'fields',
+  'mapping_version',
+  'mapping_warnings',
   'version_kind',
   'version_at',
   'fetched_at',
+  'field_versions',
   'source_updated_at',
 ] as const
 
-function toBookingRow(write: BookingWrite): NewBookingRow {
+/** A booking as it is written. */
+export function toBookingRow(write: BookingWrite): NewBookingRow {
   const { draft, version } = write
+  const madeHere = bookingIdOfMarker(write.externalId)
   return {
-    id: uuid(),
+    id: madeHere ?? uuid(),
+    origin: madeHere === undefined ? 'channel' : 'tvl',
+    wished: madeHere === undefined ? null : '{}',
     tenant_id: write.tenantId,
     connection_id: write.connectionId,
     channel: write.channel,
@@ -147,12 +170,30 @@ function toBookingRow(write: BookingWrite): NewBookingRow {
     channel_name: draft.channelName,
     confirmation_code: draft.confirmationCode,
     fields: JSON.stringify(draft.fields),
+    mapping_version: draft.mappingVersion,
+    mapping_warnings: JSON.stringify(draft.warnings),
     source: JSON.stringify(write.source),
     version_kind: version.kind,
     version_at: version.at,
     fetched_at: version.fetchedAt,
+    field_versions: version.fields == null ? null : JSON.stringify(version.fields),
     source_updated_at: version.kind === 'source' ? version.at : null,
   }
+}
+
+/** Notes which mapping made these bookings, where that is all that has changed about them. */
+export async function noteMapping(
+  trx: Transaction<Database>,
+  bookingIds: string[],
+  mappingVersion: number,
+): Promise<void> {
+  if (bookingIds.length === 0) return
+  await trx
+    .updateTable('bookings')
+    .set({ mapping_version: mappingVersion })
+    .where('id', '=', sql<string>`any(${bookingIds}::uuid[])`)
+    .where('mapping_version', '<>', mappingVersion)
+    .execute()
 }
 
 export type BookingFilter = {

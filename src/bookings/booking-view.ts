@@ -1,4 +1,6 @@
 import { type Static, Type } from 'typebox'
+import type { BookingPushRow } from '../db/outbound-tables.ts'
+import { knownExternalId } from './booking-marker.ts'
 import type { BookingWithTenant } from './booking-store.ts'
 
 const nullable = <Schema extends Parameters<typeof Type.Union>[0][number]>(schema: Schema) =>
@@ -12,7 +14,12 @@ export const BookingView = Type.Object({
   tenant: Type.String(),
   connectionId: Type.String(),
   channel: Type.String(),
-  externalId: Type.String({ description: 'Hostaway’s id of the reservation.' }),
+  externalId: nullable(
+    Type.String({ description: 'Hostaway’s id of the reservation; null until Hostaway has it.' }),
+  ),
+  origin: Type.Enum(['channel', 'tvl'], {
+    description: '`channel`: it came from Hostaway; `tvl`: it was made here and is told to Hostaway.',
+  }),
   listingId: Type.String(),
   unitId: Type.String(),
   status: Type.Enum(['confirmed', 'pending', 'cancelled', 'inquiry']),
@@ -31,17 +38,61 @@ export const BookingView = Type.Object({
   }),
   amount: Type.Object({
     total: text(),
-    minor: nullable(Type.Integer({ description: 'In the smallest unit of the currency.' })),
+    minor: nullable(
+      Type.Integer({
+        maximum: Number.MAX_SAFE_INTEGER,
+        minimum: Number.MIN_SAFE_INTEGER,
+        description: 'In the smallest unit of the currency; exact, since a larger amount waits for a person.',
+      }),
+    ),
     currency: text(),
   }),
   channelName: text(),
   confirmationCode: text(),
-  fields: Type.Record(Type.String(), Type.Unknown()),
+  fields: Type.Record(Type.String(), Type.Unknown(), {
+    description: 'What the mapping of the connection adds, by name; see docs/mapping.md.',
+  }),
+  mappingVersion: Type.Integer({
+    description: 'The version of the connection’s mapping that made this; 0 is the default one.',
+  }),
+  mappingWarnings: Type.Array(
+    Type.Object({ field: Type.String(), code: Type.String(), message: Type.String() }),
+    { description: 'What could not be mapped and was not required; it is empty or has its default.' },
+  ),
   sourceUpdatedAt: text(),
   createdAt: Type.String(),
   updatedAt: Type.String(),
 })
 export type BookingView = Static<typeof BookingView>
+
+const Push = Type.Object({
+  status: Type.Enum(['pending', 'failed', 'done'], {
+    description:
+      '`pending`: Hostaway is still to be told; `failed`: set aside with a dead letter until it is changed or replayed.',
+  }),
+  attempts: Type.Integer(),
+  nextAttemptAt: text(),
+  lastError: text(),
+})
+
+/** A booking with how far Hostaway has been told of it; null where there was never anything to tell. */
+export const BookingDetail = Type.Object({ ...BookingView.properties, push: nullable(Push) })
+export type BookingDetail = Static<typeof BookingDetail>
+
+export function toBookingDetail(row: BookingWithTenant, push: BookingPushRow | undefined): BookingDetail {
+  return { ...toBookingView(row), push: push === undefined ? null : toPushView(push) }
+}
+
+function toPushView(push: BookingPushRow): Static<typeof Push> {
+  const isWaiting = push.due_at !== null && push.failed_kind === null
+  const times = [push.due_at, push.not_before].flatMap((time) => time?.getTime() ?? [])
+  return {
+    status: push.failed_kind !== null ? 'failed' : isWaiting ? 'pending' : 'done',
+    attempts: push.attempts,
+    nextAttemptAt: isWaiting ? new Date(Math.max(...times)).toISOString() : null,
+    lastError: push.last_error,
+  }
+}
 
 export function toBookingView(row: BookingWithTenant): BookingView {
   return {
@@ -49,7 +100,8 @@ export function toBookingView(row: BookingWithTenant): BookingView {
     tenant: row.tenant_slug,
     connectionId: row.connection_id,
     channel: row.channel,
-    externalId: row.external_id,
+    externalId: knownExternalId(row.external_id),
+    origin: row.origin,
     listingId: row.listing_id,
     unitId: row.unit_id,
     status: row.status,
@@ -74,6 +126,8 @@ export function toBookingView(row: BookingWithTenant): BookingView {
     channelName: row.channel_name,
     confirmationCode: row.confirmation_code,
     fields: row.fields,
+    mappingVersion: row.mapping_version,
+    mappingWarnings: row.mapping_warnings,
     sourceUpdatedAt: row.source_updated_at?.toISOString() ?? null,
     createdAt: row.created_at.toISOString(),
     updatedAt: row.updated_at.toISOString(),

@@ -62,9 +62,10 @@ export const unitCalendarRoutes: FastifyPluginAsyncTypebox<UnitCalendarRouteOpti
       const { from, to } = rangeOf(request.query)
       const scope = { tenantId: tenant.id, unitId: request.params.unitId }
       const listings = await listListingsOfUnit(db, scope)
-      if (listings.length === 0) throw notFound(`Unit ${scope.unitId}`)
-      const units = Math.max(...listings.map((listing) => listing.unit_count))
       const blocks = await listBlocksOfUnit(db, { ...scope, from, to })
+      // A person may have put a stay into a unit that no listing stands for.
+      if (listings.length === 0 && blocks.length === 0) throw notFound(`Unit ${scope.unitId}`)
+      const units = Math.max(1, ...listings.map((listing) => listing.unit_count))
       const wishes = await wishesOf(listings, { from, to })
       return {
         data: daysBetween(from, to).map((date) => ({

@@ -12,7 +12,8 @@ import {
   storeAccessToken,
   tryLockAccessToken,
 } from './access-token-store.ts'
-import { type Connection, readConnectionSecrets, setConnectionStatus } from './connection-store.ts'
+import { setConnectionStatus } from './connection-status-store.ts'
+import { type Connection, readConnectionSecrets } from './connection-store.ts'
 
 export type AccessTokenDeps = { db: Kysely<Database>; vault: Vault; client: HostawayClient; log: Logger }
 

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Problem } from '../http/problems.ts'
 import { ensureTenant } from '../tenants/tenant-store.ts'
 import { type ConnectDeps, connect } from './connect.ts'
-import { findConnectionOfTenant, readConnectionSecrets } from './connection-store.ts'
+import { type Connection, findConnectionOfTenant, readConnectionSecrets } from './connection-store.ts'
 
 const tenantSlug = 'default'
 const firstRetryMs = 5_000
@@ -22,13 +22,12 @@ export async function connectDefaultAccount(
   for (let retryMs = firstRetryMs; !stopped.aborted; retryMs = Math.min(retryMs * 2, longestRetryMs)) {
     try {
       const tenant = await ensureTenant(deps.db, tenantSlug)
-      if (await isConnected(deps, tenant.id, account)) return
+      const known = await findConnectionOfTenant(deps.db, tenant.id)
+      if (await isConnected(deps, known, account)) return
       const { connection } = await connect(deps, tenant, {
         ...account,
-        autoImport: true,
-        autoMapListings: true,
-        webhookAuth: 'basic',
-        alertingEmailAddress: null,
+        // What was changed through the API since stays changed.
+        ...(known === undefined || known.status === 'disconnected' ? { autoImport: true } : {}),
       })
       deps.log.info({ connectionId: connection.id, tenant: tenantSlug }, 'connection.default_connected')
       return
@@ -42,9 +41,13 @@ export async function connectDefaultAccount(
 }
 
 // Connecting again would spend calls at every start, and make the key look new.
-async function isConnected(deps: ConnectDeps, tenantId: string, account: DefaultAccount): Promise<boolean> {
-  const connection = await findConnectionOfTenant(deps.db, tenantId)
-  if (connection?.status !== 'active' || connection.accountId !== account.accountId) return false
+async function isConnected(
+  deps: ConnectDeps,
+  connection: Connection | undefined,
+  account: DefaultAccount,
+): Promise<boolean> {
+  if (connection?.status !== 'active' && connection?.status !== 'paused') return false
+  if (connection.accountId !== account.accountId) return false
   const secrets = await readConnectionSecrets(deps.db, deps.vault, connection.id)
   const { apiKey, webhookSecret = secrets?.webhookHmacSecret } = account
   return secrets?.apiKey === apiKey && secrets.webhookHmacSecret === webhookSecret

@@ -1,9 +1,5 @@
-import { randomBytes } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
-import type { Kysely } from 'kysely'
-import { withLeaderLock } from '../db/leader-lock.ts'
+import type { Kysely, Transaction } from 'kysely'
 import type { Database, WebhookAuth } from '../db/tables.ts'
-import { AppError, type FailureKind } from '../errors.ts'
 import type { HostawayClient } from '../hostaway/client.ts'
 import { Problem } from '../http/problems.ts'
 import { toListingFacts, upsertListings } from '../listings/listing-store.ts'
@@ -11,18 +7,22 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Tenant } from '../tenants/tenant-store.ts'
 import type { Vault } from '../vault.ts'
 import { exchangeApiKey, withAccessToken } from './access-token.ts'
-import { storeAccessToken } from './access-token-store.ts'
+import { type NewAccessToken, storeAccessToken } from './access-token-store.ts'
+import { connectAgain } from './connection-change-store.ts'
+import { replaceHmacSecret } from './connection-secret-store.ts'
+import { setConnectionStatus } from './connection-status-store.ts'
 import {
   type Connection,
   findConnection,
   findConnectionOfTenant,
   insertConnection,
   readConnectionSecrets,
-  replaceApiKey,
-  setConnectionStatus,
-  setWebhookExternalId,
-  setWebhookHmacSecret,
 } from './connection-store.ts'
+import { inTurn } from './connection-turn.ts'
+import { takeDown } from './disconnect.ts'
+import { explainHostaway } from './explain-hostaway.ts'
+import { ensureWebhook, type Patience, webhookUrlOf } from './own-webhook.ts'
+import { hmacOverlapMs, makeBasicCredentials, makeSecret } from './rotate-credentials.ts'
 
 export type ConnectDeps = {
   db: Kysely<Database>
@@ -30,29 +30,37 @@ export type ConnectDeps = {
   client: HostawayClient
   publicUrl: string
   log: Logger
+  /** Begins to import the history, in the transaction that makes the connection active. */
+  beginImport: (trx: Transaction<Database>, connection: Connection) => Promise<void>
+  /** Told when a connection can work again: what waited for it goes on at once. Never fails. */
+  onActive: (connectionId: string) => Promise<void>
 }
 
+/** What is undefined stays as it is, or gets its default where the connection is new or was disconnected. */
 export type ConnectRequest = {
   accountId: string
   apiKey: string
-  autoImport: boolean
-  autoMapListings: boolean
-  webhookAuth: WebhookAuth
-  webhookSecret: string | undefined
-  alertingEmailAddress: string | null
+  autoImport?: boolean | undefined
+  autoMapListings?: boolean | undefined
+  webhookAuth?: WebhookAuth | undefined
+  webhookSecret?: string | undefined
+  alertingEmailAddress?: string | null | undefined
 }
 
 export type ConnectResult = { connection: Connection; created: boolean; webhookSecret: string | undefined }
 
 // Somebody waits for the answer; a busy window may still open within this.
 const longestWaitMs = 10_000
-const longestTurnMs = 20_000
-const turnCheckMs = 100
+const patience: Patience = { urgency: 'urgent', maxWaitMs: longestWaitMs }
+
+type Entry = { id: string; created: boolean; token: NewAccessToken }
 
 /**
  * Connects a tenant to its Hostaway account: proves the key, stores the connection as `connecting`, registers the
- * webhook, reads the listings, and makes it `active`. Safe to repeat: a connection that stopped half way goes on,
- * an active one gets the new key and keeps its webhook. Nothing is stored where the key is rejected.
+ * webhook, reads the listings, makes it `active` and begins the import of its history. Safe to repeat and to interrupt
+ * anywhere: a connection that stopped half way goes on, an active one gets the new key and the named options and keeps
+ * its webhook, which is put right where it is not as it should be; a disconnected one begins anew. Nothing is stored
+ * where the key is rejected.
  */
 export async function connect(
   deps: ConnectDeps,
@@ -60,66 +68,96 @@ export async function connect(
   request: ConnectRequest,
 ): Promise<ConnectResult> {
   const existing = await findConnectionOfTenant(deps.db, tenant.id)
-  if (existing !== undefined && existing.accountId !== request.accountId) {
-    throw connectedElsewhere(tenant, existing)
-  }
+  refuseAnotherAccount(tenant, existing, request)
   const token = await exchangeApiKey(deps.client, request, longestWaitMs).catch(explainHostaway)
-  const { id, created } = await storeConnection(deps, tenant, request, existing)
-  const { keySetAt } = await requireConnection(deps, id)
-  await storeAccessToken(deps.db, deps.vault, id, token, keySetAt)
-  const webhookSecret = await oneAtATime(deps, id, async () => {
-    const connection = await requireConnection(deps, id)
-    const made = await makeWebhookSecret(deps, request, connection)
-    await finishConnecting(deps, connection)
-    return made
-  }).catch(explainHostaway)
-  return { connection: await requireConnection(deps, id), created, webhookSecret }
+  const entry =
+    existing === undefined
+      ? { token, ...(await enter(deps, tenant, request)) }
+      : { token, id: existing.id, created: false }
+  const webhookSecret = await inTurn(deps.db, entry.id, () => goThrough(deps, tenant, request, entry)).catch(
+    explainHostaway,
+  )
+  const connection = await requireConnection(deps, entry.id)
+  if (connection.status === 'active') await deps.onActive(connection.id)
+  return { connection, created: entry.created, webhookSecret }
 }
 
-async function storeConnection(
+async function goThrough(
   deps: ConnectDeps,
   tenant: Tenant,
   request: ConnectRequest,
-  existing: Connection | undefined,
+  { id, created, token }: Entry,
+): Promise<string | undefined> {
+  const before = await requireConnection(deps, id)
+  refuseAnotherAccount(tenant, before, request)
+  if (!created) await takeUp(deps, before, request)
+  const connection = await requireConnection(deps, id)
+  await storeAccessToken(deps.db, deps.vault, id, token, connection.keySetAt)
+  const webhookSecret = await makeWebhookSecret(deps, request, connection)
+  const repaired = await ensureWebhook(deps, connection, patience)
+  await readListings(deps, connection)
+  const begins = connection.status === 'connecting'
+  // From `connecting` and `needs_reauth` only: a paused connection stays paused.
+  await setConnectionStatus(deps.db, id, 'active', {
+    alongside: begins ? (trx) => deps.beginImport(trx, connection) : undefined,
+  })
+  deps.log.info({ connectionId: id, repaired }, 'connection.connected')
+  return webhookSecret
+}
+
+/** Stores a new connection, or finds the one that the same tenant was faster with by a moment. */
+async function enter(
+  deps: ConnectDeps,
+  tenant: Tenant,
+  request: ConnectRequest,
 ): Promise<{ id: string; created: boolean }> {
-  if (existing !== undefined) {
-    await replaceApiKey(deps.db, deps.vault, existing.id, request.apiKey)
-    if (request.webhookSecret !== undefined) {
-      await setWebhookHmacSecret(deps.db, deps.vault, existing.id, request.webhookSecret)
-    }
-    return { id: existing.id, created: false }
-  }
+  const { login, password } = makeBasicCredentials()
   const id = await insertConnection(deps.db, deps.vault, {
-    ...request,
+    ...withDefaults(request),
+    accountId: request.accountId,
+    apiKey: request.apiKey,
     tenantId: tenant.id,
-    webhookUrl: (connectionId) => `${deps.publicUrl}/webhooks/hostaway/${connectionId}`,
-    webhookLogin: `tvl-${randomBytes(9).toString('base64url')}`,
-    webhookPassword: randomSecret(),
+    webhookUrl: (connectionId) => webhookUrlOf(deps.publicUrl, connectionId),
+    webhookLogin: login,
+    webhookPassword: password,
     webhookHmacSecret: request.webhookSecret ?? null,
   }).catch((error: unknown) => {
-    // Also raised where the same tenant was faster by a moment, depending on which index sees it first.
+    // Also raised where the same tenant was faster, depending on which index sees it first.
     if (!isAccountTaken(error)) throw error
     return undefined
   })
   if (id !== undefined) return { id, created: true }
   const winner = await findConnectionOfTenant(deps.db, tenant.id)
-  if (winner === undefined) {
-    throw new Problem(
-      409,
-      'ACCOUNT_ALREADY_CONNECTED',
-      'This Hostaway account is connected to another tenant',
-    )
-  }
-  if (winner.accountId !== request.accountId) throw connectedElsewhere(tenant, winner)
-  return storeConnection(deps, tenant, request, winner)
+  if (winner === undefined) throw accountTaken()
+  refuseAnotherAccount(tenant, winner, request)
+  return { id: winner.id, created: false }
 }
 
-function connectedElsewhere(tenant: Tenant, { accountId }: Connection): Problem {
-  return new Problem(
-    409,
-    'TENANT_ALREADY_CONNECTED',
-    `Tenant ${tenant.slug} is connected to account ${accountId}; disconnect it first`,
-  )
+async function takeUp(deps: ConnectDeps, before: Connection, request: ConnectRequest): Promise<void> {
+  // With the old account's key its webhook could not be removed any more.
+  if (before.accountId !== request.accountId) await takeDown(deps, before.id, patience)
+  const { accountId, apiKey, webhookSecret, ...named } = request
+  const options = before.status === 'disconnected' ? withDefaults(named) : named
+  await connectAgain(deps.db, deps.vault, before.id, {
+    accountId,
+    apiKey,
+    options,
+    webhookUrl: webhookUrlOf(deps.publicUrl, before.id),
+    credentials: makeBasicCredentials(),
+  }).catch((error: unknown) => {
+    throw isAccountTaken(error) ? accountTaken() : error
+  })
+  if (webhookSecret === undefined) return
+  await replaceHmacSecret(deps.db, deps.vault, before.id, { secret: webhookSecret, overlapMs: hmacOverlapMs })
+}
+
+function withDefaults(named: Omit<ConnectRequest, 'accountId' | 'apiKey'>) {
+  return {
+    autoImport: named.autoImport ?? false,
+    autoMapListings: named.autoMapListings ?? true,
+    webhookAuth: named.webhookAuth ?? ('basic' as const),
+    alertingEmailAddress: named.alertingEmailAddress ?? null,
+  }
 }
 
 // Made by the request that finishes, as only its answer shows it: one that stops half way shows nothing.
@@ -128,15 +166,15 @@ async function makeWebhookSecret(
   request: ConnectRequest,
   connection: Connection,
 ): Promise<string | undefined> {
-  const finished = connection.status !== 'connecting' || connection.webhookAuth === 'basic'
-  if (finished || request.webhookSecret !== undefined) return undefined
-  const secret = randomSecret()
-  await setWebhookHmacSecret(deps.db, deps.vault, connection.id, secret)
+  if (connection.webhookAuth === 'basic' || request.webhookSecret !== undefined) return undefined
+  const secrets = await readConnectionSecrets(deps.db, deps.vault, connection.id)
+  if (connection.status !== 'connecting' && secrets?.webhookHmacSecret != null) return undefined
+  const secret = makeSecret()
+  await replaceHmacSecret(deps.db, deps.vault, connection.id, { secret, overlapMs: 0 })
   return secret
 }
 
-async function finishConnecting(deps: ConnectDeps, connection: Connection): Promise<void> {
-  if (connection.webhookExternalId === null) await registerWebhook(deps, connection)
+async function readListings(deps: ConnectDeps, connection: Connection): Promise<void> {
   const listings = await withAccessToken(deps, connection, (token) =>
     deps.client.listListings({
       accountId: connection.accountId,
@@ -146,57 +184,6 @@ async function finishConnecting(deps: ConnectDeps, connection: Connection): Prom
     }),
   )
   await upsertListings(deps.db, connection, listings.map(toListingFacts), connection.autoMapListings)
-  // From `connecting` and `needs_reauth` only: a paused connection stays paused.
-  await setConnectionStatus(deps.db, connection.id, 'active')
-  deps.log.info({ connectionId: connection.id, listings: listings.length }, 'connection.connected')
-}
-
-// Two requests that both find no webhook would both register one. Whoever waits holds no database connection.
-async function oneAtATime<Result>(
-  deps: ConnectDeps,
-  connectionId: string,
-  work: () => Promise<Result>,
-): Promise<Result> {
-  const deadline = Date.now() + longestTurnMs
-  for (;;) {
-    const turn = await withLeaderLock(deps.db, `connect:${connectionId}`, async () => ({
-      result: await work(),
-    }))
-    if (turn !== undefined) return turn.result
-    if (Date.now() > deadline) {
-      throw new Problem(503, 'CONNECTION_BUSY', 'Another request is connecting this tenant; try again')
-    }
-    await delay(turnCheckMs)
-  }
-}
-
-// Looks for its own URL first: an earlier try may have registered it and died before it could note the id.
-async function registerWebhook(deps: ConnectDeps, connection: Connection): Promise<void> {
-  const secrets = await readConnectionSecrets(deps.db, deps.vault, connection.id)
-  if (secrets?.webhookLogin == null || secrets.webhookPassword === null) {
-    throw new Error(`connection ${connection.id} has no webhook credentials`)
-  }
-  const registration = {
-    url: connection.webhookUrl,
-    login: secrets.webhookLogin,
-    password: secrets.webhookPassword,
-    alertingEmailAddress: connection.alertingEmailAddress,
-  }
-  const webhookId = await withAccessToken(deps, connection, async (token) => {
-    const call = {
-      accountId: connection.accountId,
-      token,
-      urgency: 'urgent' as const,
-      maxWaitMs: longestWaitMs,
-    }
-    const own = (await deps.client.listWebhooks(call)).find(({ url }) => url === connection.webhookUrl)
-    const registered =
-      own === undefined
-        ? await deps.client.createWebhook(call, registration)
-        : await deps.client.updateWebhook(call, own.id, registration)
-    return registered.id
-  })
-  await setWebhookExternalId(deps.db, connection.id, webhookId)
 }
 
 async function requireConnection(deps: ConnectDeps, id: string): Promise<Connection> {
@@ -205,35 +192,21 @@ async function requireConnection(deps: ConnectDeps, id: string): Promise<Connect
   return connection
 }
 
-const hostawayIsAway = new Set<FailureKind>([
-  'network',
-  'timeout',
-  'hostaway_unavailable',
-  'malformed_response',
-  'breaker_open',
-  'rate_limited',
-  'token_renewing',
-])
+function refuseAnotherAccount(
+  tenant: Tenant,
+  existing: Connection | undefined,
+  { accountId }: ConnectRequest,
+): void {
+  if (existing === undefined || existing.status === 'disconnected' || existing.accountId === accountId) return
+  throw new Problem(
+    409,
+    'TENANT_ALREADY_CONNECTED',
+    `Tenant ${tenant.slug} is connected to account ${existing.accountId}; disconnect it first`,
+  )
+}
 
-function explainHostaway(error: unknown): never {
-  if (error instanceof AppError) {
-    if (error.kind === 'credentials_rejected') {
-      throw new Problem(
-        422,
-        'HOSTAWAY_CREDENTIALS_REJECTED',
-        'Hostaway does not accept this account id with this API key; create a key in Hostaway under Settings → Hostaway API',
-      )
-    }
-    if (hostawayIsAway.has(error.kind)) {
-      throw new Problem(
-        503,
-        'HOSTAWAY_UNAVAILABLE',
-        `Hostaway cannot be reached at the moment: ${error.message}`,
-      )
-    }
-    throw new Problem(502, 'HOSTAWAY_REFUSED', `Hostaway refused a step of connecting: ${error.message}`)
-  }
-  throw error
+function accountTaken(): Problem {
+  return new Problem(409, 'ACCOUNT_ALREADY_CONNECTED', 'This Hostaway account is connected to another tenant')
 }
 
 function isAccountTaken(error: unknown): boolean {
@@ -242,8 +215,4 @@ function isAccountTaken(error: unknown): boolean {
     'constraint' in error &&
     error.constraint === 'hostaway_connections_one_tenant_per_account'
   )
-}
-
-function randomSecret(): string {
-  return randomBytes(32).toString('base64url')
 }

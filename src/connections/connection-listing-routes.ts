@@ -1,12 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
-import type { Database } from '../db/tables.ts'
+import type { Database, ListingRow } from '../db/tables.ts'
 import { tenantScope } from '../http/api-auth.ts'
 import { isUuid, pageOf, pageQuery, toPage } from '../http/paging.ts'
 import { notFound } from '../http/problems.ts'
 import { listListings } from '../listings/listing-store.ts'
-import { findConnection } from './connection-store.ts'
+import { type Connection, findConnection } from './connection-store.ts'
 
 const nullableText = Type.Union([Type.String(), Type.Null()])
 
@@ -20,10 +21,39 @@ const ListingView = Type.Object({
   commissionRate: Type.Union([Type.Number(), Type.Null()]),
 })
 
+const MappingOrder = Type.Object(
+  {
+    unitId: Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      pattern: '\\S',
+      maxLength: 200,
+      description: 'TVL’s unit; `null` takes the listing off its unit.',
+    }),
+    commissionRate: Type.Optional(
+      Type.Unsafe<number | null>({
+        type: ['number', 'null'],
+        minimum: 0,
+        maximum: 1,
+        description: 'A share, such as 0.15; left out, it stays as it is.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+export type ConnectionListingRouteOptions = {
+  db: Kysely<Database>
+  mapListing: (
+    connection: Connection,
+    listingId: string,
+    order: { unitId: string | null; commissionRate: number | null | undefined },
+  ) => Promise<{ listing: ListingRow; moved: number; released: number }>
+}
+
 /** The listings of a connection and the units they stand for. */
-export const connectionListingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = async (
+export const connectionListingRoutes: FastifyPluginAsyncTypebox<ConnectionListingRouteOptions> = async (
   app,
-  { db },
+  { db, mapListing },
 ) => {
   app.get(
     '/connections/:id/listings',
@@ -38,27 +68,62 @@ export const connectionListingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Dat
       },
     },
     async (request) => {
-      const { id } = request.params
-      const connection = isUuid(id)
-        ? await findConnection(db, id, { tenantId: tenantScope(request) })
-        : undefined
-      if (connection === undefined) throw notFound('The connection')
+      const { id } = await requireConnection(request)
       const { limit, cursor } = request.query
       const rows = await listListings(db, { connectionId: id, limit, after: cursor })
-      return toPage(
-        rows,
-        limit,
-        (row) => row.listing_id,
-        (row) => ({
-          listingId: row.listing_id,
-          unitId: row.unit_id,
-          name: row.name,
-          currency: row.currency,
-          timeZone: row.time_zone,
-          units: row.unit_count,
-          commissionRate: row.commission_rate === null ? null : Number(row.commission_rate),
-        }),
-      )
+      return toPage(rows, limit, (row) => row.listing_id, toListingView)
     },
   )
+
+  app.put(
+    '/connections/:id/listings/:listingId',
+    {
+      config: { roles: ['manager'] },
+      schema: {
+        tags: ['Connections'],
+        summary: 'Say which unit a listing stands for',
+        description:
+          'What waited for the listing is released at once. A listing that had another unit takes the stays that are not over with it, and starts without wishes unless `full-sync` is asked for. 409 `UNIT_ALREADY_MAPPED` where the unit has another listing of this connection.',
+        params: Type.Object({ id: Type.String(), listingId: Type.String() }),
+        body: MappingOrder,
+        response: {
+          200: Type.Object({
+            ...ListingView.properties,
+            moved: Type.Integer({ description: 'Reservations whose nights moved to the unit.' }),
+            released: Type.Integer({
+              description:
+                'Reservations that had waited for the listing; of very many the rest follows by itself.',
+            }),
+          }),
+        },
+      },
+    },
+    async (request) => {
+      const connection = await requireConnection(request)
+      const { unitId, commissionRate } = request.body
+      const mapped = await mapListing(connection, request.params.listingId, { unitId, commissionRate })
+      return { ...toListingView(mapped.listing), moved: mapped.moved, released: mapped.released }
+    },
+  )
+
+  async function requireConnection(request: FastifyRequest<{ Params: { id: string } }>): Promise<Connection> {
+    const { id } = request.params
+    const connection = isUuid(id)
+      ? await findConnection(db, id, { tenantId: tenantScope(request) })
+      : undefined
+    if (connection === undefined) throw notFound('The connection')
+    return connection
+  }
+}
+
+function toListingView(row: ListingRow) {
+  return {
+    listingId: row.listing_id,
+    unitId: row.unit_id,
+    name: row.name,
+    currency: row.currency,
+    timeZone: row.time_zone,
+    units: row.unit_count,
+    commissionRate: row.commission_rate === null ? null : Number(row.commission_rate),
+  }
 }

@@ -1,38 +1,44 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { type Static, Type } from 'typebox'
+import { Type } from 'typebox'
 import { tenantScope } from '../http/api-auth.ts'
-import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../http/paging.ts'
-import { notFound } from '../http/problems.ts'
+import { cursorId, pageOf, pageQuery, toPage } from '../http/paging.ts'
 import { requireTenant } from '../tenants/require-tenant.ts'
+import { changeConnection } from './change-connection.ts'
 import { type ConnectDeps, connect } from './connect.ts'
-import { type Connection, findConnection, listConnections } from './connection-store.ts'
+import { listConnections } from './connection-store.ts'
+import { ConnectionView, type DefaultCrons, perSyncPart, toConnectionView } from './connection-view.ts'
+import { requireConnection } from './require-connection.ts'
 
 const tags = ['Connections']
-const nullableTime = Type.Union([Type.String(), Type.Null()])
+const modes = ['basic', 'hmac', 'basic+hmac'] as const
 
-const ConnectionView = Type.Object({
-  id: Type.String(),
-  tenant: Type.String(),
-  channel: Type.String(),
-  accountId: Type.String(),
-  status: Type.Enum(['connecting', 'active', 'paused', 'needs_reauth', 'disconnected']),
-  statusReason: Type.Union([Type.String(), Type.Null()]),
-  autoImport: Type.Boolean(),
-  autoMapListings: Type.Boolean(),
-  webhookAuth: Type.Enum(['basic', 'hmac', 'basic+hmac']),
-  alertingEmailAddress: Type.Union([Type.String(), Type.Null()]),
-  webhook: Type.Object({
-    id: Type.Union([Type.String({ description: 'Hostaway’s id of the registered webhook.' }), Type.Null()]),
-    url: Type.String(),
-    secret: Type.Optional(
-      Type.String({ description: 'The HMAC secret, if it was made here. Shown in this answer only.' }),
-    ),
-  }),
-  lastInboundAt: nullableTime,
-  lastSyncAt: nullableTime,
-  keySetAt: Type.String(),
-  createdAt: Type.String(),
-})
+const options = {
+  autoImport: Type.Optional(
+    Type.Boolean({
+      description:
+        'Whether complete reservations become bookings without anybody’s yes; false unless said otherwise.',
+    }),
+  ),
+  autoMapListings: Type.Optional(
+    Type.Boolean({
+      description: 'Whether new listings get a unit by themselves; true unless said otherwise.',
+    }),
+  ),
+  webhookAuth: Type.Optional(
+    Type.Enum([...modes], {
+      description: 'How webhooks prove where they come from; `basic` unless said otherwise.',
+    }),
+  ),
+  webhookSecret: Type.Optional(
+    Type.String({
+      minLength: 16,
+      maxLength: 500,
+      description:
+        'HMAC secret; made here if the mode needs one. The one it replaces is accepted for a day more.',
+    }),
+  ),
+}
+const email = Type.String({ maxLength: 254, pattern: '^[^@\\s]+@[^@\\s]+$' })
 
 const NewConnection = Type.Object(
   {
@@ -44,25 +50,64 @@ const NewConnection = Type.Object(
       description: 'Hostaway: Settings → Hostaway API.',
     }),
     apiKey: Type.String({ minLength: 1, maxLength: 500 }),
-    autoImport: Type.Boolean({ default: false }),
-    autoMapListings: Type.Boolean({ default: true }),
-    webhookAuth: Type.Enum(['basic', 'hmac', 'basic+hmac'], { default: 'basic' }),
-    webhookSecret: Type.Optional(
-      Type.String({
-        minLength: 16,
-        maxLength: 500,
-        description: 'HMAC secret; made here if the mode needs one.',
-      }),
-    ),
-    alertingEmailAddress: Type.Optional(Type.String({ maxLength: 254, pattern: '^[^@\\s]+@[^@\\s]+$' })),
+    ...options,
+    alertingEmailAddress: Type.Optional(email),
   },
   { additionalProperties: false },
 )
 
+const SyncChange = Type.Object(
+  {
+    enabled: Type.Optional(Type.Boolean()),
+    cron: Type.Optional(
+      // A null that is tried as a text first becomes an empty one.
+      Type.Union([
+        Type.Null({ description: 'As the installation has it.' }),
+        Type.String({ maxLength: 100, description: 'Five or six fields, in UTC.' }),
+      ]),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+const ConnectionChange = Type.Object(
+  {
+    ...options,
+    alertingEmailAddress: Type.Optional(Type.Union([Type.Null(), email])),
+    sync: Type.Optional(
+      Type.Object(
+        perSyncPart(() => Type.Optional(SyncChange)),
+        { additionalProperties: false },
+      ),
+    ),
+    rateLimit: Type.Optional(
+      Type.Union(
+        [
+          Type.Null(),
+          Type.Object(
+            {
+              rpm: Type.Integer({ minimum: 1, maximum: 10_000 }),
+              burst: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
+            },
+            { additionalProperties: false },
+          ),
+        ],
+        {
+          description:
+            'Calls per minute, and how many of them at once, beside what Hostaway allows; null: as the installation has it.',
+        },
+      ),
+    ),
+  },
+  { additionalProperties: false, minProperties: 1 },
+)
+
 const ConnectionParams = Type.Object({ id: Type.String() })
 
-/** Connecting a tenant to its Hostaway account. */
-export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectDeps> = async (app, deps) => {
+export type ConnectionRouteOptions = ConnectDeps & { crons: DefaultCrons }
+
+/** Connecting a tenant to its Hostaway account, and what is set about it. */
+export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions> = async (app, deps) => {
   app.post(
     '/connections',
     {
@@ -71,7 +116,7 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectDeps> = async (a
         tags,
         summary: 'Connect a tenant to its Hostaway account',
         description:
-          'Proves the key, registers the webhook and reads the listings. Safe to repeat: the same tenant again replaces the key (200) and keeps the webhook.',
+          'Proves the key, registers the webhook, reads the listings and begins the import of the history. Safe to repeat: the same tenant again replaces the key (200), changes the options that are named, keeps the webhook and puts it right where somebody removed or changed it at Hostaway. One that was disconnected begins anew, with whatever account.',
         body: NewConnection,
         response: { 200: ConnectionView, 201: ConnectionView },
       },
@@ -82,10 +127,8 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectDeps> = async (a
       const { connection, created, webhookSecret } = await connect(deps, tenant, {
         ...body,
         accountId: String(body.accountId),
-        webhookSecret: body.webhookSecret,
-        alertingEmailAddress: body.alertingEmailAddress ?? null,
       })
-      return reply.code(created ? 201 : 200).send(toConnectionView(connection, webhookSecret))
+      return reply.code(created ? 201 : 200).send(toConnectionView(connection, deps.crons, webhookSecret))
     },
   )
 
@@ -111,7 +154,7 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectDeps> = async (a
         rows,
         limit,
         ({ id }) => id,
-        (connection) => toConnectionView(connection),
+        (connection) => toConnectionView(connection, deps.crons),
       )
     },
   )
@@ -127,37 +170,28 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectDeps> = async (a
         response: { 200: ConnectionView },
       },
     },
+    async (request) =>
+      toConnectionView(await requireConnection(deps.db, request, request.params.id), deps.crons),
+  )
+
+  app.patch(
+    '/connections/:id',
+    {
+      config: { roles: ['owner'] },
+      schema: {
+        tags,
+        summary: 'Change what is set about a connection',
+        description:
+          'What is not named stays as it is. A part of `sync` that is not enabled is neither pushed nor polled; what is wished meanwhile is pushed once it is enabled again.',
+        params: ConnectionParams,
+        body: ConnectionChange,
+        response: { 200: ConnectionView },
+      },
+    },
     async (request) => {
-      const { id } = request.params
-      const connection = isUuid(id)
-        ? await findConnection(deps.db, id, { tenantId: tenantScope(request) })
-        : undefined
-      if (connection === undefined) throw notFound('The connection')
-      return toConnectionView(connection)
+      const connection = await requireConnection(deps.db, request, request.params.id)
+      const { changed, webhookSecret } = await changeConnection(deps, connection, request.body)
+      return toConnectionView(changed, deps.crons, webhookSecret)
     },
   )
-}
-
-function toConnectionView(connection: Connection, webhookSecret?: string): Static<typeof ConnectionView> {
-  return {
-    id: connection.id,
-    tenant: connection.tenantSlug,
-    channel: connection.channel,
-    accountId: connection.accountId,
-    status: connection.status,
-    statusReason: connection.statusReason,
-    autoImport: connection.autoImport,
-    autoMapListings: connection.autoMapListings,
-    webhookAuth: connection.webhookAuth,
-    alertingEmailAddress: connection.alertingEmailAddress,
-    webhook: {
-      id: connection.webhookExternalId,
-      url: connection.webhookUrl,
-      ...(webhookSecret === undefined ? {} : { secret: webhookSecret }),
-    },
-    lastInboundAt: connection.lastInboundAt?.toISOString() ?? null,
-    lastSyncAt: connection.lastSyncAt?.toISOString() ?? null,
-    keySetAt: connection.keySetAt.toISOString(),
-    createdAt: connection.createdAt.toISOString(),
-  }
 }

@@ -1,11 +1,12 @@
 import { type Kysely, sql } from 'kysely'
 import { v7 as uuid } from 'uuid'
+import type { ImportStatus } from '../db/history-tables.ts'
 import type { ConnectionRow, ConnectionStatus, Database, WebhookAuth } from '../db/tables.ts'
 import type { Vault } from '../vault.ts'
 
 const table = 'hostaway_connections'
 
-/** A connection without its secrets; `lastInboundAt` is when the last webhook was stored. */
+/** A connection without its secrets; `lastInboundAt` is when the last webhook was stored, `lastSyncAt` when all changes were last read. */
 export type Connection = {
   id: string
   tenantId: string
@@ -23,8 +24,23 @@ export type Connection = {
   keySetAt: Date
   lastInboundAt: Date | null
   lastSyncAt: Date | null
+  /** The newest import of its history. */
+  newestImport: NewestImport | null
+  /** Set while a disconnected connection still has something at Hostaway to take away. */
+  disconnectingSince: Date | null
+  sync: SyncSettings
+  /** A further limit of calls; null where the installation's applies. */
+  rateLimit: { perMinute: number | null; burst: number | null }
   createdAt: Date
 }
+
+export type NewestImport = { id: string; status: ImportStatus }
+
+export const syncParts = ['availability', 'pricing', 'listings', 'reconcile'] as const
+export type SyncPart = (typeof syncParts)[number]
+
+/** What is kept in step and when; `cron` is null where the installation's applies. */
+export type SyncSettings = Record<SyncPart, { enabled: boolean; cron: string | null }>
 
 export type ConnectionSecrets = {
   apiKey: string | null
@@ -87,86 +103,6 @@ export async function insertConnection(
     .returning('id')
     .executeTakeFirst()
   return row?.id
-}
-
-/** Replaces the API key and forgets the access token that the old key had obtained. */
-export async function replaceApiKey(
-  db: Kysely<Database>,
-  vault: Vault,
-  id: string,
-  apiKey: string,
-): Promise<void> {
-  await db
-    .updateTable('hostaway_connections')
-    .set({
-      api_key_sealed: vault.seal(apiKey, { table, column: 'api_key_sealed', row: id }),
-      key_set_at: new Date(),
-      access_token_sealed: null,
-      access_token_usable_at: null,
-      access_token_expires_at: null,
-      updated_at: sql<Date>`clock_timestamp()`,
-    })
-    .where('id', '=', id)
-    .execute()
-}
-
-export async function setWebhookHmacSecret(
-  db: Kysely<Database>,
-  vault: Vault,
-  id: string,
-  secret: string,
-): Promise<void> {
-  const column = 'webhook_hmac_secret_sealed'
-  await db
-    .updateTable('hostaway_connections')
-    .set({
-      webhook_hmac_secret_sealed: vault.seal(secret, { table, column, row: id }),
-      updated_at: sql<Date>`clock_timestamp()`,
-    })
-    .where('id', '=', id)
-    .execute()
-}
-
-/** Records Hostaway's id of the registered webhook. */
-export async function setWebhookExternalId(
-  db: Kysely<Database>,
-  id: string,
-  externalId: string,
-): Promise<void> {
-  await db
-    .updateTable('hostaway_connections')
-    .set({ webhook_external_id: externalId, updated_at: sql<Date>`clock_timestamp()` })
-    .where('id', '=', id)
-    .execute()
-}
-
-// Which status may follow which; a change from any other is somebody else's news and is left alone.
-const followsFrom: Record<ConnectionStatus, readonly ConnectionStatus[]> = {
-  connecting: ['disconnected'],
-  active: ['connecting', 'needs_reauth'],
-  paused: ['active', 'needs_reauth'],
-  needs_reauth: ['active', 'connecting', 'paused'],
-  disconnected: ['connecting', 'active', 'paused', 'needs_reauth'],
-}
-
-/**
- * Moves a connection along the table of legal transitions; false if it was not in a status this may follow.
- * With `keySetAt` only while it still has the API key that was set then.
- */
-export async function setConnectionStatus(
-  db: Kysely<Database>,
-  id: string,
-  status: ConnectionStatus,
-  { reason = null, keySetAt }: { reason?: string | null; keySetAt?: Date } = {},
-): Promise<boolean> {
-  let update = db
-    .updateTable('hostaway_connections')
-    .set({ status, status_reason: reason, updated_at: sql<Date>`clock_timestamp()` })
-    .where('id', '=', id)
-    .where('status', 'in', [...followsFrom[status]])
-  if (keySetAt !== undefined) update = update.where('key_set_at', '=', keySetAt)
-  const result = await update.executeTakeFirst()
-  return result.numUpdatedRows > 0n
 }
 
 export async function findConnection(
@@ -248,6 +184,16 @@ export async function countConnections(
   return rows.map(({ status, count }) => ({ status, count: Number(count) }))
 }
 
+/** Age of the key that was set the longest ago, of the connections that have one; 0 if none has. */
+export async function oldestKeySeconds(db: Kysely<Database>): Promise<number> {
+  const row = await db
+    .selectFrom('hostaway_connections')
+    .select(sql<number | null>`extract(epoch from clock_timestamp() - min(key_set_at))::float8`.as('seconds'))
+    .where('status', '<>', 'disconnected')
+    .executeTakeFirst()
+  return row?.seconds ?? 0
+}
+
 function selectConnections(db: Kysely<Database>, scope: Scope) {
   const query = db
     .selectFrom('hostaway_connections')
@@ -258,9 +204,21 @@ function selectConnections(db: Kysely<Database>, scope: Scope) {
       // The newest entry of an index; keeping a column up to date would write once per webhook.
       eb
         .selectFrom('webhook_logs')
-        .select((inner) => inner.fn.max('received_at').as('received_at'))
+        .select('webhook_logs.received_at')
+        .whereRef('webhook_logs.tenant_id', '=', 'hostaway_connections.tenant_id')
         .whereRef('webhook_logs.connection_id', '=', 'hostaway_connections.id')
+        .orderBy('webhook_logs.id', 'desc')
+        .limit(1)
         .as('last_inbound_at'),
+      eb
+        .selectFrom('imports')
+        .select(
+          sql<NewestImport>`jsonb_build_object('id', imports.id, 'status', imports.status)`.as('newest'),
+        )
+        .whereRef('imports.connection_id', '=', 'hostaway_connections.id')
+        .orderBy('imports.id', 'desc')
+        .limit(1)
+        .as('newest_import'),
     ])
   return scope.tenantId === undefined
     ? query
@@ -268,7 +226,11 @@ function selectConnections(db: Kysely<Database>, scope: Scope) {
 }
 
 function toConnection(
-  row: ConnectionRow & { tenant_slug: string; last_inbound_at: Date | null },
+  row: ConnectionRow & {
+    tenant_slug: string
+    last_inbound_at: Date | null
+    newest_import: NewestImport | null
+  },
 ): Connection {
   return {
     id: row.id,
@@ -286,7 +248,16 @@ function toConnection(
     alertingEmailAddress: row.alerting_email_address,
     keySetAt: row.key_set_at,
     lastInboundAt: row.last_inbound_at,
+    newestImport: row.newest_import,
     lastSyncAt: row.last_sync_at,
+    disconnectingSince: row.disconnecting_since,
+    sync: {
+      availability: { enabled: row.sync_availability, cron: row.sync_availability_cron },
+      pricing: { enabled: row.sync_pricing, cron: row.sync_pricing_cron },
+      listings: { enabled: row.sync_listings, cron: row.sync_listings_cron },
+      reconcile: { enabled: row.reconcile, cron: row.reconcile_cron },
+    },
+    rateLimit: { perMinute: row.calls_per_minute, burst: row.calls_at_once },
     createdAt: row.created_at,
   }
 }

@@ -2,6 +2,12 @@ import { type Kysely, sql } from 'kysely'
 import type { Database, WebhookAuth } from '../db/tables.ts'
 import { AppError } from '../errors.ts'
 import type { Vault } from '../vault.ts'
+import {
+  type BasicCredentials,
+  type FormerSecret,
+  openFormerSecrets,
+  openNextCredentials,
+} from './connection-secret-store.ts'
 
 const table = 'hostaway_connections'
 
@@ -14,6 +20,9 @@ export type WebhookReceiver = {
   login: string | null
   password: string | null
   hmacSecret: string | null
+  /** Accepted as well, while they are being replaced. */
+  nextCredentials: BasicCredentials | undefined
+  formerSecrets: FormerSecret[]
 }
 
 export type WebhookReceivers = {
@@ -38,6 +47,8 @@ export async function readWebhookReceivers(
       'webhook_login_sealed',
       'webhook_password_sealed',
       'webhook_hmac_secret_sealed',
+      'webhook_next_credentials_sealed',
+      'webhook_former_secrets_sealed',
     ])
     .where('status', '<>', 'disconnected')
   query =
@@ -62,6 +73,8 @@ export async function readWebhookReceivers(
         login: open('webhook_login_sealed'),
         password: open('webhook_password_sealed'),
         hmacSecret: open('webhook_hmac_secret_sealed'),
+        nextCredentials: openNextCredentials(vault, row.id, row.webhook_next_credentials_sealed),
+        formerSecrets: openFormerSecrets(vault, row.id, row.webhook_former_secrets_sealed),
       })
     } catch (error) {
       if (!(error instanceof AppError && error.kind === 'sealed_unreadable')) throw error

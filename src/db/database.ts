@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
+import { PreparingClient } from './prepared-client.ts'
 import type { Database } from './tables.ts'
 
 const dateOid = 1082
@@ -34,6 +35,7 @@ export function openPool(options: DatabaseOptions): pg.Pool {
     query_timeout: statementTimeoutMs + 1_000,
     keepAlive: true,
     types,
+    Client: PreparingClient,
   })
   // A pool without this listener takes the whole process down when Postgres restarts.
   pool.on('error', (error) => options.onError?.(error))

@@ -82,5 +82,34 @@ export interface IdempotencyKeysTable {
   created_at: GeneratedTimestamp
 }
 
+export type BookingPushAction = 'create' | 'change' | 'cancel'
+export type BookingPushStep = 'accepted' | 'pushed' | 'failed'
+
+/** What of a booking waits to be told to Hostaway, and who tells it. */
+export interface BookingPushesTable {
+  booking_id: string
+  connection_id: string
+  tenant_id: string
+  due_at: Timestamp | null
+  not_before: Timestamp | null
+  lease_until: Timestamp | null
+  fence: ColumnType<string, string | undefined, string>
+  sending: BookingPushAction | null
+  sending_until: Timestamp | null
+  revision: ColumnType<string, string | undefined, string>
+  attempts: Generated<number>
+  last_error: string | null
+  failed_kind: string | null
+}
+
+export interface BookingPushStepsTable {
+  id: Generated<string>
+  booking_id: string
+  step: BookingPushStep
+  detail: string
+  at: GeneratedTimestamp
+}
+
 export type CalendarDayRow = Selectable<CalendarDaysTable>
 export type ListingPushRow = Selectable<ListingPushesTable>
+export type BookingPushRow = Selectable<BookingPushesTable>

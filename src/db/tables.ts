@@ -1,5 +1,14 @@
 import type { ColumnType, Generated, Insertable, Selectable } from 'kysely'
 import type {
+  HistoryTurnsTable,
+  ImportsTable,
+  ReconcilesTable,
+  ReservationFetchesTable,
+} from './history-tables.ts'
+import type { BookingRemapsTable, MappingSpecsTable } from './mapping-tables.ts'
+import type {
+  BookingPushesTable,
+  BookingPushStepsTable,
   CalendarDaysTable,
   ConnectionPushesTable,
   IdempotencyKeysTable,
@@ -23,6 +32,7 @@ export type BookingStatus = 'confirmed' | 'pending' | 'cancelled' | 'inquiry'
 export type ApprovalStatus = 'pending' | 'mapped' | 'imported' | 'rejected' | 'withdrawn' | 'failed'
 export type DeadLetterStatus = 'open' | 'replayed' | 'discarded'
 export type VersionKind = 'source' | 'provisional'
+export type BookingOrigin = 'channel' | 'tvl'
 
 export interface TenantsTable {
   id: string
@@ -57,12 +67,29 @@ export interface ConnectionsTable {
   webhook_login_sealed: string | null
   webhook_password_sealed: string | null
   webhook_hmac_secret_sealed: string | null
+  webhook_next_credentials_sealed: string | null
+  webhook_former_secrets_sealed: string | null
+  webhook_secrets_set_at: GeneratedTimestamp
+  webhook_check_due_at: GeneratedTimestamp
+  silence_reported_at: Timestamp | null
   api_key_sealed: string | null
   key_set_at: Timestamp
   access_token_sealed: string | null
   access_token_usable_at: Timestamp | null
   access_token_expires_at: Timestamp | null
   last_sync_at: Timestamp | null
+  mapping_version: Generated<number>
+  disconnecting_since: Timestamp | null
+  sync_availability: Generated<boolean>
+  sync_pricing: Generated<boolean>
+  sync_listings: Generated<boolean>
+  reconcile: Generated<boolean>
+  sync_availability_cron: string | null
+  sync_pricing_cron: string | null
+  sync_listings_cron: string | null
+  reconcile_cron: string | null
+  calls_per_minute: number | null
+  calls_at_once: number | null
   created_at: GeneratedTimestamp
   updated_at: GeneratedTimestamp
 }
@@ -77,6 +104,7 @@ export interface ListingsTable {
   time_zone: string | null
   unit_count: Generated<number>
   commission_rate: string | null
+  unit_set_by_hand: Generated<boolean>
   created_at: GeneratedTimestamp
   updated_at: GeneratedTimestamp
 }
@@ -94,6 +122,7 @@ export interface WebhookLogsTable {
   received_at: GeneratedTimestamp
   enqueued_at: Timestamp | null
   processed_at: Timestamp | null
+  parked: Generated<boolean>
 }
 
 export interface BookingsTable {
@@ -123,10 +152,15 @@ export interface BookingsTable {
   channel_name: string | null
   confirmation_code: string | null
   fields: Json<Record<string, unknown>>
+  mapping_version: number
+  mapping_warnings: Json<Array<{ field: string; code: string; message: string }>>
   source: Json<unknown>
+  origin: Generated<BookingOrigin>
+  wished: ColumnType<Record<string, unknown> | null, string | null | undefined, string | null>
   version_kind: VersionKind
   version_at: Timestamp
   fetched_at: Timestamp | null
+  field_versions: Json<Record<string, string>> | null
   source_updated_at: Timestamp | null
   created_at: GeneratedTimestamp
   updated_at: GeneratedTimestamp
@@ -159,7 +193,12 @@ export interface BookingQueueTable {
   version_kind: VersionKind
   version_at: Timestamp
   fetched_at: Timestamp | null
+  field_versions: Json<Record<string, string>> | null
   webhook_id: string | null
+  overrides: ColumnType<unknown, string | undefined, string>
+  decided_at: Timestamp | null
+  decided_by: string | null
+  rejection_reason: string | null
   created_at: GeneratedTimestamp
   updated_at: GeneratedTimestamp
 }
@@ -201,6 +240,16 @@ export interface CallWindowsTable {
   window_key: string
   calls: ColumnType<Date[], Date[] | string[], Date[] | string[]>
   paused_until: Timestamp | null
+  further_limit: number | null
+  further_limit_ms: number | null
+}
+
+export interface CallWaitersTable {
+  egress_id: string
+  account_id: string
+  urgency: 'urgent' | 'normal' | 'bulk'
+  since: Timestamp
+  expected_at: Timestamp
 }
 
 export interface Database {
@@ -215,11 +264,20 @@ export interface Database {
   event_outbox: EventOutboxTable
   dead_letter_queue: DeadLettersTable
   hostaway_call_windows: CallWindowsTable
+  hostaway_call_waiters: CallWaitersTable
   calendar_days: CalendarDaysTable
   listing_pushes: ListingPushesTable
   connection_pushes: ConnectionPushesTable
   scheduled_runs: ScheduledRunsTable
   idempotency_keys: IdempotencyKeysTable
+  mapping_specs: MappingSpecsTable
+  booking_remaps: BookingRemapsTable
+  imports: ImportsTable
+  reconciles: ReconcilesTable
+  reservation_fetches: ReservationFetchesTable
+  history_turns: HistoryTurnsTable
+  booking_pushes: BookingPushesTable
+  booking_push_steps: BookingPushStepsTable
 }
 
 export type ConnectionRow = Selectable<ConnectionsTable>

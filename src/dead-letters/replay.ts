@@ -1,9 +1,11 @@
 import type { Kysely } from 'kysely'
+import { reopenPush } from '../bookings/push-store.ts'
 import type { Database, DeadLetterRow, WebhookLogRow } from '../db/tables.ts'
+import { replayHistory } from '../history/replay-history.ts'
 import { reopenWebhook } from '../inbound/webhook-log.ts'
 import { signalConnections } from '../outbound/signal-connections.ts'
 import { reopenSetAside } from '../outbound/sync-status-store.ts'
-import type { JobQueues } from '../queues.ts'
+import { historyQueue, type JobQueues } from '../queues.ts'
 import {
   type DeadLetterFilter,
   findOpenDeadLetterOf,
@@ -11,7 +13,7 @@ import {
   markReplayed,
 } from './dead-letter-store.ts'
 
-type ReplayQueues = Pick<JobQueues, 'enqueueWebhookReplay' | 'enqueueSync'>
+type ReplayQueues = Pick<JobQueues, 'enqueueWebhookReplay' | 'enqueueSync' | 'enqueueBookingPushes'>
 
 const pageRows = 200
 
@@ -24,17 +26,21 @@ export async function replayDeadLetter(
   queues: ReplayQueues,
   letter: DeadLetterRow,
 ): Promise<boolean> {
-  const { webhookId, connectionId, listingId, day } = letter.payload
+  const { webhookId, connectionId, listingId, day, bookingId } = letter.payload
   const replayed = await db.transaction().execute(async (trx) => {
     if (!(await markReplayed(trx, letter.id))) return false
     if (webhookId !== undefined) await reopenWebhook(trx, webhookId)
     if (connectionId !== undefined && listingId !== undefined) {
       await reopenSetAside(trx, { connectionId, listingId, day })
     }
+    if (bookingId !== undefined) await reopenPush(trx, bookingId)
+    if (letter.queue === historyQueue) await replayHistory(trx, letter)
     return true
   })
   if (replayed && webhookId !== undefined) await enqueue(queues, webhookId)
-  if (replayed && connectionId !== undefined) await signalConnections(db, queues, [connectionId])
+  if (replayed && connectionId !== undefined && bookingId !== undefined) {
+    await queues.enqueueBookingPushes([{ connectionId, inMs: 0 }]).catch(() => undefined)
+  } else if (replayed && connectionId !== undefined) await signalConnections(db, queues, [connectionId])
   return replayed
 }
 

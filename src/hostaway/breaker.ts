@@ -161,8 +161,13 @@ function refusal(retryAtMs: number): AppError {
   })
 }
 
+/** Whether a failure says that the host is away, rather than something about the call. */
+export function isHostFailure(kind: FailureKind): boolean {
+  return hostFailures.has(kind)
+}
+
 function outcomeOf(error: unknown): Outcome | undefined {
   if (!(error instanceof AppError)) return undefined
-  if (hostFailures.has(error.kind)) return 'failure'
+  if (isHostFailure(error.kind)) return 'failure'
   return hostAnswers.has(error.kind) ? 'success' : undefined
 }

@@ -3,8 +3,9 @@ import type { Logger } from 'pino'
 import { AppError, type FailureKind, toAppError } from '../errors.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Breaker } from './breaker.ts'
+import type { Urgency } from './call-admission.ts'
 import { type Answer, failureOfAnswer, failureReported, malformedAnswer, type Secrets } from './failures.ts'
-import type { Limiter, Urgency } from './limiter.ts'
+import type { Limiter } from './limiter.ts'
 import { createTransport, type HttpRequest } from './transport.ts'
 import { parseEnvelope } from './wire/envelope.ts'
 
@@ -42,8 +43,8 @@ export type PlannedRequest<Result> = {
 
 export type ApiRequest = Omit<HttpRequest, 'headers'> & { endpoint: string; secrets?: Secrets }
 
-/** What an API answer carried: its result, and the page size it was made with if it says so. */
-export type ApiResult = { result: unknown; limit: number | undefined }
+/** What an API answer carried: its result, and of a list the page size and the number of all rows, if it says so. */
+export type ApiResult = { result: unknown; limit: number | undefined; count: number | undefined }
 
 export type Caller = ReturnType<typeof createCaller>
 
@@ -146,9 +147,9 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
 
 /** The result inside an answer; a failure that Hostaway reports with status 200 is thrown as one. */
 export function readEnvelope(answer: Answer, secrets: Secrets): ApiResult {
-  if (answer.status === 204) return { result: [], limit: undefined }
+  if (answer.status === 204) return { result: [], limit: undefined, count: undefined }
   const envelope = parseEnvelope(answer.text)
-  if (envelope.outcome === 'success') return { result: envelope.result, limit: envelope.limit }
+  if (envelope.outcome === 'success') return envelope
   if (envelope.outcome === 'fail') throw failureReported(envelope.message, answer.status, secrets)
   throw malformedAnswer(envelope.reason, answer.status)
 }

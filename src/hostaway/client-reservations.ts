@@ -3,8 +3,17 @@ import { malformedAnswer } from './failures.ts'
 import { isLastPage } from './wire/envelope.ts'
 import { parseReservation, type Reservation } from './wire/reservation.ts'
 
-/** `afterId` continues behind a reservation; without `sortOrder` the newest change comes first. */
-export type ReservationPageRequest = { limit: number; afterId?: string; sortOrder?: 'updatedOn' }
+/**
+ * `afterId` continues behind a reservation; without `sortOrder` the newest change comes first. The two days take only
+ * stays that end on or after the one and begin on or before the other.
+ */
+export type ReservationPageRequest = {
+  limit: number
+  afterId?: string
+  sortOrder?: 'updatedOn'
+  departureStartDate?: string
+  arrivalEndDate?: string
+}
 
 export type ReservationPage = {
   reservations: Reservation[]
@@ -12,6 +21,8 @@ export type ReservationPage = {
   unreadable: number
   /** The page size Hostaway used, if it said so. */
   limit: number | undefined
+  /** How many there are over all pages, if it said so. */
+  count: number | undefined
   last: boolean
 }
 
@@ -33,7 +44,7 @@ export function reservationCalls({ callApi }: Caller) {
 
     /** One page of reservations with everything that belongs to them; rows may move between pages while paging. */
     listReservationsPage: async (call: Call, page: ReservationPageRequest): Promise<ReservationPage> => {
-      const { result, limit } = await callApi(call, {
+      const { result, limit, count } = await callApi(call, {
         method: 'GET',
         path: '/reservations',
         endpoint: '/reservations',
@@ -48,7 +59,7 @@ export function reservationCalls({ callApi }: Caller) {
       // Going on needs an id to go on behind.
       if (result.length > 0 && reservations.length === 0)
         throw malformedAnswer('no reservation in it has an id', 200)
-      return { reservations, unreadable, limit, last: isLastPage(result.length, limit) }
+      return { reservations, unreadable, limit, count, last: isLastPage(result.length, limit) }
     },
   }
 }

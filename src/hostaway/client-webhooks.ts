@@ -1,6 +1,7 @@
 import { type Call, type Caller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
 import {
+  parseDeliveryStatus,
   parseWebhookRegistration,
   toWireWebhook,
   type WebhookRegistration,
@@ -8,6 +9,9 @@ import {
 } from './wire/webhook-registration.ts'
 
 const collection = '/webhooks/unifiedWebhooks'
+const log = '/unifiedWebhookLogs'
+const mostPages = 20
+const deliveriesAsked = 50
 
 /** Calls about the webhooks registered for the account. */
 export function webhookCalls({ callApi }: Caller) {
@@ -25,11 +29,27 @@ export function webhookCalls({ callApi }: Caller) {
   }
 
   return {
-    /** All webhooks of the account, other people's included. */
+    /** All webhooks of the account, other people's included; one request unless the answer is a full page. */
     listWebhooks: async (call: Call): Promise<WebhookRegistration[]> => {
-      const { result } = await callApi(call, { method: 'GET', path: collection, endpoint: collection })
-      if (!Array.isArray(result)) throw malformedAnswer('it is not a list', 200)
-      return result.flatMap((row) => parseWebhookRegistration(row) ?? [])
+      const found = new Map<string, WebhookRegistration>()
+      let offset = 0
+      for (let page = 0; page < mostPages; page += 1) {
+        const before = found.size
+        const { result, limit } = await callApi(call, {
+          method: 'GET',
+          path: collection,
+          endpoint: collection,
+          ...(offset === 0 ? {} : { query: { offset } }),
+        })
+        if (!Array.isArray(result)) throw malformedAnswer('it is not a list', 200)
+        for (const webhook of result.flatMap((row) => parseWebhookRegistration(row) ?? [])) {
+          found.set(webhook.id, webhook)
+        }
+        offset += result.length
+        // Paging of this list is not documented: only an answer that says it was cut is followed by another call.
+        if (limit === undefined || result.length < limit || found.size === before) break
+      }
+      return [...found.values()]
     },
 
     /** Registers a webhook; Hostaway delivers a test at once. Not safe to repeat: look with `listWebhooks` first. */
@@ -39,6 +59,14 @@ export function webhookCalls({ callApi }: Caller) {
     /** Replaces a webhook and enables it; safe to repeat. Throws `not_found`. */
     updateWebhook: (call: Call, id: string, target: WebhookTarget): Promise<WebhookRegistration> =>
       write(call, 'PUT', target, id),
+
+    /** How deliveries to a webhook were answered by Hostaway's own log, as many as one page holds; null where nobody answered. */
+    listDeliveryStatuses: async (call: Call, id: string): Promise<Array<number | null>> => {
+      const query = { unifiedWebhookId: id, limit: deliveriesAsked }
+      const { result } = await callApi(call, { method: 'GET', path: log, endpoint: log, query })
+      if (!Array.isArray(result)) throw malformedAnswer('it is not a list', 200)
+      return result.map(parseDeliveryStatus)
+    },
 
     /** Removes a webhook; throws `not_found` when it is gone already. */
     deleteWebhook: async (call: Call, id: string): Promise<void> => {

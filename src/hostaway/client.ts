@@ -1,4 +1,5 @@
 import { type CallerOptions, createCaller } from './caller.ts'
+import { bookingCalls } from './client-bookings.ts'
 import { calendarCalls } from './client-calendar.ts'
 import { listingCalls } from './client-listings.ts'
 import { reservationCalls } from './client-reservations.ts'
@@ -10,7 +11,7 @@ export type { Call } from './caller.ts'
 export type HostawayClient = ReturnType<typeof createHostawayClient>
 
 /**
- * All that is ever asked of Hostaway, one HTTP request per call except `listListings`. Nothing is retried here. Every
+ * All that is ever asked of Hostaway, one HTTP request per call except of the lists. Nothing is retried here. Every
  * failure is an AppError; `rate_limited` and `breaker_open` say with `retryAt` when to come back.
  */
 export function createHostawayClient(options: CallerOptions) {
@@ -18,6 +19,7 @@ export function createHostawayClient(options: CallerOptions) {
   return {
     ...tokenCalls(caller),
     ...reservationCalls(caller),
+    ...bookingCalls(caller),
     ...listingCalls(caller),
     ...calendarCalls(caller),
     ...webhookCalls(caller),

@@ -2,18 +2,17 @@ import type { Kysely } from 'kysely'
 import type { Database } from '../db/tables.ts'
 import { AppError, toAppError } from '../errors.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { decide, guardMs, longestPauseMs, stalestGrantMs, type Urgency } from './call-admission.ts'
 import {
-  type CallWindow,
+  joinLine,
   leastAvailable,
+  leaveLine,
   pauseWindow,
   saveCalls,
   type WindowScope,
   withLockedWindows,
 } from './call-window-store.ts'
 import type { CallLimit, RateLimitProfile } from './rate-limit-profile.ts'
-
-/** How much of every window a call may use: urgent all of it, normal 90 %, bulk 60 %. */
-export type Urgency = 'urgent' | 'normal' | 'bulk'
 
 /** `retryAt`: the earliest instant, by this process's clock, at which a place for that urgency opens. */
 export type Acquisition = { granted: true } | { granted: false; retryAt: Date }
@@ -25,22 +24,17 @@ export type LimiterOptions = {
   profile: RateLimitProfile
   /** Names the egress IP; processes that leave through the same address share it. */
   egressId: string
-  /** A further limit of every account, for example from `callsPerMinute`. */
+  /** A further limit of every account that has none of its own, for example from `callsPerMinute`. */
   perAccount?: CallLimit
   metrics: Pick<Metrics, 'limiterAvailable'>
 }
 
-const shares = { urgent: 1, normal: 0.9, bulk: 0.6 } as const satisfies Record<Urgency, number>
-
-// Acquiring is not arriving: a call may be this much longer on its way than the one before it without two windows'
-// worth of them meeting at Hostaway.
-const guardMs = 300
-// A place that reached us later than this has used up its guard; it is left unused and another one is taken.
-const stalestGrantMs = 150
 const mostStaleGrants = 5
-const longestPauseMs = 60_000
 
-/** Sliding windows per egress IP and per account, shared through Postgres by all processes that use its database. */
+/**
+ * Sliding windows per egress IP and per account, shared through Postgres by all processes that use its database.
+ * Accounts that wait for the IP's window take turns.
+ */
 export function createLimiter({ db, profile, egressId, perAccount, metrics }: LimiterOptions) {
   const ipLimits = [profile.ip]
   const accountLimits = perAccount === undefined ? [profile.account] : [profile.account, perAccount]
@@ -61,19 +55,23 @@ export function createLimiter({ db, profile, egressId, perAccount, metrics }: Li
     const { waitMs, askedAt } = await withLockedWindows(
       db,
       keys,
-      async (trx, { ip, account, now, askedAt }) => {
-        forgetOldCalls(ip, ipLimits, now)
-        forgetOldCalls(account, accountLimits, now)
-        const waitMs = Math.max(
-          waitFor(ip, ipLimits, urgency, now),
-          waitFor(account, accountLimits, urgency, now),
-        )
-        if (waitMs === 0) {
-          ip.calls.push(now)
-          account.calls.push(now)
-          await saveCalls(trx, ip, account)
-        }
-        return { waitMs, askedAt }
+      async (trx, { ip, account, waiters, now, askedAt }) => {
+        const { furtherLimit } = account
+        const limits = furtherLimit === undefined ? accountLimits : [profile.account, furtherLimit]
+        const decision = decide({
+          accountId,
+          urgency,
+          now,
+          waiters,
+          ip: { ...ip, limits: ipLimits },
+          account: { ...account, limits },
+        })
+        if (decision.granted) {
+          await saveCalls(trx, keys, decision)
+          const waited = waiters.some((one) => one.accountId === accountId && one.urgency === urgency)
+          if (waited) await leaveLine(trx, egressId, { accountId, urgency })
+        } else if (decision.place !== undefined) await joinLine(trx, egressId, decision.place)
+        return { waitMs: decision.granted ? 0 : decision.waitMs, askedAt }
       },
     )
     return { waitMs, ageMs: performance.now() - askedAt }
@@ -128,34 +126,6 @@ export function createLimiter({ db, profile, egressId, perAccount, metrics }: Li
       return { ip, account }
     },
   }
-}
-
-/** How long to wait until one more call of that urgency fits into all the limits; 0 = now. */
-function waitFor(window: CallWindow, limits: CallLimit[], urgency: Urgency, now: Date): number {
-  const pause = window.pausedUntil === null ? 0 : window.pausedUntil.getTime() - now.getTime()
-  // A longer one was set before the database's clock went back.
-  const waits = [pause > longestPauseMs ? 0 : pause]
-  for (const { limit, milliseconds } of limits) {
-    const usable = Math.max(1, Math.floor(limit * shares[urgency]))
-    const counted = window.calls.filter((call) => isCounted(call, milliseconds, now))
-    // The call that has to leave the window for one more to fit in; undefined while there is room.
-    const blocking = counted[counted.length - usable]
-    if (blocking !== undefined) waits.push(blocking.getTime() + milliseconds + guardMs - now.getTime())
-  }
-  return Math.max(0, ...waits)
-}
-
-// A call recorded in the future was so before the clock went back: it counts as made now.
-function forgetOldCalls(window: CallWindow, limits: CallLimit[], now: Date): void {
-  const longest = Math.max(...limits.map(({ milliseconds }) => milliseconds))
-  window.calls = window.calls
-    .filter((call) => isCounted(call, longest, now))
-    .map((call) => (call > now ? now : call))
-    .toSorted((a, b) => a.getTime() - b.getTime())
-}
-
-function isCounted(call: Date, milliseconds: number, now: Date): boolean {
-  return call.getTime() + milliseconds + guardMs > now.getTime()
 }
 
 function withGuard({ limit, milliseconds }: CallLimit): CallLimit {

@@ -3,8 +3,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Role } from '../db/tables.ts'
 import { Problem } from './problems.ts'
 
-/** Who calls: `tenantId` is null for an admin, who sees every tenant. */
-export type Caller = { role: Role; tenantId: string | null; tenantSlug: string | null }
+/** Who calls, and the name its token was given; `tenantId` is null for an admin, who sees every tenant. */
+export type Caller = { role: Role; tenantId: string | null; tenantSlug: string | null; tokenName: string }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -73,7 +73,7 @@ async function identify(
   const [scheme = '', token = ''] = (request.headers.authorization ?? '').split(' ', 2)
   if (scheme.toLowerCase() === 'bearer' && token !== '') {
     if (adminDigest !== undefined && timingSafeEqual(adminDigest, digest(token))) {
-      return { role: 'admin', tenantId: null, tenantSlug: null }
+      return { role: 'admin', tenantId: null, tenantSlug: null, tokenName: 'admin' }
     }
     const owner = await options.findOwner(token)
     if (owner !== undefined) return owner

@@ -1,12 +1,20 @@
 import type { Kysely, Transaction } from 'kysely'
+import { markerOf } from '../bookings/booking-marker.ts'
 import { lockReservations, type ReservationKey } from '../bookings/booking-store.ts'
-import type { Database } from '../db/tables.ts'
-import { mergeReservation, sameReservation } from '../hostaway/wire/reservation-comparison.ts'
+import type { ApprovalStatus, Database } from '../db/tables.ts'
+import { compareFields } from '../hostaway/wire/reservation-merge.ts'
 import { findListings } from '../listings/listing-store.ts'
+import { adoptionOf, adoptOwn } from './adopt-own.ts'
 import type { IncomingReservation } from './incoming-reservation.ts'
+import { endQueuedWebhooks, type QueuedEnd } from './queued-webhook-store.ts'
 import type { ReservationChange } from './reservation-events.ts'
-import { compareVersions, type VersionVerdict } from './reservation-version.ts'
-import { readStoredReservations, type StoredReservation } from './stored-reservation.ts'
+import { compareVersions, type VersionVerdict, versionText } from './reservation-version.ts'
+import {
+  knownOf,
+  mergedWithStored,
+  readStoredReservations,
+  type StoredReservation,
+} from './stored-reservation.ts'
 import { finishWebhooks, lockUnprocessedWebhooks } from './webhook-log.ts'
 import { type ReservationWrite, writeReservations } from './write-reservations.ts'
 
@@ -20,6 +28,7 @@ export type ApplyOutcome =
   | 'older'
   | 'waiting'
   | 'withdrawn'
+  | 'rejected'
   | 'already_processed'
 
 /** The reservation came to its end; its webhook with it, and `processedAfterSeconds` is the webhook's age. */
@@ -49,29 +58,41 @@ export async function applyReservation(
 /**
  * The one way by which reservations are written: version guard, booking, nights, events and the end of the webhook,
  * of all of them in one transaction. Each reservation may appear once. Safe to run twice and at the same time:
- * advisory locks serialise the writers of a reservation, and a version that is not newer changes nothing. The results
- * are in the order of what came in.
+ * advisory locks serialise the writers of a reservation, and what is older changes only fields that nothing newer spoke
+ * of. The results are in the order of what came in.
  */
 export async function applyReservations(
   db: Kysely<Database>,
   incoming: IncomingReservation[],
 ): Promise<ApplyResult[]> {
-  return db.transaction().execute(async (trx) => {
-    // Before any row is locked: a transaction draws its number with the first row lock, and events of one
-    // reservation are read in the order of those numbers.
-    await lockReservations(trx, incoming.map(keyOf))
-    const results = new Map<IncomingReservation, ApplyResult>()
-    const newer = await selectNewer(trx, await selectOpen(trx, incoming, results), results)
-    const writes = await addListings(trx, newer, results)
-    for (const [index, change] of (await writeReservations(trx, writes)).entries()) {
-      const write = writes[index]
-      if (write !== undefined) {
-        results.set(write.incoming, ended(outcomeOf(change), change.overbookedWith))
-      }
+  return db.transaction().execute((trx) => applyReservationsWithin(trx, incoming))
+}
+
+/** The same within a transaction of the caller's, who has locked no row of theirs before. */
+export async function applyReservationsWithin(
+  trx: Transaction<Database>,
+  incoming: IncomingReservation[],
+): Promise<ApplyResult[]> {
+  // Before any row is locked: a transaction draws its number with the first row lock, and events of one
+  // reservation are read in the order of those numbers.
+  await lockReservations(trx, incoming.flatMap(locksOf))
+  const results = new Map<IncomingReservation, ApplyResult>()
+  const open = await selectOpen(trx, incoming, results)
+  await adoptOwn(trx, open)
+  const newer = await selectNewer(trx, open, results)
+  const writes = await addListings(trx, newer, results)
+  for (const [index, change] of (await writeReservations(trx, writes)).entries()) {
+    const write = writes[index]
+    if (write !== undefined) {
+      results.set(write.incoming, ended(outcomeOf(change), change.overbookedWith))
     }
-    await endWebhooks(trx, results)
-    return incoming.flatMap((one) => results.get(one) ?? [])
-  })
+  }
+  await endQueuedWebhooks(
+    trx,
+    writes.flatMap((write) => endOfWaiting(write.incoming, write.stored, results)),
+  )
+  await endWebhooks(trx, results)
+  return incoming.flatMap((one) => results.get(one) ?? [])
 }
 
 async function selectOpen(
@@ -115,18 +136,15 @@ function mayBeReleased({ connection }: IncomingReservation, { queued }: StoredRe
 }
 
 function judge(
-  { reservation, version, webhook }: IncomingReservation,
+  { reservation, version, webhook, isStored }: IncomingReservation,
   { newest }: StoredReservation,
 ): VersionVerdict {
-  return compareVersions(
-    { ...version, receivedAt: webhook?.receivedAt ?? null },
-    newest === undefined
-      ? undefined
-      : {
-          ...newest.version,
-          sameContent: newest.reservation !== null && sameReservation(reservation, newest.reservation),
-        },
-  )
+  return compareVersions({ ...version, receivedAt: webhook?.receivedAt ?? null }, newest?.version, () => {
+    if (isStored === true) return { bringsNews: false, contradicts: false }
+    const known = newest === undefined ? undefined : knownOf(newest)
+    if (known === undefined) return { bringsNews: false, contradicts: true }
+    return compareFields(known, { reservation, version: versionText(version) })
+  })
 }
 
 async function addListings(
@@ -135,10 +153,7 @@ async function addListings(
   results: Map<IncomingReservation, ApplyResult>,
 ): Promise<ReservationWrite[]> {
   const merged = newer.map(({ incoming, stored }) => {
-    const older = stored.newest?.reservation ?? null
-    // A body that leaves a field out says nothing about it.
-    const reservation = older === null ? incoming.reservation : mergeReservation(older, incoming.reservation)
-    return { incoming, stored, reservation, connectionId: incoming.connection.id }
+    return { incoming, stored, ...mergedWithStored(incoming, stored), connectionId: incoming.connection.id }
   })
   const known = await findListings(
     trx,
@@ -177,14 +192,39 @@ async function endWebhooks(
   for (const { id, result } of toEnd) result.processedAfterSeconds = ages.get(id)
 }
 
+const isWaiting: ReadonlySet<ApprovalStatus> = new Set<ApprovalStatus>(['pending', 'mapped', 'failed'])
+
+// The webhooks before this one that waited for a person wait no more once there is an end.
+function endOfWaiting(
+  incoming: IncomingReservation,
+  { queued }: StoredReservation,
+  results: Map<IncomingReservation, ApplyResult>,
+): QueuedEnd[] {
+  const waited = queued !== undefined && isWaiting.has(queued.status)
+  if (!waited || results.get(incoming)?.outcome === 'waiting') return []
+  const outcome = results.get(incoming)?.outcome ?? 'unchanged'
+  const newest = incoming.isStored === true ? { id: queued.webhook_id, outcome } : null
+  return [{ ...keyOf(incoming), newest }]
+}
+
 function ended(outcome: ApplyOutcome, overbookedWith: string[] = []): Applied {
   return { outcome, overbookedWith, processedAfterSeconds: undefined }
 }
 
 function outcomeOf(change: ReservationChange): ApplyOutcome {
-  if (change.after === undefined) return change.approval === 'withdrawn' ? 'withdrawn' : 'waiting'
+  if (change.after === undefined) {
+    return change.approval === 'withdrawn' || change.approval === 'rejected' ? change.approval : 'waiting'
+  }
   if (change.before === undefined) return 'created'
   return change.after.status === 'cancelled' && change.before.status !== 'cancelled' ? 'cancelled' : 'updated'
+}
+
+function locksOf(incoming: IncomingReservation): ReservationKey[] {
+  const markers = adoptionOf(incoming).map(({ connectionId, bookingId }) => ({
+    connectionId,
+    externalId: markerOf(bookingId),
+  }))
+  return [keyOf(incoming), ...markers]
 }
 
 function keyOf({ connection, reservation }: IncomingReservation): ReservationKey {

@@ -17,6 +17,8 @@ export type ReservationFetcher = {
     externalId: string,
     notBefore: Date,
   ): Promise<FetchedReservation>
+  /** Shares the last answer with nobody any more. */
+  forget(connection: { id: string }, externalId: string): void
 }
 
 // A job waits here rather than come back later only when the window opens soon.
@@ -51,8 +53,11 @@ export function createReservationFetcher(deps: AccessTokenDeps): ReservationFetc
   }
 
   return {
+    forget(connection, externalId) {
+      recent.delete(keyOf(connection, externalId))
+    },
     async fetch(connection, externalId, notBefore) {
-      const key = `${connection.id} ${externalId}`
+      const key = keyOf(connection, externalId)
       const running = recent.get(key)
       if (running !== undefined && running.startedAt > notBefore) return running.result
       const startedAt = await databaseTime(deps.db)
@@ -67,4 +72,8 @@ export function createReservationFetcher(deps: AccessTokenDeps): ReservationFetc
       return result
     },
   }
+}
+
+function keyOf(connection: { id: string }, externalId: string): string {
+  return `${connection.id} ${externalId}`
 }

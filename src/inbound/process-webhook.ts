@@ -1,15 +1,17 @@
 import type { AccessTokenDeps } from '../connections/access-token.ts'
-import { withAccessToken } from '../connections/access-token.ts'
 import type { Connection } from '../connections/connection-store.ts'
-import type { WebhookLogRow } from '../db/tables.ts'
+import type { ConnectionStatus, WebhookLogRow } from '../db/tables.ts'
 import { AppError } from '../errors.ts'
 import { parseReservation, type Reservation } from '../hostaway/wire/reservation.ts'
 import { parseWebhookBody, type WebhookEnvelope } from '../hostaway/wire/webhook-envelope.ts'
-import { toListingFacts, upsertListings } from '../listings/listing-store.ts'
 import type { EventType, Metrics } from '../telemetry/metrics.ts'
 import type { Applied } from './apply-reservation.ts'
+import { fetchListing } from './fetch-listing.ts'
 import type { FetchedReservation, ReservationFetcher } from './fetch-reservation.ts'
 import type { IncomingReservation } from './incoming-reservation.ts'
+import { parkWebhook } from './parked-webhook-store.ts'
+import { reportConflict } from './report-conflict.ts'
+import { fetchedVersion } from './reservation-version.ts'
 import type { SharedStatements } from './shared-statements.ts'
 import { finishWebhook } from './webhook-log.ts'
 
@@ -17,6 +19,8 @@ export type ProcessWebhookDeps = AccessTokenDeps & {
   fetcher: ReservationFetcher
   shared: SharedStatements
   metrics: Metrics
+  /** Called where nights may have been released, which Hostaway has opened for sale whatever was wished of them. */
+  signalPushes: (connectionId: string) => Promise<unknown>
 }
 
 const reservationEvents: ReadonlySet<EventType> = new Set<EventType>([
@@ -24,8 +28,8 @@ const reservationEvents: ReadonlySet<EventType> = new Set<EventType>([
   'reservation.updated',
   'reservation.cancelled',
 ])
-const waitForConnectionMs = 60_000
 const longestWaitMs = 2_000
+const mayAsk: ReadonlySet<ConnectionStatus> = new Set<ConnectionStatus>(['connecting', 'active'])
 
 /**
  * Brings one stored webhook to its end: a booking, a row that waits for a person, or "ignored". Safe to run twice and
@@ -37,11 +41,7 @@ export async function processWebhook(deps: ProcessWebhookDeps, webhookId: string
   if (webhook.status !== 'received') return 'already_processed'
   const connection = await deps.shared.findConnection(webhook.connection_id)
   if (connection === undefined) throw new AppError('unexpected', 'The webhook’s connection does not exist')
-  if (connection.status === 'paused') {
-    throw new AppError('connection_waiting', 'The connection is paused', {
-      retryAt: new Date(Date.now() + waitForConnectionMs),
-    })
-  }
+  if (connection.status === 'paused') return park(deps, webhookId, 'The connection is paused')
 
   const envelope = readEnvelope(webhook)
   if (!isAboutReservation(envelope)) {
@@ -52,16 +52,22 @@ export async function processWebhook(deps: ProcessWebhookDeps, webhookId: string
     countProcessed(deps.metrics, webhook, seconds)
     return 'event_not_handled'
   }
-  const result = await applyWebhook(deps, connection, webhook, envelope)
+  const result = await applyWebhook(deps, connection, webhook, envelope).catch((error: unknown) => {
+    if (error instanceof AppError && error.kind === 'connection_waiting') return error
+    throw error
+  })
+  if (result instanceof AppError) return park(deps, webhookId, result.message)
   countProcessed(deps.metrics, webhook, result.processedAfterSeconds)
-  if (result.overbookedWith.length > 0) {
-    deps.metrics.bookingConflicts.inc()
-    deps.log.warn(
-      { connectionId: connection.id, reservation: envelope.objectId, with: result.overbookedWith },
-      'booking.conflict',
-    )
-  }
+  const { overbookedWith } = result
+  reportConflict(deps, connection.id, { externalId: envelope.objectId ?? '', overbookedWith })
+  if (result.outcome === 'cancelled' || result.outcome === 'updated') await deps.signalPushes(connection.id)
   return result.outcome
+}
+
+// Nothing brings it back but the connection itself, which releases it in the moment in which it goes on.
+async function park({ db }: ProcessWebhookDeps, webhookId: string, reason: string): Promise<string> {
+  if (await parkWebhook(db, webhookId)) return 'connection_waiting'
+  throw new AppError('connection_waiting', reason, { retryAt: new Date() })
 }
 
 /** Counts a webhook that came to an end; `seconds` since its receipt, undefined if another run has counted it. */
@@ -95,6 +101,11 @@ async function applyWebhook(
   const externalId = sent?.id ?? envelope.objectId
   if (externalId === null) throw new AppError('invalid_payload', 'The webhook names no reservation')
   const fetched = await fetchReservation(deps, connection, externalId, webhook.received_at)
+  if (sent?.updatedOn !== undefined && isOlder(fetched, sent.updatedOn)) {
+    // Nothing came of asking, and the next answer may be as new as what was sent.
+    deps.fetcher.forget(connection, externalId)
+    throw new AppError('malformed_response', 'Hostaway answered with an older version than it had sent')
+  }
   const incoming = incomingOf(fetched, sent, envelope.timestamp ?? webhook.received_at)
   const applied = await applyWithListing(deps, connection, { ...incoming, webhook: received })
   if (applied !== 'conflict') return applied
@@ -111,23 +122,23 @@ async function fetchReservation(
   notBefore: Date,
 ): Promise<FetchedReservation> {
   if (connection.status === 'needs_reauth') {
-    throw new AppError('connection_waiting', 'The connection needs a new API key', {
-      retryAt: new Date(Date.now() + waitForConnectionMs),
-    })
+    throw new AppError('connection_waiting', 'The connection needs a new API key')
+  }
+  if (connection.status === 'disconnected') {
+    throw new AppError('credentials_rejected', 'The connection was disconnected before Hostaway was asked')
   }
   return deps.fetcher.fetch(connection, externalId, notBefore)
+}
+
+function isOlder({ reservation }: FetchedReservation, sentAt: Date): boolean {
+  return reservation !== null && (reservation.updatedOn === undefined || reservation.updatedOn < sentAt)
 }
 
 // What Hostaway does not know is taken as it was sent, until a version with `updatedOn` replaces it.
 function incomingOf(fetched: FetchedReservation, sent: Reservation | undefined, sentAt: Date) {
   const { reservation, startedAt: fetchedAt } = fetched
   if (reservation !== null) {
-    const { updatedOn } = reservation
-    const version =
-      updatedOn === undefined
-        ? { kind: 'provisional' as const, at: fetchedAt, fetchedAt }
-        : { kind: 'source' as const, at: updatedOn, fetchedAt }
-    return { reservation, version }
+    return { reservation, version: fetchedVersion(reservation, fetchedAt) }
   }
   if (sent === undefined) {
     throw new AppError('not_found', 'The webhook has no body and Hostaway does not know its reservation')
@@ -142,35 +153,17 @@ async function applyWithListing(
   connection: Connection,
   incoming: Omit<IncomingReservation, 'connection' | 'stopAtUnknownListing'>,
 ): Promise<Applied | 'conflict'> {
-  const mayFetch = connection.autoMapListings && connection.status !== 'needs_reauth'
+  const mayFetch = connection.autoMapListings && mayAsk.has(connection.status)
   let result = await deps.shared.apply({ ...incoming, connection, stopAtUnknownListing: mayFetch })
   if (result.outcome === 'unknown_listing') {
-    // Between two transactions, since none may wait for Hostaway.
-    await fetchListing(deps, connection, result.listingId)
+    // Between two transactions, since none may wait for Hostaway. Where Hostaway does not know the listing either, the
+    // reservation waits with that as its reason.
+    await fetchListing(deps, connection, result.listingId, { urgency: 'urgent', maxWaitMs: longestWaitMs })
     result = await deps.shared.apply({ ...incoming, connection })
   }
   if (result.outcome === 'conflict') return 'conflict'
   if (result.outcome === 'unknown_listing') throw new AppError('unexpected', 'The listing was not waited for')
   return result
-}
-
-async function fetchListing(
-  deps: ProcessWebhookDeps,
-  connection: Connection,
-  listingId: string,
-): Promise<void> {
-  try {
-    const listing = await withAccessToken(deps, connection, (token) =>
-      deps.client.getListing(
-        { accountId: connection.accountId, token, urgency: 'urgent', maxWaitMs: longestWaitMs },
-        listingId,
-      ),
-    )
-    await upsertListings(deps.db, connection, [toListingFacts(listing)], true)
-  } catch (error) {
-    // The reservation then waits with "unknown listing" as its reason.
-    if (!(error instanceof AppError && error.kind === 'not_found')) throw error
-  }
 }
 
 function readEnvelope(webhook: WebhookLogRow): WebhookEnvelope {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { UnitClaim } from '../bookings/block-store.ts'
+import { knownExternalId, markerOf } from '../bookings/booking-marker.ts'
 import { type BookingView, toBookingView } from '../bookings/booking-view.ts'
 import type { ApprovalStatus, BlockRow, BookingRow } from '../db/tables.ts'
 import type { NewOutboxEvent, OutboxEventType } from '../outbox/outbox-store.ts'
@@ -36,6 +37,12 @@ export function newClaim(change: ReservationChange, unitsOfListing: number): Uni
   }
 }
 
+/** What the events of a booking have in common: of one made here also those from before Hostaway knew it. */
+export function bookingSubject(booking: BookingRow): string {
+  const externalId = booking.origin === 'tvl' ? markerOf(booking.id) : booking.external_id
+  return reservationSubject({ connectionId: booking.connection_id, externalId })
+}
+
 /** What the events of one reservation have in common; they are delivered in order. */
 export function reservationSubject(reservation: { connectionId: string; externalId: string }): string {
   return `reservation:${reservation.connectionId}:${reservation.externalId}`
@@ -46,7 +53,7 @@ export function eventsOfChange(change: ReservationChange): NewOutboxEvent[] {
   const event = (type: OutboxEventType, data: Record<string, unknown>): NewOutboxEvent => ({
     tenantId: change.connection.tenantId,
     connectionId: change.connection.id,
-    subject: reservationSubject({ connectionId: change.connection.id, externalId: change.externalId }),
+    subject: subjectOf(change),
     type,
     data,
   })
@@ -58,12 +65,19 @@ export function eventsOfChange(change: ReservationChange): NewOutboxEvent[] {
       : [
           event('booking.conflict', {
             bookingId: change.bookingId,
-            externalId: change.externalId,
+            externalId: knownExternalId(change.externalId),
             with: change.overbookedWith,
             ...describeNights(change.blockAfter),
           }),
         ]),
   ]
+}
+
+function subjectOf({ connection, externalId, before, after }: ReservationChange): string {
+  const booking = after ?? before
+  return booking === undefined
+    ? reservationSubject({ connectionId: connection.id, externalId })
+    : bookingSubject(booking)
 }
 
 function bookingEvents(change: ReservationChange): Array<{ type: OutboxEventType; booking: BookingView }> {
@@ -87,7 +101,7 @@ function nightsEvents(
   if (same) return []
   const describe = (block: BlockRow) => ({
     bookingId: change.bookingId,
-    externalId: change.externalId,
+    externalId: knownExternalId(change.externalId),
     ...describeNights(block),
   })
   return [
@@ -115,6 +129,13 @@ function holding({ listing_id, unit_id, first_night, departure, unit_count }: Bl
   return { listing_id, unit_id, first_night, departure, unit_count }
 }
 
-function visible({ updatedAt: _updatedAt, sourceUpdatedAt: _sourceUpdatedAt, ...rest }: BookingView) {
+// What mapped a booking, and what it would have liked to, changes nothing about the booking.
+function visible({
+  updatedAt: _updatedAt,
+  sourceUpdatedAt: _sourceUpdatedAt,
+  mappingVersion: _mappingVersion,
+  mappingWarnings: _mappingWarnings,
+  ...rest
+}: BookingView) {
   return rest
 }

@@ -17,18 +17,20 @@ export type PlanInput = {
   draft: BookingDraft
   problems: MappingProblem[]
   autoImport: boolean
+  /** A person has just said yes. */
+  approved: boolean
   booking: BookingRow | undefined
   approval: ApprovalStatus | null
 }
 
 /** Decides between booking, waiting and withdrawing. Pure. */
 export function planReservation(input: PlanInput): ReservationPlan {
-  const { draft, problems, approval } = input
+  const { draft, problems, approval, approved } = input
   const block = blockOf(draft)
-  if (approval === 'rejected' && input.booking === undefined) return planRejected(draft, block)
+  if (approval === 'rejected' && input.booking === undefined && !approved) return planRejected(draft, block)
   if (
     isComplete(draft, problems) &&
-    (input.autoImport || input.booking !== undefined || approval === 'imported')
+    (approved || input.autoImport || input.booking !== undefined || approval === 'imported')
   ) {
     return { booking: draft, approval: approval === null ? null : 'imported', block }
   }
@@ -43,21 +45,32 @@ function planRejected(draft: BookingDraft, block: ReservationPlan['block']): Res
 }
 
 // A cancellation needs nothing but itself: what it lacks is taken from the booking it ends.
-function planCancellation({ draft, booking, approval }: PlanInput): ReservationPlan {
+function planCancellation({ draft, problems, booking, approval }: PlanInput): ReservationPlan {
   if (booking === undefined) return { booking: null, approval: 'withdrawn', block: null }
+  const lacksAmount = problems.some(({ field }) => field === 'totalPrice' || field === 'currency')
   return {
     booking: {
       ...draft,
+      ...(lacksAmount ? amountOf(booking) : {}),
       listingId: booking.listing_id,
       unitId: booking.unit_id,
       checkIn: booking.check_in,
       checkOut: booking.check_out,
+      fields: { ...booking.fields, ...foundFields(draft) },
       status: 'cancelled',
       sourceStatus: draft.sourceStatus ?? 'cancelled',
     },
     approval: approval === null ? null : 'withdrawn',
     block: null,
   }
+}
+
+function foundFields({ fields }: BookingDraft): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null))
+}
+
+function amountOf({ amount_total, amount_minor, currency }: BookingRow) {
+  return { amountTotal: amount_total, amountMinor: amount_minor, currency }
 }
 
 function isComplete(draft: BookingDraft, problems: MappingProblem[]): draft is CompleteDraft {
@@ -70,8 +83,8 @@ function isComplete(draft: BookingDraft, problems: MappingProblem[]): draft is C
   )
 }
 
-// A status that is not known blocks: selling nights twice costs more than holding them once too often.
-function blockOf(draft: BookingDraft): Block | null | 'keep' {
+/** The nights that a draft holds. A status that is not known blocks: selling nights twice costs more than holding them once too often. */
+export function blockOf(draft: BookingDraft): Block | null | 'keep' {
   if (draft.status === 'cancelled' || draft.status === 'inquiry') return null
   const { listingId, checkIn, checkOut } = draft
   if (listingId === null) return 'keep'

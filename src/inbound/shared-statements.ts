@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { type Connection, findConnections } from '../connections/connection-store.ts'
 import type { Database, WebhookLogRow } from '../db/tables.ts'
+import type { Reservation } from '../hostaway/wire/reservation.ts'
 import { type ApplyResult, applyReservations } from './apply-reservation.ts'
 import { createBatchedCall } from './batched-call.ts'
 import type { IncomingReservation } from './incoming-reservation.ts'
@@ -16,6 +17,7 @@ export type SharedStatements = {
 const maxItems = 64
 // While the database works on one call, the next one is put together.
 const maxInFlight = 2
+const mostMonths = 120
 
 export function createSharedStatements(db: Kysely<Database>): SharedStatements {
   return {
@@ -36,10 +38,19 @@ export function createSharedStatements(db: Kysely<Database>): SharedStatements {
       keysOf: ({ connection, reservation }) => [
         `reservation ${connection.id} ${reservation.id}`,
         // Of two that overbook one listing, the second sees the first, so that the overlap is reported once.
-        `listing ${connection.id} ${reservation.listingId ?? ''}`,
+        ...monthsOf(reservation).map((month) => `listing ${connection.id} ${reservation.listingId} ${month}`),
       ],
     }),
   }
+}
+
+// Counted from year 0; stays that share a night share a month.
+function monthsOf({ arrivalDate, departureDate }: Reservation): number[] {
+  if (arrivalDate == null || departureDate == null) return []
+  const monthOf = (day: string) => Number(day.slice(0, 4)) * 12 + Number(day.slice(5, 7))
+  const first = monthOf(arrivalDate)
+  const count = Math.min(mostMonths, Math.max(1, monthOf(departureDate) - first + 1))
+  return Array.from({ length: count }, (_, index) => first + index)
 }
 
 function pick<Row extends { id: string }>(ids: string[], rows: Row[]): Array<Row | undefined> {

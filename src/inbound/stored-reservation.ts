@@ -8,7 +8,9 @@ import {
 } from '../bookings/booking-store.ts'
 import type { BlockRow, BookingQueueRow, BookingRow, Database } from '../db/tables.ts'
 import { parseReservation, type Reservation } from '../hostaway/wire/reservation.ts'
-import { newerVersion } from './reservation-version.ts'
+import { type MergedReservation, mergeReservation } from '../hostaway/wire/reservation-merge.ts'
+import type { IncomingReservation } from './incoming-reservation.ts'
+import { newerVersion, versionText } from './reservation-version.ts'
 
 /** All that is stored of one reservation. */
 export type StoredReservation = {
@@ -36,6 +38,30 @@ export async function readStoredReservations(
   })
 }
 
+/** What is known of a reservation, field by field; undefined where what is stored cannot be read any more. */
+export function knownOf({
+  version,
+  reservation,
+}: NonNullable<StoredReservation['newest']>): MergedReservation | undefined {
+  if (reservation === null) return undefined
+  return { reservation, version: versionText(version), fields: version.fields ?? null }
+}
+
+/** What came in together with what is stored: each field as the newest body has it that speaks of it. */
+export function mergedWithStored(
+  { reservation, version, isStored }: IncomingReservation,
+  { newest }: StoredReservation,
+): { reservation: Reservation; version: ReservationVersion } {
+  // As it is under the lock: parts of it may have come after it was read.
+  if (isStored === true && newest !== undefined && newest.reservation !== null) {
+    return { reservation: newest.reservation, version: newest.version }
+  }
+  const known = newest === undefined ? undefined : knownOf(newest)
+  const merged = mergeReservation(known, { reservation, version: versionText(version) })
+  const { fields: _, ...newer } = newest === undefined ? version : newerVersion(newest.version, version)
+  return { reservation: merged.reservation, version: { ...newer, fields: merged.fields } }
+}
+
 /** Groups rows that belong to reservations, at most one each. */
 export function byReservation<Row extends { connection_id: string; external_id: string }>(
   rows: Row[],
@@ -58,7 +84,15 @@ function newestOf(
   const versions = [booking, queued].flatMap((row) =>
     row === undefined
       ? []
-      : [{ kind: row.version_kind, at: row.version_at, fetchedAt: row.fetched_at, source: row.source }],
+      : [
+          {
+            kind: row.version_kind,
+            at: row.version_at,
+            fetchedAt: row.fetched_at,
+            fields: row.field_versions,
+            source: row.source,
+          },
+        ],
   )
   if (versions.length === 0) return undefined
   const { source, ...version } = versions.reduce(newerVersion)

@@ -11,7 +11,8 @@ const allowedSkewSeconds = 300
 
 /**
  * Whether a webhook is certainly from who holds the connection's credentials. `basic` takes HTTP Basic, or a
- * signature where the connection has a secret as well; `hmac` only a signature; `basic+hmac` needs both.
+ * signature where the connection has a secret as well; `hmac` only a signature; `basic+hmac` needs both. While
+ * credentials are being replaced, both are good.
  * `rawBody` are the bytes received: what was re-serialised would not verify.
  */
 export function isAuthentic(
@@ -34,11 +35,30 @@ export function isAuthentic(
 }
 
 function isBasicValid(receiver: WebhookReceiver, authorization: string | undefined): boolean {
-  const { login, password } = receiver
-  const expected = Buffer.from(`${login ?? ''}:${password ?? ''}`).toString('base64')
   const [scheme = '', given = ''] = (authorization ?? '').split(' ', 2)
-  const equal = equalInConstantTime(given, expected)
-  return equal && scheme.toLowerCase() === 'basic' && login !== null && password !== null
+  const digest = digestOf(given)
+  const accepted = acceptedDigests(receiver).map(
+    (expected) => timingSafeEqual(digest, expected ?? nobodysDigest) && expected !== undefined,
+  )
+  return accepted.includes(true) && scheme.toLowerCase() === 'basic'
+}
+
+// A receiver is kept for many webhooks and never changed, only replaced.
+const digestsOfReceivers = new WeakMap<WebhookReceiver, Array<Buffer | undefined>>()
+const nobodysDigest = digestOf('')
+
+function acceptedDigests(receiver: WebhookReceiver): Array<Buffer | undefined> {
+  const known = digestsOfReceivers.get(receiver)
+  if (known !== undefined) return known
+  const { login, password, nextCredentials } = receiver
+  const present = login === null || password === null ? undefined : { login, password }
+  const digests = [present, nextCredentials].map((credentials) =>
+    credentials === undefined
+      ? undefined
+      : digestOf(Buffer.from(`${credentials.login}:${credentials.password}`).toString('base64')),
+  )
+  digestsOfReceivers.set(receiver, digests)
+  return digests
 }
 
 function isSignatureValid(
@@ -47,16 +67,24 @@ function isSignatureValid(
   rawBody: Buffer,
   now: number,
 ): boolean {
-  if (receiver.hmacSecret === null || timestamp === undefined || !/^\d{1,12}$/.test(timestamp)) return false
+  if (timestamp === undefined || !/^\d{1,12}$/.test(timestamp)) return false
   if (Math.abs(now / 1_000 - Number(timestamp)) > allowedSkewSeconds) return false
-  const expected = createHmac('sha256', receiver.hmacSecret)
-    .update(`${timestamp}.`)
-    .update(rawBody)
-    .digest('hex')
-  return equalInConstantTime((signature ?? '').toLowerCase(), expected)
+  const former = receiver.formerSecrets.filter(({ until }) => Date.parse(until) > now)
+  const secrets = [receiver.hmacSecret, ...former.map(({ secret }) => secret)].filter(
+    (secret) => secret !== null,
+  )
+  const accepted = secrets.map((secret) => {
+    const expected = createHmac('sha256', secret).update(`${timestamp}.`).update(rawBody).digest('hex')
+    return equalInConstantTime((signature ?? '').toLowerCase(), expected)
+  })
+  return accepted.includes(true)
 }
 
 // Comparing digests makes the lengths equal, which timingSafeEqual insists on.
 function equalInConstantTime(given: string, expected: string): boolean {
-  return timingSafeEqual(hash('sha256', given, 'buffer'), hash('sha256', expected, 'buffer'))
+  return timingSafeEqual(digestOf(given), digestOf(expected))
+}
+
+function digestOf(text: string): Buffer {
+  return hash('sha256', text, 'buffer')
 }

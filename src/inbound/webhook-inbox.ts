@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
 import type { Database } from '../db/tables.ts'
 import type { JobQueues } from '../queues.ts'
@@ -20,6 +21,8 @@ const maxBytes = 4 * 1_048_576
 const maxWaiting = 2_000
 const maxWaitingBytes = 64 * 1_048_576
 const warnEveryMs = 5_000
+const floodFrom = 8
+const floodPauseMs = 10
 
 export type WebhookInboxOptions = {
   /** Connections of its own, so that no other query makes a webhook wait. */
@@ -31,15 +34,33 @@ export type WebhookInboxOptions = {
 export function createWebhookInbox({ db, queues, log }: WebhookInboxOptions): WebhookInbox {
   const throttle = createThrottle(warnEveryMs)
 
-  // The sweep enqueues what the queue did not take, and marks what has waited for long.
+  let toEnqueue: NewWebhook[] = []
+  let enqueuing: Promise<void> | undefined
+  let isClosing = false
+
+  // What is committed while the queue is busy shares the next call, and its jobs.
   function enqueue(webhooks: NewWebhook[]): void {
-    queues
-      .enqueueWebhooks(webhooks.map(({ id }) => id))
-      .catch((error: unknown) =>
-        throttle((heldBack) =>
-          log.warn({ err: error, webhooks: webhooks.length, heldBack }, 'webhook.enqueue_failed'),
-        ),
-      )
+    toEnqueue.push(...webhooks)
+    enqueuing ??= enqueueAll().finally(() => {
+      enqueuing = undefined
+    })
+  }
+
+  async function enqueueAll(): Promise<void> {
+    while (toEnqueue.length > 0) {
+      const batch = toEnqueue
+      toEnqueue = []
+      // The sweep enqueues what the queue did not take.
+      await queues
+        .enqueueWebhooks(batch)
+        .catch((error: unknown) =>
+          throttle((heldBack) =>
+            log.warn({ err: error, webhooks: batch.length, heldBack }, 'webhook.enqueue_failed'),
+          ),
+        )
+      // A call costs more than what it carries: in a flood, fewer and fuller ones leave more for answering.
+      if (batch.length >= floodFrom && !isClosing) await pause(floodPauseMs)
+    }
   }
 
   const group = createGroupCommit<NewWebhook>({
@@ -56,6 +77,10 @@ export function createWebhookInbox({ db, queues, log }: WebhookInboxOptions): We
 
   return {
     store: (webhook) => group.add(webhook),
-    close: () => group.drain(),
+    async close() {
+      isClosing = true
+      await group.drain()
+      await enqueuing
+    },
   }
 }

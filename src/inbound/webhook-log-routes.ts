@@ -110,7 +110,7 @@ export const webhookLogRoutes: FastifyPluginAsyncTypebox<WebhookLogRouteOptions>
   }
 }
 
-function toWebhookView(row: Omit<WebhookLogRow, 'body'>) {
+function toWebhookView(row: Omit<WebhookLogRow, 'body' | 'parked'>) {
   return {
     id: row.id,
     connectionId: row.connection_id,

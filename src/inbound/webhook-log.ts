@@ -9,14 +9,15 @@ export type NewWebhook = {
   eventType: string
   sourceEvent: string | null
   externalId: string | null
-  body: string
+  /** Text, or its bytes in UTF-8. */
+  body: string | Buffer
 }
 
 /** Appends webhooks in one statement, committed when it resolves: all of them or none. */
 export async function appendWebhooks(db: Kysely<Database>, webhooks: NewWebhook[]): Promise<void> {
   const column = <Key extends keyof NewWebhook>(key: Key) =>
     textArray(webhooks.map((webhook) => webhook[key]))
-  await sql`
+  await sql`/* prepared: append_webhooks */
     insert into webhook_logs (id, tenant_id, connection_id, event_type, source_event, external_id, body)
     select id::uuid, tenant_id::uuid, connection_id::uuid, event_type, source_event, external_id, body
     from unnest(
@@ -53,32 +54,31 @@ export async function markEnqueued(db: Kysely<Database>, ids: string[]): Promise
 }
 
 /**
- * Webhooks that nobody seems to work on: stored but never enqueued, or enqueued so long ago that the job may be
- * lost. Offering one that is still queued is harmless, its job id is taken.
+ * Webhooks that nobody seems to work on: stored and never enqueued as far as is known, or enqueued so long ago that the
+ * job may be lost. Offering one that is still queued is harmless: it comes to its end once.
  */
 export async function findWebhooksToEnqueue(
   db: Kysely<Database>,
   options: { neverEnqueuedForMs: number; enqueuedForMs: number; limit: number },
-): Promise<string[]> {
+): Promise<Array<{ id: string; connectionId: string }>> {
   const ago = (milliseconds: number) =>
     sql<Date>`clock_timestamp() - ${milliseconds} * interval '1 millisecond'`
-  const never = await db
+  const rows = await db
     .selectFrom('webhook_logs')
-    .select('id')
+    .select(['id', 'connection_id'])
     .where('status', '=', 'received')
-    .where('enqueued_at', 'is', null)
-    .where('received_at', '<', ago(options.neverEnqueuedForMs))
+    .where('parked', '=', false)
+    .where('received_at', '<', ago(Math.min(options.neverEnqueuedForMs, options.enqueuedForMs)))
+    .where((eb) =>
+      eb.or([
+        eb.and([eb('enqueued_at', 'is', null), eb('received_at', '<', ago(options.neverEnqueuedForMs))]),
+        eb('enqueued_at', '<', ago(options.enqueuedForMs)),
+      ]),
+    )
+    .orderBy('received_at')
     .limit(options.limit)
     .execute()
-  const lost = await db
-    .selectFrom('webhook_logs')
-    .select('id')
-    .where('status', '=', 'received')
-    .where('enqueued_at', '<', ago(options.enqueuedForMs))
-    .orderBy('enqueued_at')
-    .limit(options.limit)
-    .execute()
-  return [...never, ...lost].map(({ id }) => id)
+  return rows.map((row) => ({ id: row.id, connectionId: row.connection_id }))
 }
 
 export async function findWebhook(
@@ -150,7 +150,14 @@ export async function finishWebhooks(db: Kysely<Database>, ends: WebhookEnd[]): 
 export async function reopenWebhook(db: Kysely<Database>, id: string): Promise<boolean> {
   const result = await db
     .updateTable('webhook_logs')
-    .set({ status: 'received', outcome: null, processed_at: null, enqueued_at: sql<Date>`clock_timestamp()` })
+    .set({
+      status: 'received',
+      outcome: null,
+      processed_at: null,
+      enqueued_at: sql<Date>`clock_timestamp()`,
+      // It may have come to its end by another way while it was parked.
+      parked: false,
+    })
     .where('id', '=', id)
     .where('status', '<>', 'received')
     .executeTakeFirst()
@@ -168,7 +175,9 @@ export async function listWebhooks(
     limit: number
     before: string | undefined
   },
-): Promise<Omit<WebhookLogRow, 'body'>[]> {
+): Promise<Omit<WebhookLogRow, 'body' | 'parked'>[]> {
+  // The index is by tenant, and the planner must know which one it is.
+  const tenantId = options.tenantId ?? (await findTenantOf(db, options.connectionId))
   let query = db
     .selectFrom('webhook_logs')
     .select([
@@ -186,12 +195,25 @@ export async function listWebhooks(
     ])
     .orderBy('id', 'desc')
     .limit(options.limit + 1)
-  if (options.tenantId !== undefined) query = query.where('tenant_id', '=', options.tenantId)
+  if (tenantId !== undefined) query = query.where('tenant_id', '=', tenantId)
   if (options.connectionId !== undefined) query = query.where('connection_id', '=', options.connectionId)
   if (options.status !== undefined) query = query.where('status', '=', options.status)
   if (options.externalId !== undefined) query = query.where('external_id', '=', options.externalId)
   if (options.before !== undefined) query = query.where('id', '<', options.before)
   return query.execute()
+}
+
+async function findTenantOf(
+  db: Kysely<Database>,
+  connectionId: string | undefined,
+): Promise<string | undefined> {
+  if (connectionId === undefined) return undefined
+  const row = await db
+    .selectFrom('hostaway_connections')
+    .select('tenant_id')
+    .where('id', '=', connectionId)
+    .executeTakeFirst()
+  return row?.tenant_id
 }
 
 /** The newest webhooks that spoke of one reservation, oldest first, for its timeline. */
@@ -214,7 +236,7 @@ export async function listWebhooksOfReservation(
   return newestFirst.reverse()
 }
 
-/** Age in seconds of the oldest webhook that has not come to an end; 0 if there is none. */
+/** Age in seconds of the oldest webhook that has not come to an end and is not parked; 0 if there is none. */
 export async function oldestUnprocessedSeconds(db: Kysely<Database>): Promise<number> {
   const row = await db
     .selectFrom('webhook_logs')
@@ -222,6 +244,7 @@ export async function oldestUnprocessedSeconds(db: Kysely<Database>): Promise<nu
       sql<number | null>`extract(epoch from clock_timestamp() - min(received_at))::float8`.as('seconds'),
     )
     .where('status', '=', 'received')
+    .where('parked', '=', false)
     .executeTakeFirst()
   return row?.seconds ?? 0
 }
@@ -233,7 +256,7 @@ export async function longestSilenceSeconds(db: Kysely<Database>): Promise<numbe
     from hostaway_connections connection
     left join lateral (
       select received_at from webhook_logs
-      where connection_id = connection.id order by received_at desc limit 1
+      where tenant_id = connection.tenant_id and connection_id = connection.id order by id desc limit 1
     ) last on true
     where connection.status = 'active'
   `.execute(db)

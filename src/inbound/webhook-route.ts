@@ -1,6 +1,6 @@
+import { randomUUIDv7 } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { v7 as uuid } from 'uuid'
 import type { ConnectionCache } from '../connections/connection-cache.ts'
 import type { WebhookReceiver } from '../connections/webhook-receiver-store.ts'
 import { textWithoutCardData } from '../hostaway/wire/card-data.ts'
@@ -25,6 +25,8 @@ export type WebhookRouteOptions = {
 
 const bodyLimitBytes = 1_048_576
 const logRefusedEveryMs = 1_000
+// The same for every connection, whatever it asks for: a 401 tells nothing about what there is.
+const challenge = 'Basic realm="Hostaway webhooks", charset="UTF-8"'
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 const idPattern = /^[\w.:-]{1,64}$/
 
@@ -49,6 +51,7 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteO
   app.addHook('onSend', async (request, reply) => {
     if (reply.statusCode < 400) return
     const status = reply.statusCode
+    if (status === 401) reply.header('www-authenticate', challenge)
     options.metrics.webhooksRefused.inc({ status_code: String(status) })
     throttle((heldBack) =>
       request.log.warn({ status, path: request.url.split('?', 1)[0], heldBack }, 'webhook.refused'),
@@ -146,7 +149,7 @@ async function accept(
   if (envelope.accountId !== null && envelope.accountId !== receiver.accountId) {
     throw new Problem(403, 'FOREIGN_ACCOUNT', 'The body names an account that is not the connection’s')
   }
-  const id = uuid()
+  const id = randomUUIDv7()
   await options.inbox.store({
     id,
     tenantId: receiver.tenantId,
@@ -154,7 +157,7 @@ async function accept(
     eventType: envelope.eventType,
     sourceEvent: storable(envelope.sourceEvent),
     externalId: externalIdOf(envelope),
-    body: textWithoutCardData(text, body),
+    body: toKeep(rawBody, text, textWithoutCardData(text, body)),
   })
   options.metrics.webhooksReceived.inc({ event_type: envelope.eventType })
   return id
@@ -177,6 +180,12 @@ function decode(rawBody: Buffer): string | undefined {
   } catch {
     return undefined
   }
+}
+
+// What is kept as it was received need not be turned into bytes again; a byte order mark is not kept.
+function toKeep(rawBody: Buffer, received: string, kept: string): Buffer | string {
+  const hasMark = rawBody[0] === 0xef && rawBody[1] === 0xbb && rawBody[2] === 0xbf
+  return kept === received && !hasMark ? rawBody : kept
 }
 
 function parseJson(text: string): unknown {

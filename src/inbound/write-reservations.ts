@@ -1,22 +1,35 @@
 import type { Transaction } from 'kysely'
-import { upsertQueuedReservations } from '../approvals/approval-store.ts'
+import { overridesOf, upsertQueuedReservations } from '../approvals/approval-store.ts'
 import { deleteBlocks, findOverbooked, lockUnits, putBlocks } from '../bookings/block-store.ts'
-import { type ReservationKey, type ReservationVersion, upsertBookings } from '../bookings/booking-store.ts'
+import {
+  type BookingWrite,
+  type ReservationKey,
+  type ReservationVersion,
+  upsertBookings,
+} from '../bookings/booking-store.ts'
+import { wishOf, withWish } from '../bookings/booking-wish.ts'
+import { type BookingClaims, claimedNights, putClaims } from '../bookings/claim-store.ts'
 import { noteReleasedNights, releasedStretches, type Stretch } from '../bookings/released-nights-store.ts'
 import type { Database, ListingRow } from '../db/tables.ts'
 import type { Reservation } from '../hostaway/wire/reservation.ts'
-import { draftBooking } from '../mapping/booking-draft.ts'
+import { unitCountsOf } from '../listings/listing-store.ts'
+import type { MappedReservation } from '../mapping/apply-mapping.ts'
+import { applyOverrides, mergeOverrides } from '../mapping/booking-overrides.ts'
 import { appendEvents } from '../outbox/outbox-store.ts'
 import type { IncomingReservation } from './incoming-reservation.ts'
+import { keepUnit } from './kept-unit.ts'
+import { type CandidateMapping, mapReservations } from './map-reservations.ts'
 import { eventsOfChange, newClaim, type ReservationChange } from './reservation-events.ts'
-import { planReservation } from './reservation-plan.ts'
+import { blockOf, planReservation } from './reservation-plan.ts'
 import { byReservation, nameOf, type StoredReservation } from './stored-reservation.ts'
 
 /** A version that is to be applied to what is stored. */
 export type ReservationWrite = {
   incoming: IncomingReservation
-  /** What was sent, filled up with what only the stored version says. */
+  /** What was sent, together with what only the stored version says. */
   reservation: Reservation
+  /** The version of both together, where it is another than the incoming one. */
+  version?: ReservationVersion
   stored: StoredReservation
   listing: ListingRow | undefined
 }
@@ -26,32 +39,52 @@ export async function writeReservations(
   trx: Transaction<Database>,
   writes: ReservationWrite[],
 ): Promise<ReservationChange[]> {
+  return writePlanned(trx, await planWrites(trx, writes))
+}
+
+/** Decides what is to become of each version, in the same order; nothing is written. The caller holds the reservations' locks. */
+export async function planWrites(
+  trx: Transaction<Database>,
+  writes: ReservationWrite[],
+  candidate?: CandidateMapping,
+): Promise<PlannedWrite[]> {
   if (writes.length === 0) return []
-  const planned = writes.map(plan)
+  const mapped = await mapReservations(
+    trx,
+    writes.map(({ incoming, ...write }) => ({ ...write, connectionId: incoming.connection.id })),
+    candidate,
+  )
+  return writes.map((write, index) => plan(write, mapped[index]))
+}
+
+/** Carries out what was planned under the same locks. */
+export async function writePlanned(
+  trx: Transaction<Database>,
+  planned: PlannedWrite[],
+): Promise<ReservationChange[]> {
+  if (planned.length === 0) return []
   await lockUnits(trx, planned.flatMap(unitsOf))
   const bookings = byReservation(
     await upsertBookings(
       trx,
-      planned.flatMap(({ row, plan: { booking }, incoming }) =>
-        booking === null ? [] : [{ ...row, channel: incoming.connection.channel, draft: booking }],
-      ),
+      planned.flatMap((one) => bookingWriteOf(one) ?? []),
     ),
   )
   await upsertQueuedReservations(
     trx,
-    planned.flatMap(({ row, plan: { approval }, draft, problems, incoming }) =>
-      approval === null
-        ? []
-        : [{ ...row, status: approval, draft, problems, webhookId: incoming.webhook?.id ?? null }],
+    planned.flatMap(({ row, plan: { approval }, draft, problems, overrides, webhookId }) =>
+      approval === null ? [] : [{ ...row, status: approval, draft, problems, overrides, webhookId }],
     ),
   )
-  const bookingIdOf = ({ row, stored }: Planned) => (bookings.get(nameOf(row)) ?? stored.booking)?.id ?? null
+  const bookingIdOf = ({ row, stored }: PlannedWrite) =>
+    (bookings.get(nameOf(row)) ?? stored.booking)?.id ?? null
   await deleteBlocks(
     trx,
     planned.flatMap(({ row, plan, stored }) =>
       plan.block === null && stored.block !== undefined ? [row] : [],
     ),
   )
+  await putClaims(trx, planned.flatMap(claimsOf))
   const blocks = byReservation(
     await putBlocks(
       trx,
@@ -88,45 +121,89 @@ export async function writeReservations(
   return changes
 }
 
-type Planned = ReturnType<typeof plan>
+/** A version with its mapping and what is to become of it. */
+export type PlannedWrite = ReturnType<typeof plan>
 
-function plan({ incoming, reservation, stored, listing }: ReservationWrite) {
-  const { draft, problems } = draftBooking(
-    reservation,
-    listing === undefined ? undefined : { unitId: listing.unit_id, currency: listing.currency },
+/** The booking that a plan writes, if it writes one. */
+export function bookingWriteOf({ row, plan: { booking }, incoming }: PlannedWrite): BookingWrite | null {
+  return booking === null ? null : { ...row, channel: incoming.connection.channel, draft: booking }
+}
+
+function plan(
+  { incoming, reservation, version = incoming.version, stored, listing }: ReservationWrite,
+  asMapped: MappedReservation | undefined,
+) {
+  if (asMapped === undefined) throw new Error('A reservation was not mapped')
+  const mapped = keepUnit(asMapped, stored.booking, listing)
+  const { approved } = incoming
+  const saidBefore = overridesOf(stored.queued)
+  const {
+    draft: held,
+    problems,
+    overrides,
+  } = applyOverrides(
+    mapped,
+    approved === undefined ? saidBefore : mergeOverrides(saidBefore, mapped.draft, approved),
   )
+  const draft = withWish(held, wishOf(stored.booking))
   const row = {
     connectionId: incoming.connection.id,
     externalId: reservation.id,
     tenantId: incoming.connection.tenantId,
     source: reservation.source,
-    version: withEarlierFetch(incoming.version, stored),
+    version: withEarlierFetch(version, stored),
   } satisfies ReservationKey & Record<string, unknown>
+  const planned = planReservation({
+    draft,
+    problems,
+    autoImport: incoming.connection.autoImport,
+    approved: approved !== undefined,
+    booking: stored.booking,
+    approval: stored.queued?.status ?? null,
+  })
   return {
     incoming,
     stored,
     draft,
     problems,
+    overrides,
     row,
-    unitsOfListing: listing?.unit_count ?? 1,
-    plan: planReservation({
-      draft,
-      problems,
-      autoImport: incoming.connection.autoImport,
-      booking: stored.booking,
-      approval: stored.queued?.status ?? null,
-    }),
+    listing,
+    // The same version once more was brought by the webhook that brought it first.
+    webhookId:
+      incoming.webhook?.id ?? (isStoredVersion(incoming.version, stored) ? waitingFor(stored) : null),
+    // A wish is no more than that: the nights that Hostaway holds stay held until it has let them go.
+    plan: draft === held ? planned : { ...planned, block: blockOf(held) },
+    claimed: draft === held ? [] : claimedNights(nightsOf(blockOf(held)), nightsOf(blockOf(draft))),
   }
 }
 
+function nightsOf(block: ReturnType<typeof blockOf>) {
+  return block === 'keep' ? null : block
+}
+
+function claimsOf({ row, stored: { booking }, claimed }: PlannedWrite): BookingClaims[] {
+  // Nothing was ever wished of a booking that has no wish, not even an empty one.
+  if (booking === undefined || booking.wished === null) return []
+  return [{ tenantId: row.tenantId, connectionId: row.connectionId, bookingId: booking.id, claimed }]
+}
+
 // The same version once more does not undo that Hostaway was asked for it.
-function withEarlierFetch(version: ReservationVersion, { newest }: StoredReservation): ReservationVersion {
-  const isSame = newest?.version.kind === version.kind && newest.version.at.getTime() === version.at.getTime()
-  return isSame ? { ...version, fetchedAt: version.fetchedAt ?? newest.version.fetchedAt } : version
+function withEarlierFetch(version: ReservationVersion, stored: StoredReservation): ReservationVersion {
+  if (!isStoredVersion(version, stored)) return version
+  return { ...version, fetchedAt: version.fetchedAt ?? stored.newest?.version.fetchedAt ?? null }
+}
+
+function isStoredVersion(version: ReservationVersion, { newest }: StoredReservation): boolean {
+  return newest?.version.kind === version.kind && newest.version.at.getTime() === version.at.getTime()
+}
+
+function waitingFor({ queued }: StoredReservation): string | null {
+  return queued?.webhook_id ?? null
 }
 
 // Cancelled before anything else was heard of it: its nights were held at Hostaway all the same.
-function neverSeenStretch(one: Planned | undefined): Stretch[] {
+function neverSeenStretch(one: PlannedWrite | undefined): Stretch[] {
   if (one === undefined) return []
   const { status, listingId, checkIn, checkOut } = one.draft
   const isNews =
@@ -135,7 +212,7 @@ function neverSeenStretch(one: Planned | undefined): Stretch[] {
   return [{ connectionId: one.row.connectionId, listingId, firstNight: checkIn, departure: checkOut }]
 }
 
-function unitsOf({ row: { tenantId }, draft, stored }: Planned) {
+function unitsOf({ row: { tenantId }, draft, stored }: PlannedWrite) {
   return [stored.block?.unit_id, draft.unitId].flatMap((unitId) =>
     unitId == null ? [] : [{ tenantId, unitId }],
   )
@@ -144,10 +221,11 @@ function unitsOf({ row: { tenantId }, draft, stored }: Planned) {
 async function findConflicts(
   trx: Transaction<Database>,
   changes: ReservationChange[],
-  planned: Planned[],
+  planned: PlannedWrite[],
 ): Promise<void> {
+  const unitsOfPlanned = await countUnits(trx, planned)
   const claims = changes.flatMap((change, index) => {
-    const claim = newClaim(change, planned[index]?.unitsOfListing ?? 1)
+    const claim = newClaim(change, unitsOfPlanned[index] ?? 1)
     return claim === null ? [] : [{ change, claim }]
   })
   const overbooked = await findOverbooked(
@@ -155,4 +233,17 @@ async function findConflicts(
     claims.map(({ claim }) => claim),
   )
   for (const [index, { change }] of claims.entries()) change.overbookedWith = overbooked[index] ?? []
+}
+
+// How many units there are where each stay is planned: its listing's, unless a person put it into another unit.
+async function countUnits(trx: Transaction<Database>, planned: PlannedWrite[]): Promise<number[]> {
+  const isElsewhere = ({ draft, listing }: PlannedWrite) =>
+    draft.unitId !== null && draft.unitId !== listing?.unit_id
+  const counts = await unitCountsOf(
+    trx,
+    planned
+      .filter(isElsewhere)
+      .map(({ draft, row: { tenantId } }) => ({ tenantId, unitId: draft.unitId ?? '' })),
+  )
+  return planned.map((one) => (isElsewhere(one) ? counts.shift() : one.listing?.unit_count) ?? 1)
 }

@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, sql, type Transaction } from 'kysely'
 import { belongsToOneOf } from '../db/key-pairs.ts'
 import type { Database, ListingRow } from '../db/tables.ts'
 import type { Listing } from '../hostaway/wire/listing.ts'
@@ -25,7 +25,8 @@ export function toListingFacts(listing: Listing): ListingFacts {
 
 /**
  * Adds or refreshes listings of a connection, whatever their number. A new listing gets the unit `hostaway-<id>`
- * where `autoMap` is on and none otherwise; a unit once assigned is kept. Safe to repeat.
+ * where `autoMap` is on and no other listing has it, and none otherwise; a unit once assigned is kept, and so is what
+ * a person decided. Safe to repeat.
  */
 export async function upsertListings(
   db: Kysely<Database>,
@@ -40,7 +41,11 @@ export async function upsertListings(
   await sql`
     insert into listings (connection_id, listing_id, tenant_id, unit_id, name, currency, time_zone, unit_count)
     select ${connection.id}, listing_id, ${connection.tenantId},
-      case when ${autoMap} then 'hostaway-' || listing_id end, name, currency, time_zone, coalesce(unit_count, 1)
+      case when ${autoMap} and not exists (
+        select from listings other where other.connection_id = ${connection.id}
+          and other.unit_id = 'hostaway-' || told.listing_id and other.listing_id <> told.listing_id
+      ) then 'hostaway-' || listing_id end,
+      name, currency, time_zone, coalesce(unit_count, 1)
     from unnest(
       ${column('listingId')}::text[], ${column('name')}::text[], ${column('currency')}::text[],
       ${column('timeZone')}::text[], ${column('unitCount')}::integer[]
@@ -49,7 +54,8 @@ export async function upsertListings(
       name = excluded.name,
       currency = coalesce(excluded.currency, listings.currency),
       time_zone = coalesce(excluded.time_zone, listings.time_zone),
-      unit_id = coalesce(listings.unit_id, excluded.unit_id),
+      unit_id = case when listings.unit_set_by_hand then listings.unit_id
+        else coalesce(listings.unit_id, excluded.unit_id) end,
       updated_at = now()
   `.execute(db)
   const counted = rows.filter(({ unitCount }) => unitCount !== undefined)
@@ -69,13 +75,71 @@ export async function findListings(
   db: Kysely<Database>,
   listings: Array<{ connectionId: string; listingId: string }>,
 ): Promise<ListingRow[]> {
-  if (listings.length === 0) return []
-  const keys = listings.map(({ connectionId, listingId }) => ({ connectionId, id: listingId }))
-  return db
-    .selectFrom('listings')
-    .selectAll()
-    .where(belongsToOneOf({ connection: 'connection_id', id: 'listing_id' }, keys))
-    .execute()
+  return listings.length === 0 ? [] : selectListings(db, listings).execute()
+}
+
+/** Locks a listing whose unit is to change; waits for wishes that are being written. */
+export async function lockListing(
+  trx: Transaction<Database>,
+  listing: { connectionId: string; listingId: string },
+): Promise<ListingRow> {
+  return selectListings(trx, [listing]).forUpdate().executeTakeFirstOrThrow()
+}
+
+/**
+ * Writes what a person decided about a listing; an undefined rate stays as it is. Fails with the unique violation
+ * `listings_one_per_unit` where another listing of the connection has the unit.
+ */
+export async function assignUnit(
+  trx: Transaction<Database>,
+  listing: { connectionId: string; listingId: string },
+  decided: { unitId: string | null; commissionRate: number | null | undefined },
+): Promise<ListingRow> {
+  const { unitId, commissionRate } = decided
+  return trx
+    .updateTable('listings')
+    .set({
+      unit_id: unitId,
+      unit_set_by_hand: true,
+      updated_at: sql<Date>`clock_timestamp()`,
+      ...(commissionRate === undefined
+        ? {}
+        : { commission_rate: commissionRate === null ? null : String(commissionRate) }),
+    })
+    .where('connection_id', '=', listing.connectionId)
+    .where('listing_id', '=', listing.listingId)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+}
+
+/** The next listing of the connection by id, the first after the last; undefined where there is no other. */
+export async function findNeighbour(
+  db: Kysely<Database>,
+  { connectionId, listingId }: { connectionId: string; listingId: string },
+): Promise<string | undefined> {
+  const others = db.selectFrom('listings').select('listing_id').where('connection_id', '=', connectionId)
+  const after = others.where('listing_id', '>', listingId).orderBy('listing_id').limit(1)
+  const first = others.where('listing_id', '<', listingId).orderBy('listing_id').limit(1)
+  const row = (await after.executeTakeFirst()) ?? (await first.executeTakeFirst())
+  return row?.listing_id
+}
+
+/** How many there are of each of these units, in the same order; 1 where no listing says otherwise. */
+export async function unitCountsOf(
+  db: Kysely<Database>,
+  units: Array<{ tenantId: string; unitId: string }>,
+): Promise<number[]> {
+  if (units.length === 0) return []
+  const column = <Key extends keyof (typeof units)[number]>(key: Key) => units.map((unit) => unit[key])
+  const { rows } = await sql<{ units: number }>`
+    select coalesce(max(listing.unit_count), 1) as units
+    from unnest(${column('tenantId')}::uuid[], ${column('unitId')}::text[]) with ordinality
+      as wanted (tenant_id, unit_id, position)
+    left join listings listing on listing.tenant_id = wanted.tenant_id and listing.unit_id = wanted.unit_id
+    group by wanted.position
+    order by wanted.position
+  `.execute(db)
+  return rows.map(({ units: count }) => count)
 }
 
 export async function listListings(
@@ -103,4 +167,28 @@ export async function listListingsOfUnit(
     .where('tenant_id', '=', scope.tenantId)
     .where('unit_id', '=', scope.unitId)
     .execute()
+}
+
+/**
+ * Takes the units from all listings of a connection, and drops what was wished of them: they belong to an account that
+ * it is not connected to any more. Bookings keep their units. Safe to repeat.
+ */
+export async function forgetListings(trx: Transaction<Database>, connectionId: string): Promise<void> {
+  // The listings first, as everybody who writes wishes.
+  await sql`
+    update listings set unit_id = null, unit_set_by_hand = false, updated_at = now()
+    where connection_id = ${connectionId} and (unit_id is not null or unit_set_by_hand)
+  `.execute(trx)
+  await sql`delete from listing_pushes where connection_id = ${connectionId}`.execute(trx)
+  await sql`delete from calendar_days where connection_id = ${connectionId}`.execute(trx)
+  await sql`delete from parked_wishes where connection_id = ${connectionId}`.execute(trx)
+  await sql`delete from parked_details where connection_id = ${connectionId}`.execute(trx)
+}
+
+function selectListings(db: Kysely<Database>, listings: Array<{ connectionId: string; listingId: string }>) {
+  const keys = listings.map(({ connectionId, listingId }) => ({ connectionId, id: listingId }))
+  return db
+    .selectFrom('listings')
+    .selectAll()
+    .where(belongsToOneOf({ connection: 'connection_id', id: 'listing_id' }, keys))
 }

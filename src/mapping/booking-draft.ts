@@ -1,12 +1,13 @@
 import type { BookingStatus } from '../db/tables.ts'
 import type { Reservation } from '../hostaway/wire/reservation.ts'
+import type { BookingTarget } from './mapping-spec.ts'
 import { toMoney } from './money.ts'
 
 /** Something that keeps a reservation from becoming a booking, said so that a person can mend it. */
 export type MappingProblem = { field: string; code: string; message: string }
 
 /** A booking as far as the reservation says; complete exactly when there are no problems. */
-export type BookingDraft = {
+export type BookingDraft = BookingColumns & {
   listingId: string | null
   unitId: string | null
   status: BookingStatus | null
@@ -15,6 +16,16 @@ export type BookingDraft = {
   checkOut: string | null
   datesUnspecified: boolean
   unitCount: number
+  amountMinor: string | null
+  fields: Record<string, unknown>
+  /** The version of the connection's mapping that made this; 0 is the default one. */
+  mappingVersion: number
+  /** What could not be mapped and is not required; the field concerned is empty or has its default. */
+  warnings: MappingProblem[]
+}
+
+/** The columns that a mapping may fill from elsewhere. */
+export type BookingColumns = {
   guestName: string | null
   guestEmail: string | null
   guestPhone: string | null
@@ -24,14 +35,19 @@ export type BookingDraft = {
   guestsInfants: number | null
   guestsPets: number | null
   amountTotal: string | null
-  amountMinor: string | null
   currency: string | null
   channelName: string | null
   confirmationCode: string | null
-  fields: Record<string, unknown>
 }
 
-export type MappedListing = { unitId: string | null; currency: string | null }
+/** A listing as mapping sees it; the rate is a decimal number as text, 0.15 for 15 %. */
+export type MappedListing = {
+  listingId: string
+  unitId: string | null
+  name: string
+  currency: string | null
+  commissionRate: string | null
+}
 
 // A wrong value in one of these would make a wrong booking; in any other it is left empty.
 const decisiveFields = new Set([
@@ -46,13 +62,38 @@ const decisiveFields = new Set([
   'currency',
 ])
 
-/** Maps a reservation by the default rules. Pure; `listing` is undefined where the connector does not know it. */
+/** The columns as the default rules fill them. */
+export function columnsOf(reservation: Reservation): BookingColumns {
+  return {
+    guestName: reservation.guestName ?? null,
+    guestEmail: reservation.guestEmail ?? null,
+    guestPhone: reservation.phone ?? null,
+    guestsTotal: reservation.numberOfGuests ?? null,
+    guestsAdults: reservation.adults ?? null,
+    guestsChildren: reservation.children ?? null,
+    guestsInfants: reservation.infants ?? null,
+    guestsPets: reservation.pets ?? null,
+    amountTotal: reservation.totalPrice ?? null,
+    currency: reservation.currency ?? null,
+    channelName: reservation.channelName ?? null,
+    confirmationCode: reservation.confirmationCode ?? null,
+  }
+}
+
+type FilledColumns = { columns: BookingColumns; replaced: ReadonlySet<BookingTarget> }
+
+/**
+ * Maps a reservation by the default rules, or with columns that a mapping has filled; `replaced` names those that do
+ * not come from their usual field. Pure; `listing` is undefined where the connector does not know it.
+ */
 export function draftBooking(
   reservation: Reservation,
   listing: MappedListing | undefined,
+  { columns, replaced }: FilledColumns = { columns: columnsOf(reservation), replaced: new Set() },
 ): { draft: BookingDraft; problems: MappingProblem[] } {
   const problems: MappingProblem[] = reservation.problems
     .filter(({ field }) => decisiveFields.has(field))
+    .filter(({ field }) => !replaced.has(field === 'totalPrice' ? 'amountTotal' : (field as BookingTarget)))
     .map(({ field, code, message }) => ({ field, code, message: `${field} ${message}` }))
   const missing = (field: string, code: string, message: string) => {
     if (!problems.some((problem) => problem.field === field)) problems.push({ field, code, message })
@@ -83,7 +124,7 @@ export function draftBooking(
     }
   }
 
-  const amount = mapAmount(reservation, listing, missing)
+  const amount = mapAmount(columns, listing, missing)
   return {
     problems,
     draft: {
@@ -95,34 +136,31 @@ export function draftBooking(
       checkOut,
       datesUnspecified: reservation.datesUnspecified,
       unitCount: reservation.unitCount,
-      guestName: reservation.guestName ?? null,
-      guestEmail: reservation.guestEmail ?? null,
-      guestPhone: reservation.phone ?? null,
-      guestsTotal: reservation.numberOfGuests ?? null,
-      guestsAdults: reservation.adults ?? null,
-      guestsChildren: reservation.children ?? null,
-      guestsInfants: reservation.infants ?? null,
-      guestsPets: reservation.pets ?? null,
+      ...columns,
       ...amount,
-      channelName: reservation.channelName ?? null,
-      confirmationCode: reservation.confirmationCode ?? null,
       fields: {},
+      mappingVersion: 0,
+      warnings: [],
     },
   }
 }
 
 // A body without a currency is in the listing's; without either the amount stays as sent, in no currency.
 function mapAmount(
-  reservation: Reservation,
+  columns: BookingColumns,
   listing: MappedListing | undefined,
   problem: (field: string, code: string, message: string) => void,
 ): Pick<BookingDraft, 'amountTotal' | 'amountMinor' | 'currency'> {
-  const currency = reservation.currency ?? listing?.currency ?? null
-  const total = reservation.totalPrice ?? null
+  const currency = columns.currency ?? listing?.currency ?? null
+  const total = columns.amountTotal
   if (total === null || currency === null) return { amountTotal: total, amountMinor: null, currency }
   const money = toMoney(total, currency)
   if (money === undefined) {
-    problem('totalPrice', 'not_an_amount', `totalPrice ${total} is not an amount in ${currency}`)
+    problem(
+      'totalPrice',
+      'not_an_amount',
+      `totalPrice ${total} is not an amount in ${currency}, or too large`,
+    )
     return { amountTotal: total, amountMinor: null, currency }
   }
   return { amountTotal: money.total, amountMinor: money.minor, currency }

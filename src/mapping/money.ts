@@ -7,14 +7,14 @@ const currencyPattern = /^[A-Z]{3}$/
 
 /**
  * Rounds a decimal amount to the currency's ISO 4217 exponent, half up (away from zero). Undefined where the
- * currency is not a code or the minor units leave the range of a 64-bit integer.
+ * currency is not a code or the minor units are more than a JSON number holds exactly.
  */
 export function toMoney(amount: string, currency: string): Money | undefined {
   if (!currencyPattern.test(currency)) return undefined
   const digits = minorDigits(currency)
   const total = new Big(amount).round(digits, Big.roundHalfUp)
   const minor = total.times(new Big(10).pow(digits))
-  if (minor.abs().gt('9223372036854775807')) return undefined
+  if (minor.abs().gt(Number.MAX_SAFE_INTEGER)) return undefined
   return { total: total.toFixed(digits), minor: minor.toFixed(0), currency }
 }
 

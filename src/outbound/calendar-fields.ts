@@ -27,6 +27,19 @@ export const calendarFields = [
 /** The same values for the nights from `from` to `to`, both included. */
 export type CalendarRange = { from: string; to: string; values: CalendarValues }
 
+/** The values under the names of their columns, without the `wished_` or `pushed_` before them. */
+export function toColumns(values: CalendarValues) {
+  return {
+    units: values.units,
+    price: values.price,
+    min_stay: values.minStay,
+    max_stay: values.maxStay,
+    closed_on_arrival: values.closedOnArrival,
+    closed_on_departure: values.closedOnDeparture,
+    note: values.note,
+  }
+}
+
 const dayMs = 86_400_000
 
 /** The plain day `days` after another. */

@@ -1,7 +1,7 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
 import type { CalendarDayRow } from '../db/outbound-tables.ts'
 import type { Database } from '../db/tables.ts'
-import type { CalendarRange } from './calendar-fields.ts'
+import { type CalendarRange, toColumns } from './calendar-fields.ts'
 import { type Claim, lockClaim } from './lease-store.ts'
 
 /** A night with its wish; `held_now`: its availability is up to Hostaway, a booking holds it. */
@@ -120,13 +120,7 @@ function toRows(ranges: CalendarRange[]): string {
     ranges.map(({ from, to, values }) => ({
       from_day: from,
       to_day: to,
-      units: values.units,
-      price: values.price,
-      min_stay: values.minStay,
-      max_stay: values.maxStay,
-      closed_on_arrival: values.closedOnArrival,
-      closed_on_departure: values.closedOnDeparture,
-      note: values.note,
+      ...toColumns(values),
     })),
   )
 }

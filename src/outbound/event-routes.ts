@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
-import { claimIdempotencyKey, keepAnswer } from '../db/idempotency-keys.ts'
 import type { Database } from '../db/tables.ts'
+import { keyHeader, onceByKey } from '../http/once-by-key.ts'
 import { Problem } from '../http/problems.ts'
 import type { JobQueues } from '../queues.ts'
 import { requireTenant } from '../tenants/require-tenant.ts'
@@ -10,7 +10,7 @@ import { checkEvents } from './check-events.ts'
 import { changeableDetails } from './listing-changes.ts'
 import { mostEvents, readEvents } from './read-events.ts'
 import { signalConnections } from './signal-connections.ts'
-import { listWishedListings, writeWishes } from './wish-store.ts'
+import { holdWishedListings, writeWishes } from './wish-store.ts'
 
 const day = Type.String({ description: '`YYYY-MM-DD`; `to` is included.' })
 const Availability = Type.Object({
@@ -43,7 +43,6 @@ const Details = Type.Object({
 })
 const Event = Type.Union([Availability, Pricing, Details])
 const scope = 'events'
-const longestKey = 200
 
 export type EventRouteOptions = { db: Kysely<Database>; queues: JobQueues; settleMs: number }
 
@@ -67,9 +66,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRouteOptions> = async (
         summary: 'Say what is wished of Hostaway',
         description: `One event or up to ${mostEvents}, plain or as CloudEvents 1.0 (unitId and what follows in \`data\`); all or nothing. A field left out means "no opinion" and is never sent. Where ranges overlap, the later one wins. 202 = the wishes are stored.`,
         querystring: Type.Object({ tenant: Type.Optional(Type.String()) }),
-        headers: Type.Object({
-          'idempotency-key': Type.Optional(Type.String()),
-        }),
+        headers: keyHeader,
         body: Type.Union([Event, Type.Array(Event)]),
         response: { 202: Type.Object({ accepted: Type.Integer() }) },
       },
@@ -77,38 +74,23 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRouteOptions> = async (
       validatorCompiler: () => () => true,
     },
     async (request, reply) => {
-      const key = request.headers['idempotency-key']
-      if (key !== undefined && (key === '' || key.length > longestKey)) {
-        throw new Problem(422, 'VALIDATION_FAILED', 'The headers are not valid', [
-          { field: 'idempotency-key', message: `must have 1 to ${longestKey} characters` },
-        ])
-      }
       const tenant = await requireTenant(db, request, request.query.tenant)
       const { events, problems } = readEvents(request.body)
       const unitIds = [...new Set(events.map(({ unitId }) => unitId))]
-      const listings = await listWishedListings(db, { tenantId: tenant.id, unitIds })
-      const checked = checkEvents(events, listings, new Date())
-      const found = [...problems, ...checked.problems]
-      if (found.length > 0) {
-        throw new Problem(422, 'VALIDATION_FAILED', 'Nothing was stored: some entries are not valid', found)
-      }
-      const answer = { accepted: events.length }
-      const keyed = { tenantId: tenant.id, scope, key: key ?? '' }
-      const stored = await db.transaction().execute(async (trx) => {
-        const claim =
-          key === undefined
-            ? { state: 'claimed' as const }
-            : await claimIdempotencyKey(trx, { ...keyed, body: request.body })
-        if (claim.state !== 'claimed') return claim
+      const connectionIds = new Set<string>()
+      const answer = await onceByKey(db, request, { tenantId: tenant.id, scope }, async (trx) => {
+        const listings = await holdWishedListings(trx, { tenantId: tenant.id, unitIds })
+        const checked = checkEvents(events, listings, new Date())
+        const found = [...problems, ...checked.problems]
+        if (found.length > 0) {
+          throw new Problem(422, 'VALIDATION_FAILED', 'Nothing was stored: some entries are not valid', found)
+        }
+        for (const { connectionId } of listings) connectionIds.add(connectionId)
         await writeWishes(trx, checked.wishes, settleMs)
-        if (key !== undefined) await keepAnswer(trx, { ...keyed, answer })
-        return { state: 'done' as const, answer }
+        return { accepted: events.length }
       })
-      if (stored.state === 'other') {
-        throw new Problem(422, 'IDEMPOTENCY_KEY_REUSED', 'This Idempotency-Key came with another body before')
-      }
-      await signalConnections(db, queues, [...new Set(listings.map(({ connectionId }) => connectionId))])
-      return reply.code(202).send(stored.answer as typeof answer)
+      await signalConnections(db, queues, [...connectionIds])
+      return reply.code(202).send(answer)
     },
   )
 }

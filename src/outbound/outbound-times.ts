@@ -23,7 +23,8 @@ export function defaultOutboundTimes(timeoutMs: number): OutboundTimes {
     restMs: 2_000,
     startMs: 5_000,
     landingMs: timeoutMs,
-    leaseMs: 30_000,
+    // A call that times out, and the one that tells whether Hostaway answers at all.
+    leaseMs: 2 * timeoutMs + 10_000,
     sliceMs: 2_000,
     parallel: 8,
   }

@@ -20,7 +20,9 @@ const refusedNightsAreEnough = 3
 /** Pushes every night that is due, in as few calls as possible. Returns how many calls changed something. */
 export async function pushCalendar(push: Push): Promise<number> {
   const nights = await listNightsToPush(push.deps.db, keyOf(push), push.today)
-  const intervals = compress(nights.map(planNight))
+  const { availability, pricing } = push.connection.sync
+  const enabled = { availability: availability.enabled, pricing: pricing.enabled }
+  const intervals = compress(nights.map((night) => planNight(night, enabled)))
   const state: SplitState = { calls: 0, listingChecked: false }
   for (let start = 0; start < intervals.length; start += mostIntervalsPerCall) {
     await sendOrSplit(push, intervals.slice(start, start + mostIntervalsPerCall), state)
@@ -28,8 +30,14 @@ export async function pushCalendar(push: Push): Promise<number> {
   return state.calls
 }
 
-/** What of a night must be sent and what may be: nothing of one that is set aside or not known. Pure. */
-export function planNight(night: WishedNight): PlannedDay {
+/**
+ * What of a night must be sent and what may be: nothing of one that is set aside or not known, nor of a part that is not
+ * to be kept in step. Pure.
+ */
+export function planNight(
+  night: WishedNight,
+  enabled: { availability: boolean; pricing: boolean },
+): PlannedDay {
   const { day } = night
   if (night.failed_kind !== null || night.unverified_since !== null) return { day, due: {}, allowed: {} }
   const wished: Array<[CalendarField, string | number | boolean | null, string | number | boolean | null]> = [
@@ -41,7 +49,9 @@ export function planNight(night: WishedNight): PlannedDay {
     ['closedOnDeparture', night.wished_closed_on_departure, night.pushed_closed_on_departure],
     ['note', night.wished_note, night.pushed_note],
   ]
-  const allowed = wished.filter(([, value]) => value !== null)
+  const allowed = wished.filter(
+    ([field, value]) => value !== null && (field === 'units' ? enabled.availability : enabled.pricing),
+  )
   const due = allowed.filter(([, value, pushed]) => value !== pushed)
   return { day, due: toValues(due), allowed: toValues(allowed) }
 }

@@ -1,5 +1,6 @@
 import type { Transaction } from 'kysely'
 import type { AccessTokenDeps } from '../connections/access-token.ts'
+import type { Connection } from '../connections/connection-store.ts'
 import type { Database, ListingRow } from '../db/tables.ts'
 import type { AppError, FailureKind } from '../errors.ts'
 import type { BreakerState, Metrics } from '../telemetry/metrics.ts'
@@ -30,7 +31,7 @@ export type PushDeps = AccessTokenDeps & {
 /** One listing while it is being pushed. `today` is the day it is at the listing. */
 export type Push = {
   deps: PushDeps
-  connection: { id: string; tenantId: string; accountId: string }
+  connection: Pick<Connection, 'id' | 'tenantId' | 'accountId' | 'sync'>
   listing: ListingRow
   claim: Claim
   today: string

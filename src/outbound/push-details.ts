@@ -9,6 +9,7 @@ import { hadNoEffect, type Push } from './push-context.ts'
 /** Pushes the details that are wished otherwise, in one call with only these. Returns how many calls changed something. */
 export async function pushDetails(push: Push): Promise<number> {
   const { deps, connection, listing, claim } = push
+  if (!connection.sync.listings.enabled) return 0
   const details = await listDetailsToPush(deps.db, claim)
   if (Object.keys(details).length === 0) return 0
   const answered = await sendDetails(push, details)

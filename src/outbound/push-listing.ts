@@ -2,12 +2,14 @@ import { randomInt } from 'node:crypto'
 import { type Connection, findConnection } from '../connections/connection-store.ts'
 import type { ListingPushRow } from '../db/outbound-tables.ts'
 import { type AppError, failureKinds, toAppError } from '../errors.ts'
+import { isHostFailure } from '../hostaway/breaker.ts'
 import { findListings } from '../listings/listing-store.ts'
 import { outboundQueue } from '../queues.ts'
 import { findUnverified, lastWishedDay } from './calendar-store.ts'
 import { dayIn } from './check-events.ts'
 import { listDetailsToPush } from './details-store.ts'
 import { finishListing } from './finish-store.ts'
+import { closeBreaker, hostAnswers } from './host-probe.ts'
 import { LeaseLost, releaseAfterFailure, releaseListing, releaseSetAside } from './lease-store.ts'
 import { pushCalendar } from './push-calendar.ts'
 import { mayStillLand, type Push, type PushDeps } from './push-context.ts'
@@ -21,7 +23,11 @@ export type PushResult =
   | { outcome: 'not_now'; retryAt: Date; urgency: number }
 
 const comeBackMs = 5_000
+// Connections that were told the same moment come back spread out.
+const jitterMs = 100
 const longestDelayMs = 32_000
+/** Until the breaker has opened, what has failures that do not count is tried as often as after so many of them. */
+export const retriesWhileAway = 3
 
 /**
  * Does everything that waits for one listing and gives it back, whatever happens: read what is not known, push the
@@ -73,6 +79,7 @@ async function work(push: Push, row: ListingPushRow): Promise<PushResult> {
 type Progress = { type: 'calendar' | 'listing'; calls: number }
 
 async function doWork(push: Push, row: ListingPushRow, isCheck: boolean, progress: Progress): Promise<void> {
+  await closeBreaker(push)
   await readWhatIsNotKnown(push, row, isCheck)
   progress.calls += await pushCalendar(push)
   if (progress.calls === 0) progress.type = 'listing'
@@ -120,23 +127,25 @@ async function afterFailure(
   const line = { ...claim, kind: failure.kind, reason: failure.message, attempts }
   if (retry === 'later' || (await needsReauth(push))) {
     await releaseListing(deps.db, claim)
-    // The rate limit has more room for what is more urgent; anything else stops the whole connection.
-    const urgency = failure.kind === 'rate_limited' ? (row.urgency ?? 0) : 0
-    return { outcome: 'not_now', retryAt: failure.retryAt ?? new Date(Date.now() + comeBackMs), urgency }
+    const retryAt = failure.retryAt ?? new Date(Date.now() + comeBackMs)
+    // The rate limit has more room for what is more urgent, and a moment of its own for each connection; anything else
+    // stops the whole connection, and all of them.
+    if (failure.kind === 'rate_limited') return { outcome: 'not_now', retryAt, urgency: row.urgency ?? 0 }
+    return { outcome: 'not_now', retryAt: new Date(retryAt.getTime() + randomInt(jitterMs)), urgency: 0 }
   }
   deps.metrics.syncJobs.inc({ sync_type: type, status: 'failure' })
-  if (retry === 'never' || attempts + 1 >= deps.maxAttempts) {
+  // While Hostaway is away, a failure says nothing about the listing.
+  const usesAttempt = !isHostFailure(failure.kind) || (await hostAnswers(push))
+  if (retry === 'never' || (usesAttempt && attempts + 1 >= deps.maxAttempts)) {
     await setListingAside(push, failure)
     countDeadLetter(push, failure)
     await releaseSetAside(deps.db, claim, failure.message)
     deps.log.error(line, 'listing.set_aside')
     return { outcome: 'failed' }
   }
-  // A call by which the breaker found out, or still knows, that Hostaway is away says nothing about the listing.
-  const isTrial = failure.kind !== 'malformed_response' && deps.breakerState() !== 'closed'
   await releaseAfterFailure(deps.db, claim, {
-    usesAttempt: !isTrial,
-    delayMs: backoffMs(attempts + 1, deps.retryDelayMs),
+    usesAttempt,
+    delayMs: backoffMs(usesAttempt ? attempts + 1 : retriesWhileAway, deps.retryDelayMs),
     mayLand: mayStillLand(failure),
     message: failure.message,
   })
@@ -152,7 +161,7 @@ async function needsReauth({ deps, connection }: Push): Promise<boolean> {
   return (await findConnection(deps.db, connection.id))?.status !== 'active'
 }
 
-/** Full jitter, as for jobs: anything up to the exponential step. */
-function backoffMs(attempt: number, baseMs: number): number {
+/** Milliseconds until the next attempt. Full jitter, as for jobs: anything up to the exponential step. */
+export function backoffMs(attempt: number, baseMs: number): number {
   return randomInt(Math.min(longestDelayMs, baseMs * 2 ** (attempt - 1)) + 1)
 }

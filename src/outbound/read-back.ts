@@ -1,6 +1,6 @@
 import { withAccessToken } from '../connections/access-token.ts'
 import { databaseTime } from '../db/database-time.ts'
-import type { Urgency } from '../hostaway/limiter.ts'
+import type { Urgency } from '../hostaway/call-admission.ts'
 import type { CalendarDay } from '../hostaway/wire/calendar.ts'
 import type { Push } from './push-context.ts'
 import { applyReadBack, type ObservedNight } from './read-back-store.ts'

@@ -167,13 +167,15 @@ function refuseUnknown(sent: Record<string, unknown>, names: Set<string>, report
   }
 }
 
-function isDay(value: unknown): value is string {
+/** Whether a value is a day of the calendar as `YYYY-MM-DD`. */
+export function isDay(value: unknown): value is string {
   if (typeof value !== 'string' || !/^\d{4}-\d{2}-\d{2}$/.test(value)) return false
   const time = Date.parse(`${value}T00:00:00Z`)
   return !Number.isNaN(time) && new Date(time).toISOString().slice(0, 10) === value
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+/** Whether a value is an object with named fields. */
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
@@ -181,7 +183,8 @@ function joined(...parts: string[]): string {
   return parts.filter((part) => part !== '').join('.')
 }
 
-function withoutUndefined<Value extends object>(
+/** An object without the fields that are undefined. */
+export function withoutUndefined<Value extends object>(
   value: Value,
 ): { [Key in keyof Value]?: Exclude<Value[Key], undefined> } {
   return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as {

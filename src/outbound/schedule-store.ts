@@ -2,18 +2,39 @@ import { type Kysely, sql } from 'kysely'
 import type { Database } from '../db/tables.ts'
 import { isDue } from './calendar-store.ts'
 
-export type SyncType = 'availability' | 'pricing' | 'listings'
+export const syncTypes = ['availability', 'pricing', 'listings'] as const
+export type SyncType = (typeof syncTypes)[number]
 
 const earliestToday = sql`(now() at time zone 'UTC' - interval '12 hours')::date`
+
+/** The connections of a schedule: those with one of their own are named, the others have the installation's. */
+export type ScheduleScope = { connectionIds: string[] } | 'installation'
+
+const columns = {
+  availability: { enabled: 'sync_availability', cron: 'sync_availability_cron' },
+  pricing: { enabled: 'sync_pricing', cron: 'sync_pricing_cron' },
+  listings: { enabled: 'sync_listings', cron: 'sync_listings_cron' },
+} as const satisfies Record<SyncType, { enabled: string; cron: string }>
 
 /**
  * Makes every listing wait whose wish differs from what Hostaway was told, whatever lost sight of it. Where nothing
  * differs nothing changes, so a schedule of this costs no call. Returns the connections that have work now.
  */
-export async function markDiffering(db: Kysely<Database>, type: SyncType): Promise<string[]> {
+export async function markDiffering(
+  db: Kysely<Database>,
+  type: SyncType,
+  scope: ScheduleScope,
+): Promise<string[]> {
+  const { enabled, cron } = columns[type]
+  const inScope =
+    scope === 'installation'
+      ? sql`${sql.ref(`c.${cron}`)} is null`
+      : sql`c.id = any(${scope.connectionIds}::uuid[])`
   const { rows } = await sql<{ connectionId: string }>`
     with marked as (
       ${statements[type]}
+        and exists (select 1 from hostaway_connections c
+          where c.id = p.connection_id and ${sql.ref(`c.${enabled}`)} and ${inScope})
       returning p.connection_id
     )
     select distinct connection_id as "connectionId" from marked
@@ -61,6 +82,38 @@ export async function markForCheck(
     select distinct connection_id as "connectionId" from marked
   `.execute(db)
   return rows.map(({ connectionId }) => connectionId)
+}
+
+/** Takes what waits of parts that were disabled from a connection's listings; the wishes stay. Safe to repeat. */
+export async function holdDisabled(db: Kysely<Database>, connectionId: string): Promise<void> {
+  await sql`
+    update listing_pushes p set
+      availability_due_at = case when c.sync_availability then p.availability_due_at end,
+      price_due_at = case when c.sync_pricing then p.price_due_at end,
+      details_due_at = case when c.sync_listings then p.details_due_at end
+    from hostaway_connections c
+    where c.id = ${connectionId} and p.connection_id = c.id
+      and not (c.sync_availability and c.sync_pricing and c.sync_listings)
+  `.execute(db)
+}
+
+/** The connections that have a schedule of their own for a type, and its expression. */
+export async function listOwnSchedules(
+  db: Kysely<Database>,
+  type: SyncType,
+): Promise<Array<{ connectionId: string; cron: string }>> {
+  const { enabled, cron } = columns[type]
+  const rows = await db
+    .selectFrom('hostaway_connections')
+    .select(['id', cron])
+    .where('status', '=', 'active')
+    .where(enabled, '=', true)
+    .where(cron, 'is not', null)
+    .execute()
+  return rows.flatMap((row) => {
+    const expression = row[cron]
+    return expression === null ? [] : [{ connectionId: row.id, cron: expression }]
+  })
 }
 
 /** When a schedule last ran; the first question counts as a run. */

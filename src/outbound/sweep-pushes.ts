@@ -1,11 +1,21 @@
 import type { Kysely } from 'kysely'
+import { type CronTimes, parseCron, wasDueSince } from '../cron-times.ts'
 import { databaseTime } from '../db/database-time.ts'
 import type { Database } from '../db/tables.ts'
 import type { JobQueues } from '../queues.ts'
-import { type CronTimes, wasDueSince } from './cron-times.ts'
-import { lastRunOf, markDiffering, markForCheck, noteRun, type SyncType } from './schedule-store.ts'
+import {
+  holdDisabled,
+  lastRunOf,
+  listOwnSchedules,
+  markDiffering,
+  markForCheck,
+  noteRun,
+  type ScheduleScope,
+  type SyncType,
+  syncTypes,
+} from './schedule-store.ts'
 import { signalConnections } from './signal-connections.ts'
-import { listOverdueConnections } from './turn-store.ts'
+import { forgetWait, listOverdueConnections } from './turn-store.ts'
 
 type Queues = Pick<JobQueues, 'enqueueSync'>
 
@@ -19,23 +29,40 @@ export async function sweepPushes(db: Kysely<Database>, queues: Queues, overdueM
   return connectionIds.length
 }
 
-/** Runs the scheduled syncs whose time has come since they last ran. Safe to repeat, and it costs no call by itself. */
+/**
+ * Runs the scheduled syncs whose time has come since they last ran, those of the installation and those of connections
+ * that have their own. Safe to repeat, and it costs no call by itself.
+ */
 export async function runScheduledSyncs(
   db: Kysely<Database>,
   queues: Queues,
   crons: Record<SyncType, CronTimes>,
 ): Promise<SyncType[]> {
   const now = await databaseTime(db)
-  const ran: SyncType[] = []
+  const ran = new Set<SyncType>()
   for (const [type, cron] of Object.entries(crons) as Array<[SyncType, CronTimes]>) {
-    const name = `sync-${type}`
-    if (!wasDueSince(cron, await lastRunOf(db, name), now)) continue
-    const connectionIds = await markDiffering(db, type)
-    await noteRun(db, name, now)
-    if (connectionIds.length > 0) await signalConnections(db, queues, connectionIds)
-    ran.push(type)
+    const run = async (name: string, times: CronTimes, scope: ScheduleScope) => {
+      if (!wasDueSince(times, await lastRunOf(db, name), now)) return
+      const connectionIds = await markDiffering(db, type, scope)
+      await noteRun(db, name, now)
+      if (connectionIds.length > 0) await signalConnections(db, queues, connectionIds)
+      ran.add(type)
+    }
+    await run(`sync-${type}`, cron, 'installation')
+    for (const own of await listOwnSchedules(db, type)) {
+      const times = parseCron(own.cron)
+      await run(`sync-${type}:${own.connectionId}`, times, { connectionIds: [own.connectionId] })
+    }
   }
-  return ran
+  return [...ran]
+}
+
+/** Lets a connection go on that was held up, with whatever is wished of it. Safe to repeat. */
+export async function goOnPushing(db: Kysely<Database>, queues: Queues, connectionId: string): Promise<void> {
+  await forgetWait(db, connectionId)
+  await holdDisabled(db, connectionId)
+  for (const type of syncTypes) await markDiffering(db, type, { connectionIds: [connectionId] })
+  await signalConnections(db, queues, [connectionId])
 }
 
 /** Lets a few listings be read back that were not for `afterMs`. Safe to repeat. */

@@ -1,21 +1,20 @@
 import { findConnection } from '../connections/connection-store.ts'
-import type { JobQueues } from '../queues.ts'
+import { type JobQueues, outboundQueue } from '../queues.ts'
 import { claimListing, leastUrgent } from './lease-store.ts'
 import type { PushDeps } from './push-context.ts'
 import { pushListing } from './push-listing.ts'
 import { signalConnections } from './signal-connections.ts'
 import { noteWait, othersAreDue, readTurn } from './turn-store.ts'
 
-export type SyncDeps = PushDeps & { queues: Pick<JobQueues, 'enqueueSync'> }
+export type SyncDeps = PushDeps & { queues: Pick<JobQueues, 'enqueueSync' | 'dueJobs'> }
 
-// Connections that were told the same moment come back spread out.
-const jitterMs = 100
 const longWaitMs = 1_000
 
 /**
  * One turn of a connection: pushes what is due, most urgent first, until nothing is, its time is over, or the rate
- * limit or the breaker says "not now"; then sees to its next turn. While others wait it takes one listing per turn.
- * Safe to run twice and at the same time: each listing has a lease.
+ * limit or the breaker says "not now"; then sees to its next turn. It works on one listing at a time while others have
+ * something due, and ends its turn while their jobs wait for a worker; whose call is next, the limiter decides. Safe to
+ * run twice and at the same time: each listing has a lease.
  */
 export async function syncConnection(deps: SyncDeps, connectionId: string): Promise<string> {
   const connection = await findConnection(deps.db, connectionId)
@@ -26,8 +25,7 @@ export async function syncConnection(deps: SyncDeps, connectionId: string): Prom
   const endsAt = performance.now() + deps.times.sliceMs
 
   const mayGoOn = async () =>
-    state.taken === 0 ||
-    (performance.now() < endsAt && state.above > 0 && !(await othersAreDue(deps.db, connectionId)))
+    state.taken === 0 || (performance.now() < endsAt && state.above > 0 && !(await jobsWait(deps.queues)))
 
   async function workThrough(): Promise<void> {
     while (await mayGoOn()) {
@@ -48,11 +46,19 @@ export async function syncConnection(deps: SyncDeps, connectionId: string): Prom
   const isAlone = !(await othersAreDue(deps.db, connectionId))
   await Promise.all(Array.from({ length: isAlone ? deps.times.parallel : 1 }, workThrough))
   if (state.waitUntil !== undefined) {
-    const inMs = Math.max(0, state.waitUntil.getTime() - Date.now()) + Math.random() * jitterMs
+    const inMs = Math.max(0, state.waitUntil.getTime() - Date.now())
     await noteWait(deps.db, connectionId, { inMs, urgency: state.above })
   }
   const inMs = await signalConnections(deps.db, deps.queues, [connectionId])
   // A signal that came between the look and ours was replaced by it.
   if (inMs !== undefined && inMs > longWaitMs) await signalConnections(deps.db, deps.queues, [connectionId])
   return `${state.taken} listings${state.waitUntil === undefined ? '' : ', then to wait'}`
+}
+
+async function jobsWait(queues: Pick<JobQueues, 'dueJobs'>): Promise<boolean> {
+  try {
+    return (await queues.dueJobs(outboundQueue)) > 0
+  } catch {
+    return false
+  }
 }

@@ -8,6 +8,7 @@ import { tenantScope } from '../http/api-auth.ts'
 import { isUuid } from '../http/paging.ts'
 import { notFound } from '../http/problems.ts'
 import type { JobQueues } from '../queues.ts'
+import { restoreWishes } from './parked-wishes-store.ts'
 import { signalConnections } from './signal-connections.ts'
 import { forgetPushed, listListingSyncs } from './sync-status-store.ts'
 
@@ -81,13 +82,15 @@ export const syncRoutes: FastifyPluginAsyncTypebox<SyncRouteOptions> = async (ap
       schema: {
         tags,
         summary: 'Send everything that is wished once more',
-        description: 'One listing after another, beside what changes meanwhile.',
+        description:
+          'One listing after another, beside what changes meanwhile. A unit that has another listing than before gets there what was wished for it before and not since.',
         params: Params,
         response: { 202: Type.Object({ listings: Type.Integer() }) },
       },
     },
     async (request, reply) => {
       const connection = await requireConnection(request, request.params.id)
+      await restoreWishes(db, connection.id)
       const listings = await forgetPushed(db, connection.id, staggerMs)
       await signalConnections(db, queues, [connection.id])
       return reply.code(202).send({ listings })

@@ -52,17 +52,23 @@ export async function listListingSyncs(db: Kysely<Database>, connectionId: strin
   return rows
 }
 
+// What was wished of a connection that is disconnected waits for nothing.
+const isConnected = (alias: 'd' | 'p') => sql`exists (select 1 from hostaway_connections c
+  where c.id = ${sql.ref(`${alias}.connection_id`)} and c.status <> 'disconnected')`
+
 /** Listings that wait, by what for, and days that wait; all tenants, for the gauges. */
 export async function countWaiting(
   db: Kysely<Database>,
 ): Promise<{ calendars: number; details: number; days: number }> {
   const { rows } = await sql<{ calendars: number; details: number; days: number }>`
     select
-      (select count(*)::integer from listing_pushes
-        where availability_due_at is not null or price_due_at is not null) as calendars,
-      (select count(*)::integer from listing_pushes where details_due_at is not null) as details,
+      (select count(*)::integer from listing_pushes p
+        where (availability_due_at is not null or price_due_at is not null) and ${isConnected('p')}) as calendars,
+      (select count(*)::integer from listing_pushes p
+        where details_due_at is not null and ${isConnected('p')}) as details,
       (select count(*)::integer from calendar_days d
-        where (d.units_differ or d.rest_differs) and d.day >= ${earliestToday} and ${isDue}) as days
+        where (d.units_differ or d.rest_differs) and d.day >= ${earliestToday} and ${isDue}
+          and ${isConnected('d')}) as days
   `.execute(db)
   return rows[0] ?? { calendars: 0, details: 0, days: 0 }
 }

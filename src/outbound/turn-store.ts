@@ -48,7 +48,16 @@ export async function noteWait(
   `.execute(db)
 }
 
-/** Whether another connection has a listing that is due: then this one must not keep its turn. */
+/** Forgets what a connection waits for: what held it up is over. Safe to repeat. */
+export async function forgetWait(db: Kysely<Database>, connectionId: string): Promise<void> {
+  await db
+    .updateTable('connection_pushes')
+    .set({ wake_at: null })
+    .where('connection_id', '=', connectionId)
+    .execute()
+}
+
+/** Whether another connection has a listing that is due. */
 export async function othersAreDue(db: Kysely<Database>, connectionId: string): Promise<boolean> {
   const { rows } = await sql<{ waiting: boolean }>`
     select exists (

@@ -1,14 +1,18 @@
-import { type Kysely, sql, type Transaction } from 'kysely'
+import { sql, type Transaction } from 'kysely'
 import type { Database } from '../db/tables.ts'
 import { outboundQueue } from '../queues.ts'
+import { toColumns } from './calendar-fields.ts'
 import type { ListingWish, WishedListing } from './check-events.ts'
 
-/** The listings behind units of a tenant, of every connection that is not disconnected. */
-export async function listWishedListings(
-  db: Kysely<Database>,
+/**
+ * The listings behind units of a tenant, of every connection that is not disconnected; until the transaction ends none
+ * of them comes to stand for another unit.
+ */
+export async function holdWishedListings(
+  trx: Transaction<Database>,
   scope: { tenantId: string; unitIds: string[] },
 ): Promise<WishedListing[]> {
-  const rows = await db
+  const rows = await trx
     .selectFrom('listings')
     .innerJoin('hostaway_connections', 'hostaway_connections.id', 'listings.connection_id')
     .select([
@@ -23,6 +27,9 @@ export async function listWishedListings(
     .where('listings.tenant_id', '=', scope.tenantId)
     .where('unit_id', '=', sql<string>`any(${scope.unitIds})`)
     .where('hostaway_connections.status', '<>', 'disconnected')
+    .orderBy('connection_id')
+    .orderBy('listing_id')
+    .forKeyShare('listings')
     .execute()
   return rows.flatMap((row) => (row.unitId === null ? [] : [{ ...row, unitId: row.unitId }]))
 }
@@ -77,13 +84,7 @@ async function writeDays(trx: Transaction<Database>, wishes: ListingWish[], sett
       tenant_id: listing.tenantId,
       from_day: from,
       to_day: to,
-      units: values.units,
-      price: values.price,
-      min_stay: values.minStay,
-      max_stay: values.maxStay,
-      closed_on_arrival: values.closedOnArrival,
-      closed_on_departure: values.closedOnDeparture,
-      note: values.note,
+      ...toColumns(values),
     })),
   )
   if (ranges.length === 0) return

@@ -8,6 +8,12 @@ export const outboxEventTypes = [
   'booking.conflict',
   'availability.blocked',
   'availability.released',
+  'connection.connected',
+  'connection.paused',
+  'connection.needs_reauth',
+  'connection.disconnected',
+  'connection.webhook_repaired',
+  'connection.webhook_silent',
 ] as const
 export type OutboxEventType = (typeof outboxEventTypes)[number]
 

@@ -18,14 +18,22 @@ export const eventTypes = [
 export type EventType = (typeof eventTypes)[number]
 
 /** The queues that appear as a label. `src/queues.ts` uses the same names. */
-export const queueNames = ['inbound', 'outbound', 'upkeep'] as const
+export const queueNames = ['inbound', 'outbound', 'history', 'upkeep'] as const
 export type QueueName = (typeof queueNames)[number]
+
+/** Why the list of reservations was read. */
+export const historySources = ['import', 'reconcile'] as const
+export type HistorySource = (typeof historySources)[number]
 
 export const breakerStates = ['open', 'closed', 'half_open'] as const
 export type BreakerState = (typeof breakerStates)[number]
 
 const syncTypes = ['calendar', 'listing'] as const
+const bookingPushActions = ['create', 'change', 'cancel'] as const
 const outcomes = ['success', 'failure'] as const
+const importEnds = ['completed', 'failed', 'cancelled'] as const
+const readOutcomes = ['changed', 'unchanged', 'waiting', 'failed'] as const
+const webhookRepairs = ['missing', 'duplicate', 'disabled', 'address', 'credentials'] as const
 const connectionStatuses = ['connecting', 'active', 'paused', 'needs_reauth', 'disconnected'] as const
 
 /** Every metric of the product, declared once. Label values come from closed sets, never from ids. */
@@ -102,6 +110,17 @@ export function createMetrics() {
       help: 'Days whose wish differs from what was last pushed',
       registers,
     }),
+    bookingPushes: new Counter({
+      name: 'hostaway_booking_pushes_total',
+      help: 'Tries to tell Hostaway of a booking made or changed here, by what was to be told and status',
+      labelNames: ['action', 'status'] as const,
+      registers,
+    }),
+    bookingPushesWaiting: new Gauge({
+      name: 'hostaway_booking_pushes_waiting',
+      help: 'Bookings made or changed here that Hostaway is still to be told of',
+      registers,
+    }),
     driftedDays: new Counter({
       name: 'hostaway_sync_drifted_days_total',
       help: 'Days on which Hostaway was found not to hold what it had been told any more',
@@ -153,6 +172,39 @@ export function createMetrics() {
       help: 'Seconds since the last webhook, the longest of the active connections',
       registers,
     }),
+    webhookRepairs: new Counter({
+      name: 'hostaway_webhook_repairs_total',
+      help: 'Registered webhooks that were found not to be as they should be and were put right, by what was wrong',
+      labelNames: ['reason'] as const,
+      registers,
+    }),
+    connectionKeyAge: new Gauge({
+      name: 'hostaway_connection_key_age_seconds',
+      help: 'Age of the API key that was set the longest ago, of the connections that are not disconnected',
+      registers,
+    }),
+    importsRunning: new Gauge({
+      name: 'hostaway_imports_running',
+      help: 'Imports of the history of a connection that have not come to an end',
+      registers,
+    }),
+    imports: new Counter({
+      name: 'hostaway_imports_total',
+      help: 'Imports that came to an end, by status',
+      labelNames: ['status'] as const,
+      registers,
+    }),
+    historyReservations: new Counter({
+      name: 'hostaway_history_reservations_total',
+      help: 'Reservations read from the list of Hostaway, by what read them and what became of them; what reconciliation changed was brought by no webhook',
+      labelNames: ['source', 'outcome'] as const,
+      registers,
+    }),
+    lastReconcileAge: new Gauge({
+      name: 'hostaway_reconcile_last_completed_seconds',
+      help: 'Seconds since all changes at Hostaway were last read, the longest of the active connections that are reconciled',
+      registers,
+    }),
     bookingConflicts: new Counter({
       name: 'hostaway_booking_conflicts_total',
       help: 'Confirmed bookings that overlap on one listing beyond its units',
@@ -177,9 +229,17 @@ function startAtZero(metrics: ReturnType<typeof createMetrics>): void {
     metrics.syncDuration.zero({ sync_type })
     for (const status of outcomes) metrics.syncJobs.inc({ sync_type, status }, 0)
   }
+  for (const action of bookingPushActions) {
+    for (const status of outcomes) metrics.bookingPushes.inc({ action, status }, 0)
+  }
   for (const queue of queueNames) {
     metrics.workerRebuilds.inc({ queue }, 0)
     for (const kind of Object.keys(failureKinds)) metrics.deadLetters.inc({ queue, kind }, 0)
+  }
+  for (const reason of webhookRepairs) metrics.webhookRepairs.inc({ reason }, 0)
+  for (const status of importEnds) metrics.imports.inc({ status }, 0)
+  for (const source of historySources) {
+    for (const outcome of readOutcomes) metrics.historyReservations.inc({ source, outcome }, 0)
   }
   for (const status of connectionStatuses) metrics.connections.set({ status }, 0)
   for (const state of breakerStates) metrics.breakerState.set({ state }, state === 'closed' ? 1 : 0)

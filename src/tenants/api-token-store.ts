@@ -8,6 +8,7 @@ export type ApiTokenOwner = {
   role: Role
   tenantId: string | null
   tenantSlug: string | null
+  tokenName: string
 }
 
 /** Makes a token and keeps only its hash: what is returned here is shown once and cannot be read again. */
@@ -37,7 +38,13 @@ export async function findApiTokenOwner(
   const row = await db
     .selectFrom('api_tokens')
     .leftJoin('tenants', 'tenants.id', 'api_tokens.tenant_id')
-    .select(['api_tokens.id as tokenId', 'role', 'tenant_id as tenantId', 'tenants.slug as tenantSlug'])
+    .select([
+      'api_tokens.id as tokenId',
+      'role',
+      'tenant_id as tenantId',
+      'tenants.slug as tenantSlug',
+      'api_tokens.name as tokenName',
+    ])
     .where('token_hash', '=', hashToken(token))
     .where('revoked_at', 'is', null)
     .executeTakeFirst()

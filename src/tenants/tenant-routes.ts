@@ -101,7 +101,7 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
         tags,
         summary: 'Create an API token; it is shown once',
         description:
-          'An owner makes tokens of its own tenant; only an admin makes tokens of any, and other admins.',
+          'An owner makes tokens of its own tenant; only an admin makes tokens of any, and other admins. An admin belongs to no tenant: `tenant` together with the role admin is refused.',
         body: Type.Object(
           {
             tenant: Type.Optional(Slug),
@@ -118,6 +118,10 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
       const { caller } = request
       if (role === 'admin') {
         if (caller.role !== 'admin') throw new Problem(403, 'FORBIDDEN', 'Only an admin makes admin tokens')
+        if (slug !== undefined) {
+          const message = 'must be left out: an admin token belongs to no tenant'
+          throw new Problem(422, 'VALIDATION_FAILED', 'The body is not valid', [{ field: 'tenant', message }])
+        }
         return reply.code(201).send(await createApiToken(db, { tenantId: null, role, name }))
       }
       const tenant = await requireTenant(db, request, slug)

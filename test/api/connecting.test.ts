@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { readConnectionSecrets } from '../../src/connections/connection-store.ts'
+import { callHostaway } from '../support/hostaway-account.ts'
 import { startTestSystem } from '../support/test-system.ts'
 import { assertProblem } from './assert-problem.ts'
 import { useConnectFixture } from './connect-fixture.ts'
@@ -89,7 +90,11 @@ describe('connecting a tenant', { concurrency: 6 }, () => {
   it('again replaces the key, keeps the webhook and leaves the webhooks of others alone', async () => {
     const { accountId, tenant, request } = await newPair()
     const first = await connect(request)
-    await registerForeignWebhook(accountId, request.apiKey)
+    await callHostaway(system().sandbox.apiUrl, request, {
+      method: 'POST',
+      path: '/webhooks/unifiedWebhooks',
+      body: { isEnabled: 1, url: `${system().url}/healthz` },
+    })
     const before = await webhooksOf(accountId)
     assert.equal(before.length, 2)
 
@@ -106,25 +111,6 @@ describe('connecting a tenant', { concurrency: 6 }, () => {
     assert.equal(secrets?.apiKey, 'the-next-key')
     assert.deepEqual(await webhooksOf(accountId), before)
   })
-
-  async function registerForeignWebhook(accountId: number, apiKey: string): Promise<void> {
-    const credentials = {
-      grant_type: 'client_credentials',
-      client_id: String(accountId),
-      client_secret: apiKey,
-    }
-    const issued = await fetch(`${system().sandbox.apiUrl}/accessTokens`, {
-      method: 'POST',
-      body: new URLSearchParams({ ...credentials, scope: 'general' }),
-    })
-    const { access_token: token } = (await issued.json()) as { access_token: string }
-    const registered = await fetch(`${system().sandbox.apiUrl}/webhooks/unifiedWebhooks`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ isEnabled: 1, url: `${system().url}/healthz` }),
-    })
-    assert.equal(registered.status, 200)
-  }
 
   it('to an account that another tenant has is 409, and a wrong key tells nothing of that', async () => {
     const { request } = await newPair()

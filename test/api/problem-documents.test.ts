@@ -61,7 +61,14 @@ describe('every refusal is a problem document', () => {
   ]
   for (const path of unknownThings) {
     it(`404: ${path} with an id that nothing has, and with one that is no id`, async () => {
-      for (const id of [unknownId, 'no-uuid', "'; drop table bookings", '%00', 'a'.repeat(100)]) {
+      for (const id of [
+        unknownId,
+        'no-uuid',
+        "'; drop table bookings",
+        '%00',
+        'a'.repeat(100),
+        'a'.repeat(9_000),
+      ]) {
         assertProblem(
           await system.api('GET', path.replace(':id', encodeURI(id).replace('%2500', '%00'))),
           404,

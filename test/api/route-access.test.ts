@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { createApiToken } from '../../src/tenants/api-token-store.ts'
 import { eventually } from '../support/eventually.ts'
 import { reservationBody } from '../support/reservation-bodies.ts'
 import {
@@ -9,38 +8,53 @@ import {
   type TestConnection,
   type TestSystem,
 } from '../support/test-system.ts'
-import { accessTable, type Ids, person, tenantRoles, unknownId } from './access-table.ts'
+import {
+  type Access,
+  addressOf,
+  type Ids,
+  person,
+  type TenantRole,
+  tenantRoles,
+  unknownIds,
+} from './access-rule.ts'
+import { accessTable } from './access-table.ts'
+import { assertProblem, type ProblemBody } from './assert-problem.ts'
+import { rowsOfTenant } from './tenant-rows.ts'
 
-type OpenApi = { paths: Record<string, Record<string, { security?: unknown[] }>> }
+type Operation = { security?: unknown[]; parameters?: Array<{ name: string; in: string }> }
+type OpenApi = { paths: Record<string, Record<string, Operation>> }
+type ListAnswer = { data?: Array<{ tenant?: string }> }
 
 describe('access to every route', () => {
   const cleanUps: Array<() => Promise<void>> = []
   let system: TestSystem
   let connection: TestConnection
   let ids: Ids
-  const tokens = { ours: {} as Record<string, string>, theirs: {} as Record<string, string> }
+  let document: OpenApi
+  const tokens = { ours: {} as Record<TenantRole, string>, theirs: {} as Record<TenantRole, string> }
 
   before(async () => {
     system = await startTestSystem({ after: (cleanUp) => cleanUps.push(cleanUp) })
+    document = (await system.api<OpenApi>('GET', '/openapi.json', undefined, null)).body
     await system.control.addListing(sandboxAccount.accountId, { id: 8_001, name: 'Quay Flat' })
     connection = await system.connect({ tenant: 'ours' })
     await system.api('POST', '/v1/tenants', { slug: 'theirs', name: 'Theirs' })
     for (const tenant of ['ours', 'theirs'] as const) {
-      for (const role of tenantRoles) {
-        const { body } = await system.api<{ token: string }>('POST', '/v1/tokens', {
-          tenant,
-          role,
-          name: role,
-        })
-        tokens[tenant][role] = body.token
-      }
+      for (const role of tenantRoles) tokens[tenant][role] = (await makeToken(tenant, role)).token
     }
     ids = await makeOneOfEach()
+    // What is replayed or re-opened from here on stays as the request left it.
+    await system.stopWorkers()
   })
 
   after(async () => {
     for (const cleanUp of cleanUps) await cleanUp()
   })
+
+  async function makeToken(tenant: string, role: TenantRole) {
+    const request = { tenant, role, name: role }
+    return (await system.api<{ id: string; token: string }>('POST', '/v1/tokens', request)).body
+  }
 
   async function makeOneOfEach(): Promise<Ids> {
     const deliver = (data: unknown) =>
@@ -54,78 +68,94 @@ describe('access to every route', () => {
       assert.ok(row, `${path} has no row yet`)
       return row.id
     }
+    const remap = await system.api<{ id: string }>('POST', `/v1/connections/${connection.id}/mapping/remap`)
+    // A number that stands nowhere else in an answer.
+    const mappingVersion = '424242'
+    const { tenant_id } = await system.db
+      .selectFrom('hostaway_connections')
+      .select('tenant_id')
+      .executeTakeFirstOrThrow()
+    await system.db
+      .insertInto('mapping_specs')
+      .values({ connection_id: connection.id, tenant_id, version: Number(mappingVersion), spec: '{}' })
+      .execute()
     return {
       connection: connection.id,
-      token: unknownId,
+      mappingVersion,
+      remap: remap.body.id,
+      listing: '8001',
+      unit: 'hostaway-8001',
+      token: (await makeToken('ours', 'viewer')).id,
       webhook: received.webhookId,
       booking: await eventually(() => firstOf('/v1/bookings')),
       queued: await eventually(() => firstOf('/v1/booking-queue')),
       deadLetter: await eventually(() => firstOf('/v1/dead-letters?status=open')),
+      import: await firstOf(`/v1/connections/${connection.id}/imports`),
     }
-  }
-
-  async function request(route: string, token: string | null) {
-    const access = accessTable[route]
-    assert.ok(access)
-    const [method = '', path = ''] = route.split(' ')
-    // Allowed requests that use something up get their own.
-    if (route === 'DELETE /v1/tokens/{id}') ids.token = await freshToken()
-    if (route.endsWith('/discard')) {
-      await system.db
-        .updateTable('dead_letter_queue')
-        .set({ status: 'open' })
-        .where('id', '=', ids.deadLetter)
-        .execute()
-    }
-    return system.api(method, access.path?.(ids) ?? path, access.body?.(ids), token)
-  }
-
-  async function freshToken(): Promise<string> {
-    const tenant = await system.db
-      .selectFrom('tenants')
-      .select('id')
-      .where('slug', '=', 'ours')
-      .executeTakeFirstOrThrow()
-    const made = await createApiToken(system.db, { tenantId: tenant.id, role: 'viewer', name: 'to revoke' })
-    return made.id
   }
 
   const routes = Object.entries(accessTable)
   const protectedRoutes = routes.filter(([, { roles }]) => roles !== 'public')
+  const may = ({ roles }: Access, role: TenantRole) => roles !== 'public' && roles.includes(role)
 
-  it('is decided in the table for every route there is, and for no other', async () => {
-    const { body } = await system.api<OpenApi>('GET', '/openapi.json', undefined, null)
-    const mounted = Object.entries(body.paths).flatMap(([path, methods]) =>
+  function send(route: string, token: string | null | undefined, about = ids) {
+    const [method = '', template = ''] = route.split(' ')
+    return system.api(method, addressOf(template, about), accessTable[route]?.body?.(about), token)
+  }
+
+  /** Makes what the request uses up. */
+  async function renew(route: string): Promise<void> {
+    ids = { ...ids, ...(await accessTable[route]?.renew?.({ system, connection, ids })) }
+  }
+
+  async function sendAnew(route: string, token?: string) {
+    await renew(route)
+    return send(route, token)
+  }
+
+  function operationOf(route: string): Operation {
+    const [method = '', template = ''] = route.split(' ')
+    return document.paths[template]?.[method.toLowerCase()] ?? {}
+  }
+
+  /** The protected routes that take this query parameter. */
+  function routesWithQuery(name: string): string[] {
+    return protectedRoutes.flatMap(([route]) =>
+      operationOf(route).parameters?.some((one) => one.in === 'query' && one.name === name) ? [route] : [],
+    )
+  }
+
+  it('is decided in the table for every route there is, and for no other', () => {
+    const mounted = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     )
     assert.deepEqual(mounted.sort(), Object.keys(accessTable).sort())
   })
 
-  it('is documented as needing a token exactly where it does', async () => {
-    const { body } = await system.api<OpenApi>('GET', '/openapi.json', undefined, null)
+  it('is proven by answers that cannot be mistaken for a refusal', () => {
+    for (const [route, { allowed }] of routes) {
+      assert.ok(allowed < 500 && ![401, 403, 404].includes(allowed), `${route}: ${allowed}`)
+    }
+  })
+
+  it('is documented as needing a token exactly where it does', () => {
     for (const [route, { roles }] of routes) {
-      const [method = '', path = ''] = route.split(' ')
-      const { security } = body.paths[path]?.[method.toLowerCase()] ?? {}
-      assert.equal(security !== undefined, roles !== 'public', route)
+      assert.equal(operationOf(route).security !== undefined, roles !== 'public', route)
     }
   })
 
   it('needs no token where the table says public', async () => {
     for (const [route, { roles, allowed }] of routes) {
-      if (roles === 'public') assert.equal((await request(route, null)).status, allowed, route)
+      if (roles === 'public') assert.equal((await send(route, null)).status, allowed, route)
     }
   })
 
   it('is refused with 401 without a token, with an unknown one and with a revoked one', async () => {
-    const revoked = await system.api<{ id: string; token: string }>('POST', '/v1/tokens', {
-      tenant: 'ours',
-      role: 'owner',
-      name: 'soon revoked',
-    })
-    await system.api('DELETE', `/v1/tokens/${revoked.body.id}`)
+    const revoked = await makeToken('ours', 'owner')
+    await system.api('DELETE', `/v1/tokens/${revoked.id}`)
     for (const [route] of protectedRoutes) {
-      for (const token of [null, 'tvl_unknown', revoked.body.token]) {
-        const answer = await request(route, token)
+      for (const token of [null, 'tvl_unknown', revoked.token]) {
+        const answer = await send(route, token)
         assert.equal(answer.status, 401, `${route} with ${token === null ? 'no token' : 'a bad token'}`)
         assert.equal((answer.body as { code?: string }).code, 'UNAUTHENTICATED')
         assert.equal(answer.headers.get('www-authenticate'), 'Bearer')
@@ -135,18 +165,22 @@ describe('access to every route', () => {
 
   for (const role of tenantRoles) {
     it(`is given to ${role} where the table says so and is 403 elsewhere`, async () => {
-      for (const [route, { roles, allowed }] of protectedRoutes) {
-        const answer = await request(route, tokens.ours[role] ?? null)
-        const may = roles !== 'public' && roles.includes(role)
-        assert.equal(answer.status, may ? allowed : 403, `${route} as ${role}: ${answer.text}`)
-        if (!may) assert.equal((answer.body as { code?: string }).code, 'FORBIDDEN')
+      for (const [route, access] of protectedRoutes) {
+        if (may(access, role)) {
+          const answer = await sendAnew(route, tokens.ours[role])
+          assert.equal(answer.status, access.allowed, `${route} as ${role}: ${answer.text}`)
+        } else {
+          const answer = await send(route, tokens.ours[role])
+          assert.equal(answer.status, 403, `${route} as ${role}: ${answer.text}`)
+          assert.equal((answer.body as { code?: string }).code, 'FORBIDDEN')
+        }
       }
     })
   }
 
   it('is given to admin everywhere, who must name a tenant where an id is unique per tenant only', async () => {
     for (const [route, { allowed, admin }] of protectedRoutes) {
-      const answer = await system.api(...adminRequest(route))
+      const answer = await sendAnew(route)
       assert.equal(answer.status, admin ?? allowed, `${route}: ${answer.text}`)
       if (admin === 422) assert.equal((answer.body as { code?: string }).code, 'TENANT_REQUIRED', route)
     }
@@ -161,45 +195,70 @@ describe('access to every route', () => {
     }
   })
 
-  function adminRequest(route: string): [string, string, unknown] {
-    const access = accessTable[route]
-    const [method = '', path = ''] = route.split(' ')
-    // What earlier tests used up is gone for admin as well.
-    if (route === 'DELETE /v1/tokens/{id}') return ['DELETE', `/v1/tokens/${ids.token}`, undefined]
-    return [method, access?.path?.(ids) ?? path, access?.body?.(ids)]
+  for (const role of tenantRoles) {
+    it(`to another tenant’s resources is 404 for a ${role} where it is not 403, and lists show one’s own rows`, async () => {
+      for (const [route, access] of protectedRoutes) {
+        const { foreign = 404 } = access
+        if (!may(access, role)) {
+          assert.equal((await send(route, tokens.theirs[role])).status, 403, `${route} as their ${role}`)
+          continue
+        }
+        const answer = await sendAnew(route, tokens.theirs[role])
+        const expected = foreign === 'own' ? 200 : foreign
+        assert.equal(answer.status, expected, `${route} as their ${role}: ${answer.text}`)
+        if (foreign !== 'own') continue
+        // Nothing was made for the other tenant but its tokens.
+        const { data } = answer.body as ListAnswer
+        assert.ok(
+          data?.every(({ tenant }) => tenant === 'theirs'),
+          `${route} as ${role}: ${answer.text}`,
+        )
+      }
+    })
   }
 
-  it('to another tenant’s resources is 404, and lists show one’s own rows only', async () => {
-    for (const [route, { roles, foreign = 404 }] of protectedRoutes) {
-      for (const role of tenantRoles.filter((name) => roles === 'public' || roles.includes(name))) {
-        const answer = await request(route, tokens.theirs[role] ?? null)
-        if (foreign === 'own') {
-          assert.equal(answer.status, 200, `${route} as ${role}`)
-          const { data } = answer.body as { data?: Array<{ tenant?: string }> }
-          // Nothing was made for the other tenant but its tokens.
-          assert.ok(
-            data?.every(({ tenant }) => tenant === 'theirs'),
-            `${route} as ${role}: ${answer.text}`,
-          )
-        } else assert.equal(answer.status, foreign, `${route} as their ${role}: ${answer.text}`)
-      }
+  it('to another tenant’s resource is refused in the words for one that does not exist', async () => {
+    const said = (text: string, about: Ids) =>
+      // The longest first: an id may be a part of another.
+      Object.values(about)
+        .toSorted((left, right) => right.length - left.length)
+        .reduce((rest, id) => rest.replaceAll(id, '…'), text)
+    for (const [route, { foreign = 404 }] of protectedRoutes) {
+      if (foreign !== 404 || !route.includes('{')) continue
+      const theirs = await sendAnew(route, tokens.theirs.owner)
+      const unknown = unknownIds(ids)
+      const nobodys = await send(route, tokens.theirs.owner, unknown)
+      assert.equal(said(theirs.text, ids), said(nobodys.text, unknown), route)
     }
   })
 
-  it('to another tenant’s dead letter is 404, and it is not replayed', async () => {
-    const path = `/v1/dead-letters/${ids.deadLetter}/replay`
-    assert.equal((await system.api('POST', path, undefined, tokens.theirs.owner)).status, 404)
-    const letters = await system.db.selectFrom('dead_letter_queue').select('status').execute()
-    assert.ok(letters.every(({ status }) => status !== 'replayed'))
+  it('to another tenant’s resources changes no row of that tenant', async () => {
+    for (const [route, access] of protectedRoutes) {
+      if (route.startsWith('GET ') || access.roles.length === 0) continue
+      await renew(route)
+      const before = await rowsOfTenant(system.db, 'ours')
+      await send(route, tokens.theirs.owner)
+      assert.deepEqual(await rowsOfTenant(system.db, 'ours'), before, route)
+    }
   })
 
-  it('by a filter that names another tenant’s connection finds nothing', async () => {
-    for (const list of ['bookings', 'booking-queue', 'webhooks', 'dead-letters']) {
-      const path = `/v1/${list}?connection=${ids.connection}`
-      const theirs = await system.api<{ data: unknown[] }>('GET', path, undefined, tokens.theirs.owner)
-      assert.deepEqual(theirs.body.data, [], list)
-      const ours = await system.api<{ data: unknown[] }>('GET', path, undefined, tokens.ours.owner)
-      assert.notDeepEqual(ours.body.data, [], list)
+  it('by a query that names another tenant, or a connection of one, finds nothing', async () => {
+    const byTenant = routesWithQuery('tenant')
+    assert.ok(byTenant.length > 0)
+    for (const route of byTenant) {
+      const [method = '', template = ''] = route.split(' ')
+      const path = `${addressOf(template, ids)}?tenant=ours`
+      const answer = await system.api(method, path, accessTable[route]?.body?.(ids), tokens.theirs.owner)
+      assert.equal(answer.status, 404, `${route}: ${answer.text}`)
+    }
+    const byConnection = routesWithQuery('connection')
+    assert.ok(byConnection.length >= 4)
+    for (const route of byConnection) {
+      const path = `${addressOf(route.replace('GET ', ''), ids)}?connection=${ids.connection}`
+      const theirs = await system.api<ListAnswer>('GET', path, undefined, tokens.theirs.owner)
+      assert.deepEqual(theirs.body.data, [], route)
+      const ours = await system.api<ListAnswer>('GET', path, undefined, tokens.ours.owner)
+      assert.notDeepEqual(ours.body.data, [], route)
     }
   })
 
@@ -209,6 +268,15 @@ describe('access to every route', () => {
     assert.equal(own.status, 201)
     const admin = await make({ role: 'admin', name: 'too much' }, tokens.ours.owner)
     assert.equal(admin.status, 403)
+    const confused = await system.api<ProblemBody>('POST', '/v1/tokens', {
+      tenant: 'ours',
+      role: 'admin',
+      name: 'of all or of one',
+    })
+    assert.deepEqual(
+      assertProblem(confused, 422, 'VALIDATION_FAILED').errors?.map(({ field }) => field),
+      ['tenant'],
+    )
     const foreign = await make({ tenant: 'ours', role: 'viewer', name: 'foreign' }, tokens.theirs.owner)
     assert.equal(foreign.status, 404)
   })

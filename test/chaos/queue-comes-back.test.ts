@@ -25,9 +25,11 @@ test('a queue that is used for the first time while PostgreSQL is away works onc
   t.after(() => queues.close())
 
   await database.stop('fast')
-  await assert.rejects(queues.enqueueWebhooks(['019aa000-0000-7000-8000-000000000001']))
+  await assert.rejects(
+    queues.enqueueWebhooks([{ id: '019aa000-0000-7000-8000-000000000001', connectionId: 'any' }]),
+  )
   await database.start()
-  await queues.enqueueWebhooks(['019aa000-0000-7000-8000-000000000002'])
+  await queues.enqueueWebhooks([{ id: '019aa000-0000-7000-8000-000000000002', connectionId: 'any' }])
   await eventually(async () => assert.equal(await queues.dueJobs('inbound'), 1))
 })
 

@@ -1,39 +1,12 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import path from 'node:path'
-import { describe, it, type TestContext } from 'node:test'
+import { describe, it } from 'node:test'
 import { announcementOf, reservationBody } from '../inbound/made-up-bodies.ts'
 import { startObserved } from '../inbound/observed-inbound.ts'
 import { queueBackends } from '../support/backends.ts'
 import { eventually } from '../support/eventually.ts'
-import { sandboxAccount, type TestSystem } from '../support/test-system.ts'
-
-const workerFile = path.join(import.meta.dirname, '../../workers/main.ts')
-
-function startWorkerProcess(t: TestContext, { config, keys }: TestSystem): ChildProcess {
-  const child = spawn(process.execPath, [workerFile], {
-    stdio: 'ignore',
-    env: {
-      PATH: process.env.PATH,
-      DATABASE_URL: config.DATABASE_URL,
-      ...(config.REDIS_URL === undefined ? {} : { REDIS_URL: config.REDIS_URL }),
-      QUEUE_PREFIX: config.QUEUE_PREFIX,
-      ENCRYPTION_KEYS: keys,
-      METRICS_PORT: '0',
-      WORKER_CONCURRENCY: '8',
-      HOSTAWAY_API_URL: config.HOSTAWAY_API_URL,
-      HOSTAWAY_RATE_LIMIT_PROFILE: config.HOSTAWAY_RATE_LIMIT_PROFILE,
-      LOG_LEVEL: 'silent',
-    },
-  })
-  const ended = once(child, 'exit')
-  t.after(async () => {
-    child.kill('SIGKILL')
-    await ended
-  })
-  return child
-}
+import { sandboxAccount } from '../support/test-system.ts'
+import { startWorkerProcess } from '../support/worker-process.ts'
 
 describe('a worker that is killed', { concurrency: true }, () => {
   for (const backend of queueBackends()) {

@@ -67,6 +67,12 @@ const promised: Record<string, Promised> = {
     fromZero: true,
   },
   hostaway_webhooks_last_received_seconds: { type: 'gauge', fromZero: true },
+  hostaway_webhook_repairs_total: {
+    type: 'counter',
+    labels: { reason: ['missing', 'duplicate', 'disabled', 'address', 'credentials'] },
+    fromZero: true,
+  },
+  hostaway_connection_key_age_seconds: { type: 'gauge', fromZero: true },
   hostaway_booking_conflicts_total: { type: 'counter', fromZero: true },
 }
 

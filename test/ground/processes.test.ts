@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
 import { freePort } from '../../local/free-port.ts'
 import { generateKeyRingEntry } from '../../src/vault.ts'
+import { startSecretManager } from '../support/secret-manager.ts'
 import { createTestDatabase, databaseUrl, runOnServer } from '../support/test-database.ts'
 import { startProcess } from './spawned-process.ts'
 
@@ -87,8 +88,15 @@ describe('a process', { concurrency: 2 }, () => {
     [together, 'SIGTERM'],
   ] as const
   for (const [file, signal] of endings) {
-    it(`(${file}) logs one JSON line per event and ends with 0 on ${signal}`, async (t) => {
-      const process = startProcess(t, file, await settingsOf(t))
+    it(`(${file}) logs one JSON line per event and ends with 0 on ${signal}, its keys from a secret manager`, async (t) => {
+      const settings = await settingsOf(t)
+      const { secrets, environment } = await startSecretManager(t)
+      secrets.set('keys', settings.ENCRYPTION_KEYS ?? '')
+      const process = startProcess(t, file, {
+        ...settings,
+        ...environment,
+        ENCRYPTION_KEYS: 'gcp-sm://projects/test/secrets/keys',
+      })
       await process.until(file === worker ? 'worker.started' : 'api.listening')
       process.kill(signal)
       const { code, stderr } = await process.end()

@@ -49,6 +49,7 @@ describe('the settings', () => {
       HOSTAWAY_API_KEY: 'alone',
       HOSTAWAY_WEBHOOK_SECRET: 'a-secret-that-is-long',
       HOSTAWAY_RECONCILE_CRON: 'sometimes',
+      HOSTAWAY_SYNC_PRICING_CRON: '61 * * * *',
       WORKER_CONCURRENCY: '0',
     })
     const expected = [
@@ -59,6 +60,7 @@ describe('the settings', () => {
       'HOSTAWAY_RATE_LIMIT_BURST',
       'HOSTAWAY_RATE_LIMIT_PROFILE',
       'HOSTAWAY_RECONCILE_CRON',
+      'HOSTAWAY_SYNC_PRICING_CRON',
       'HOSTAWAY_WEBHOOK_SECRET',
       'LOG_LEVEL',
       'METRICS_PORT',

@@ -7,7 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
 import { sql } from 'kysely'
 import { openDatabase } from '../../src/db/database.ts'
-import { type Acquisition, createLimiter, type Limiter, type Urgency } from '../../src/hostaway/limiter.ts'
+import type { Urgency } from '../../src/hostaway/call-admission.ts'
+import { type Acquisition, createLimiter, type Limiter } from '../../src/hostaway/limiter.ts'
 import {
   type CallLimit,
   callsPerMinute,

@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseReservation, type Reservation } from '../../src/hostaway/wire/reservation.ts'
-import { mergeReservation, sameReservation } from '../../src/hostaway/wire/reservation-comparison.ts'
+import { sameReservation } from '../../src/hostaway/wire/reservation-comparison.ts'
+import { mergeReservation as mergeVersions } from '../../src/hostaway/wire/reservation-merge.ts'
 import { reservationBody } from '../support/reservation-bodies.ts'
 
 function parse(body: Record<string, unknown>, includesResources = false): Reservation {
   const { reservation } = parseReservation(body, { includesResources })
   assert.ok(reservation)
   return reservation
+}
+
+/** The newer of two versions together with what only the older one says. */
+function mergeReservation(older: Reservation, newer: Reservation): Reservation {
+  const known = mergeVersions(undefined, { reservation: older, version: '1' })
+  return mergeVersions(known, { reservation: newer, version: '2' }).reservation
 }
 
 const usual = parse(reservationBody())

@@ -39,6 +39,8 @@ test('a complete body is read without problems', () => {
     channelName: 'airbnbOfficial',
     channelId: '2018',
     confirmationCode: 'HMTEST42',
+    hostNote: undefined,
+    customerUserId: undefined,
     unitCount: 1,
     units: undefined,
     updatedOn: new Date('2027-01-03T11:22:33Z'),

@@ -6,7 +6,8 @@ import { withoutCardData } from '../../src/hostaway/wire/card-data.ts'
 import { explanationOf, parseEnvelope, parseIssuedToken } from '../../src/hostaway/wire/envelope.ts'
 import { parseListing, parseListingUnits } from '../../src/hostaway/wire/listing.ts'
 import { parseReservation } from '../../src/hostaway/wire/reservation.ts'
-import { mergeReservation, sameReservation } from '../../src/hostaway/wire/reservation-comparison.ts'
+import { sameReservation } from '../../src/hostaway/wire/reservation-comparison.ts'
+import { compareFields, mergeReservation } from '../../src/hostaway/wire/reservation-merge.ts'
 import { parseWebhookBody } from '../../src/hostaway/wire/webhook-envelope.ts'
 import { parseWebhookRegistration } from '../../src/hostaway/wire/webhook-registration.ts'
 import { reservationBody } from '../support/reservation-bodies.ts'
@@ -78,7 +79,11 @@ test('no parser throws or touches a prototype, whatever it is fed', () => {
       const { reservation: another } = parseReservation(other, { includesResources: true })
       if (reservation !== null && another !== null) {
         sameReservation(reservation, another)
-        mergeReservation(reservation, another)
+        const known = mergeReservation(undefined, { reservation, version: '1' })
+        for (const version of ['0', '1', '2']) {
+          compareFields(known, { reservation: another, version })
+          mergeReservation(known, { reservation: another, version })
+        }
       }
       assert.equal(Object.getOwnPropertyNames(Object.prototype).join(), before)
       assert.equal(Object.getPrototypeOf({}), Object.prototype)

@@ -107,7 +107,7 @@ it('a reader of the feed misses nothing and sees nothing twice while many write 
     assert.equal(new Set(ids).size, ids.length)
     assert.deepEqual(ids.toSorted(), stored.map((row) => `${row.transaction_id}-${row.id}`).toSorted())
     const told = Map.groupBy(
-      seen.map(({ data }) => data as Told),
+      seen.filter(({ type }) => type === 'booking.updated').map(({ data }) => data as Told),
       ({ reservation }) => reservation,
     )
     assert.equal(told.size, reservations)

@@ -121,6 +121,24 @@ it('two bodies of one version about what Hostaway does not know wait for a perso
   assert.equal((await inbound.booking(body.id)).amount.minor, 41_250)
 })
 
+it('a contradiction that Hostaway answers with something older is asked again, and waits for a person at last', async () => {
+  const old = await system.control.book(accountId, { silent: true })
+  const body = { ...old, updatedOn: '2031-01-01 00:00:00' }
+  await inbound.send({ ...body, totalPrice: 700 })
+  const webhook = await inbound.send({ ...body, totalPrice: 800 })
+  assert.deepEqual([webhook.status, webhook.outcome], ['failed', 'malformed_response'])
+  assert.equal(await fetchesOf(old.id), 5)
+  assert.equal((await inbound.booking(old.id)).amount.minor, 70_000)
+  await system.control.change(accountId, old.id, {
+    ...body,
+    totalPrice: 800,
+    keepUpdatedOn: true,
+    silent: true,
+  })
+  await system.api('POST', `/v1/webhooks/${webhook.id}/replay`)
+  await eventually(async () => assert.equal((await inbound.booking(old.id)).amount.minor, 80_000))
+})
+
 it('the same content of one version under other spellings is no contradiction', async () => {
   const body = reservationBody({ updatedOn: versionAt(0) })
   await inbound.send(body)

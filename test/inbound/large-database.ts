@@ -19,6 +19,8 @@ export async function fillLargeDatabase(db: Kysely<Database>): Promise<LargeData
   ] as const) {
     await addWebhooks(db, tenant, webhooks / share)
     await addBookings(db, tenant, bookings / share)
+    await addPushes(db, tenant)
+    await addWishes(db, tenant)
     await addEvents(db, tenant, events / share)
     await addWaiting(db, tenant, 5_000 / share)
   }
@@ -75,6 +77,32 @@ async function addBookings(db: Kysely<Database>, tenant: Tenant, count: number):
       (connection_id, external_id, tenant_id, listing_id, unit_id, first_night, departure, unit_count, confirmed)
     select connection_id, external_id, tenant_id, listing_id, unit_id, check_in, check_out, 1, true
     from bookings where tenant_id = ${tenant.tenantId} and status = 'confirmed'
+  `.execute(db)
+}
+
+// Every fifth booking was told to Hostaway at some time; of those every hundredth waits.
+async function addPushes(db: Kysely<Database>, { tenantId, connectionId }: Tenant): Promise<void> {
+  await sql`
+    insert into booking_pushes (booking_id, connection_id, tenant_id, due_at)
+    select id, connection_id, tenant_id, case when external_id::int % 500 = 0 then now() end
+    from bookings where tenant_id = ${tenantId} and external_id::int % 5 = 0
+  `.execute(db)
+  await sql`
+    insert into booking_push_steps (booking_id, step, detail)
+    select booking_id, 'pushed', 'changed' from booking_pushes, generate_series(1, 3)
+    where connection_id = ${connectionId}
+  `.execute(db)
+}
+
+async function addWishes(db: Kysely<Database>, { tenantId, connectionId }: Tenant): Promise<void> {
+  await sql`
+    insert into listings (connection_id, listing_id, tenant_id, unit_id, name)
+    select ${connectionId}, n::text, ${tenantId}, 'hostaway-' || n, 'Listing' from generate_series(1, ${units}::int) n
+  `.execute(db)
+  await sql`
+    insert into calendar_days (connection_id, listing_id, day, tenant_id, wished_units)
+    select connection_id, listing_id, date '2025-06-01' + n, tenant_id, n % 2
+    from listings, generate_series(1, 50) n where tenant_id = ${tenantId}
   `.execute(db)
 }
 

@@ -1,14 +1,24 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
 import { type CompiledQuery, Kysely, PostgresDialect } from 'kysely'
-import { findQueuedReservations, listQueuedReservations } from '../../src/approvals/approval-store.ts'
+import {
+  findQueuedReservations,
+  findReleasedReservations,
+  listQueuedReservations,
+  moveDrafts,
+} from '../../src/approvals/approval-store.ts'
+import { findTakenNights } from '../../src/booking-writes/free-nights-store.ts'
 import { findBlocks, findOverbooked, listBlocksOfUnit } from '../../src/bookings/block-store.ts'
 import {
   findBookingOfReservation,
   findBookingsOfReservations,
   listBookings,
 } from '../../src/bookings/booking-store.ts'
+import { findBlocksToMove } from '../../src/bookings/moved-stays-store.ts'
+import { claimBooking, findPushes } from '../../src/bookings/push-store.ts'
+import { listOverduePushes, listPushSteps, readPushTimes } from '../../src/bookings/push-turn-store.ts'
 import { findConnection } from '../../src/connections/connection-store.ts'
+import { readHabit } from '../../src/connections/webhook-check-store.ts'
 import { openPool } from '../../src/db/database.ts'
 import type { Database } from '../../src/db/tables.ts'
 import {
@@ -16,6 +26,10 @@ import {
   findOpenDeadLetterOf,
   listDeadLetters,
 } from '../../src/dead-letters/dead-letter-store.ts'
+import { listRecentReservations } from '../../src/field-mapping/recent-reservations-store.ts'
+import { nextReservations } from '../../src/field-mapping/remap-store.ts'
+import { countWaitingWebhooks, findWaitingWebhooks } from '../../src/inbound/parked-webhook-store.ts'
+import { endQueuedWebhooks } from '../../src/inbound/queued-webhook-store.ts'
 import { pruneWebhooksAfter } from '../../src/inbound/retention-store.ts'
 import {
   findWebhooksToEnqueue,
@@ -38,7 +52,7 @@ type Plan = {
 }
 
 // Tables of a handful of rows are best read as a whole.
-const smallTables = new Set(['tenants', 'hostaway_connections', 'listings'])
+const smallTables = new Set(['tenants', 'hostaway_connections', 'listings', 'imports'])
 const mostRowsTouched = 1_500
 
 const cleanUps: Array<() => Promise<void>> = []
@@ -70,10 +84,27 @@ const all = { tenantId: undefined, limit: 50 }
 const reservation = { connectionId, externalId: '777' }
 const aMinuteAgo = new Date(Date.now() - 60_000)
 
+const moving = { connectionId, listingId: '7', unitId: 'another', today: '2025-06-01' }
+const transaction = db as unknown as Parameters<typeof findOverbooked>[0]
+
 const manyReservations = Array.from({ length: 32 }, (_, index) => ({
   connectionId,
   externalId: String(1_000 + index * 7),
 }))
+
+const [someBooking] = await db
+  .selectFrom('bookings')
+  .select('id')
+  .where('connection_id', '=', connectionId)
+  .limit(1)
+  .execute()
+const bookingId = someBooking?.id ?? ''
+const [someListing] = await db
+  .selectFrom('listings')
+  .selectAll()
+  .where('connection_id', '=', connectionId)
+  .limit(1)
+  .execute()
 
 const questions: Record<string, () => Promise<unknown>> = {
   'the sweep': () => findWebhooksToEnqueue(db, { neverEnqueuedForMs: 0, enqueuedForMs: 0, limit: 500 }),
@@ -81,6 +112,11 @@ const questions: Record<string, () => Promise<unknown>> = {
   'the longest silence': () => longestSilenceSeconds(db),
   'a connection with its last webhook': () => findConnection(db, connectionId),
   'a quiet connection with its last webhook': () => findConnection(db, quiet.connectionId),
+  'the habit of a connection': () => readHabit(db, { id: connectionId, tenantId }),
+  'the habit of a quiet connection': () =>
+    readHabit(db, { id: quiet.connectionId, tenantId: quiet.tenantId }),
+  'what waits for a connection': () => countWaitingWebhooks(db, { tenantId, connectionId }),
+  'what is offered when a connection goes on': () => findWaitingWebhooks(db, connectionId, 500),
   'webhooks of a tenant': () => listWebhooks(db, { ...tenant, before: someId?.id }),
   'webhooks of a quiet tenant': () => listWebhooks(db, { ...quiet, limit: 50, before: undefined }),
   'webhooks of all': () => listWebhooks(db, { ...all, before: someId?.id }),
@@ -121,7 +157,7 @@ const questions: Record<string, () => Promise<unknown>> = {
   'cancelled bookings of a tenant': () =>
     listBookings(db, { ...tenant, status: 'cancelled', after: undefined }),
   'an overlap': () =>
-    findOverbooked(db as unknown as Parameters<typeof findOverbooked>[0], [
+    findOverbooked(transaction, [
       {
         tenantId,
         unitId: 'hostaway-7',
@@ -133,6 +169,22 @@ const questions: Record<string, () => Promise<unknown>> = {
     ]),
   'the calendar of a unit': () =>
     listBlocksOfUnit(db, { tenantId, unitId: 'hostaway-7', from: '2025-06-01', to: '2025-06-30' }),
+  'the nights of a stay that are taken': async () => {
+    assert.ok(someListing)
+    await findTakenNights(db as unknown as Parameters<typeof findTakenNights>[0], {
+      tenantId,
+      unitId: 'hostaway-7',
+      listing: someListing,
+      checkIn: '2025-06-01',
+      checkOut: '2025-06-05',
+      ownId: null,
+    })
+  },
+  'the booking that Hostaway is to be told of next': () => claimBooking(db, connectionId, 0),
+  'when Hostaway may be told': () => readPushTimes(db, [connectionId]),
+  'bookings whose job got lost': () => listOverduePushes(db, { overdueMs: 0, limit: 500 }),
+  'how far bookings have been told': () => findPushes(db, [bookingId]),
+  'the steps of a timeline': () => listPushSteps(db, { bookingId, limit: 200 }),
   'what waits for a person': () =>
     listQueuedReservations(db, { ...tenant, status: 'pending', after: undefined }),
   'the whole booking queue': () => listQueuedReservations(db, { ...tenant, after: undefined }),
@@ -144,6 +196,16 @@ const questions: Record<string, () => Promise<unknown>> = {
   'the bookings of many reservations': () => findBookingsOfReservations(db, manyReservations),
   'the waiting rows of many reservations': () => findQueuedReservations(db, manyReservations),
   'the blocks of many reservations': () => findBlocks(db, manyReservations),
+  'the next reservations of a remap': () =>
+    nextReservations(db, { connection_id: connectionId, after_external_id: '5' }, 50),
+  'the reservations that changed last': () => listRecentReservations(db, { id: connectionId, tenantId }, 100),
+  'what waits for a listing': () =>
+    findReleasedReservations(db, { listing: { connectionId, listingId: '7' }, limit: 200 }),
+  'what waits for any listing': () => findReleasedReservations(db, { listing: undefined, limit: 200 }),
+  'the stays that move with a listing': () => findBlocksToMove(db, moving),
+  'the drafts that move with a listing': () => moveDrafts(transaction, moving),
+  'the webhooks of a reservation that waited': () =>
+    endQueuedWebhooks(transaction, [{ ...reservation, newest: null }]),
   'the pruning': () => pruneWebhooksAfter(db, { after: undefined, before: new Date(), limit: 500 }),
 }
 

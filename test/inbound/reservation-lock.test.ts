@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import { findBookingOfReservation } from '../../src/bookings/booking-store.ts'
 import { openDatabase } from '../../src/db/database.ts'
 import type { Database } from '../../src/db/tables.ts'
@@ -10,6 +10,7 @@ import {
   applyReservation,
   type ReservationOwner,
 } from '../../src/inbound/apply-reservation.ts'
+import { holdingLock, waitingForLocks } from '../support/advisory-locks.ts'
 import { eventually } from '../support/eventually.ts'
 import { startTestSystem } from '../support/test-system.ts'
 import { type Fields, reservationBody, versionAt } from './made-up-bodies.ts'
@@ -50,15 +51,6 @@ function apply(db: Kysely<Database>, body: Fields): Promise<ApplyResult> {
   return applyReservation(db, { connection: owner, reservation, version, webhook: null })
 }
 
-async function waitingForLocks(): Promise<number> {
-  const { rows } = await sql<{ waiting: string }>`
-    select count(*) as waiting from pg_locks
-    where locktype = 'advisory' and not granted
-      and database = (select oid from pg_database where datname = current_database())
-  `.execute(system.db)
-  return Number(rows[0]?.waiting)
-}
-
 async function stored(reservationId: number) {
   return findBookingOfReservation(system.db, { connectionId: id, externalId: String(reservationId) })
 }
@@ -67,16 +59,17 @@ it('while the first version of a new reservation is being written, the second on
   const older = reservationBody({ updatedOn: versionAt(0), guestName: 'Older' })
   const newer = { ...older, listingMapId: 400002, updatedOn: versionAt(1), guestName: 'Newer' }
   const done: string[] = []
-  const both = await system.db.transaction().execute(async (trx) => {
-    // Stops the older version after it has read that nothing is stored, and before it writes.
-    const unit = `unit:${tenant.id}:hostaway-400001`
-    await sql`select pg_advisory_xact_lock(hashtextextended(${unit}, 0))`.execute(trx)
+  // Stops the older version after it has read that nothing is stored, and before it writes.
+  const both = await holdingLock(system.db, `unit:${tenant.id}:hostaway-400001`, async () => {
     const first = apply(processes[0], older).then(() => done.push('older'))
-    await eventually(async () => assert.equal(await waitingForLocks(), 1), { intervalMs: 5 })
+    await eventually(async () => assert.equal(await waitingForLocks(system.db), 1), { intervalMs: 5 })
     const second = apply(processes[1], newer).then(() => done.push('newer'))
-    await eventually(async () => assert.ok(done.includes('newer') || (await waitingForLocks()) === 2), {
-      intervalMs: 5,
-    })
+    await eventually(
+      async () => assert.ok(done.includes('newer') || (await waitingForLocks(system.db)) === 2),
+      {
+        intervalMs: 5,
+      },
+    )
     return [first, second]
   })
   await Promise.all(both)

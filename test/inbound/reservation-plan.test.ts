@@ -8,8 +8,14 @@ import { type Fields, reservationBody } from './made-up-bodies.ts'
 function plan(fields: Fields, approval: 'rejected' | 'mapped') {
   const { reservation } = parseReservation(reservationBody(fields))
   assert.ok(reservation)
-  const { draft, problems } = draftBooking(reservation, { unitId: 'hostaway-400001', currency: 'EUR' })
-  return planReservation({ draft, problems, autoImport: true, booking: undefined, approval })
+  const { draft, problems } = draftBooking(reservation, {
+    listingId: '400001',
+    unitId: 'hostaway-400001',
+    name: 'Boathouse',
+    currency: 'EUR',
+    commissionRate: null,
+  })
+  return planReservation({ draft, problems, autoImport: true, approved: false, booking: undefined, approval })
 }
 
 it('a newer version does not overrule a person who rejected the reservation, and its nights stay blocked', () => {

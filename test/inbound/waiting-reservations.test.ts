@@ -44,6 +44,18 @@ describe('with automatic import', async () => {
     assert.deepEqual(await inbound.eventTypes(body.id), ['availability.blocked'])
   })
 
+  it('an amount that a number in JSON would falsify waits under its name', async () => {
+    const largest = reservationBody({ totalPrice: '90071992547409.91' })
+    await inbound.send(largest)
+    assert.equal((await inbound.booking(largest.id)).amount.minor, Number.MAX_SAFE_INTEGER)
+    const body = reservationBody({ totalPrice: '90071992547409.92' })
+    assert.equal((await inbound.send(body)).status, 'queued')
+    assert.deepEqual(
+      (await inbound.queued(body.id))?.problems.map(({ field, code }) => [field, code]),
+      [['totalPrice', 'not_an_amount']],
+    )
+  })
+
   it('what waited for a listing becomes a booking by itself once the listing is there', async () => {
     const listingId = 450001
     const body = reservationBody({ listingMapId: listingId })

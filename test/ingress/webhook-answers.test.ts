@@ -10,6 +10,7 @@ const connection = await system.connect()
 const { accountId } = connection
 const json = { 'content-type': 'application/json' }
 const authorized = { ...json, authorization: connection.basic }
+const challenge = 'Basic realm="Hostaway webhooks", charset="UTF-8"'
 const nobody = '00000000-0000-7000-8000-000000000000'
 
 function webhook(changes: Record<string, unknown> = {}): Record<string, unknown> {
@@ -101,16 +102,18 @@ for (const { route, urlOf } of webhookRoutes) {
       for (const [name, headers] of Object.entries(strangers)) {
         const answer = await refused(401, () => post(url, body, headers))
         texts.add(answer.text)
+        assert.equal(answer.headers.get('www-authenticate'), challenge)
         assert.equal(texts.size, 1, name)
       }
       const [known = ''] = texts
       const unknown = url.endsWith(connection.id)
-        ? [nobody, 'nobody', 'x'.repeat(100), '%00'].map(
+        ? [nobody, 'nobody', 'x'.repeat(9_000), '%00'].map(
             (id) => [url.replace(connection.id, id), body] as const,
           )
         : [99_999, 'nobody', ''].map((id) => [url, JSON.stringify(webhook({ accountId: id }))] as const)
       for (const [address, sent] of unknown) {
         const answer = await refused(401, () => post(address, sent, authorized))
+        assert.equal(answer.headers.get('www-authenticate'), challenge)
         assert.deepEqual(answer.body, { ...JSON.parse(known), instance: answer.body.instance })
       }
     })
@@ -189,7 +192,7 @@ for (const { route, urlOf } of webhookRoutes) {
     })
 
     it('a probe is answered 200', async () => {
-      const others = ['nobody-at-all', 'x'.repeat(100), '%00', '%F0%9F%8F%96', 'a%2Fb', "'"]
+      const others = ['nobody-at-all', 'x'.repeat(9_000), '%00', '%F0%9F%8F%96', 'a%2Fb', "'"]
       const unknown = url.endsWith(connection.id) ? others.map((id) => url.replace(connection.id, id)) : []
       for (const address of [url, ...unknown]) {
         const got = await nothingStored(() => fetch(address))

@@ -19,6 +19,8 @@ function receiver(changes: Partial<WebhookReceiver> = {}): WebhookReceiver {
     login: 'user',
     password: 'pass:wörd',
     hmacSecret: secret,
+    nextCredentials: undefined,
+    formerSecrets: [],
     ...changes,
   }
 }

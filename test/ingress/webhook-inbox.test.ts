@@ -4,9 +4,10 @@ import { pino } from 'pino'
 import { v7 as uuid } from 'uuid'
 import { openDatabase } from '../../src/db/database.ts'
 import { createWebhookInbox } from '../../src/inbound/webhook-inbox.ts'
+import type { JobQueues } from '../../src/queues.ts'
 import { createTestDatabase } from '../support/test-database.ts'
 
-async function openInbox(t: TestContext, enqueueWebhooks: (ids: string[]) => Promise<void>) {
+async function openInbox(t: TestContext, enqueueWebhooks: JobQueues['enqueueWebhooks']) {
   const url = await createTestDatabase(t)
   const db = openDatabase({ url, maxConnections: 4, applicationName: 'test' })
   t.after(() => db.destroy())
@@ -31,7 +32,8 @@ const webhooks = (count: number) =>
 it('webhooks are enqueued after their commit, in the same batches, and closing first stores what was taken', async (t) => {
   const offered: string[][] = []
   const checks: Array<Promise<void>> = []
-  const { inbox, rows } = await openInbox(t, async (ids) => {
+  const { inbox, rows } = await openInbox(t, async (enqueued) => {
+    const ids = enqueued.map(({ id }) => id)
     offered.push(ids)
     const check = rows().then((found) => {
       const stored = new Set(found.map(({ id }) => id))

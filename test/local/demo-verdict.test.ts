@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createConnectorClient } from '../../local/connector-client.ts'
+import { findEditDifferences } from '../../local/demo-edits.ts'
 import { type Facts, findDifferences } from '../../local/demo-verdict.ts'
 import { eventually } from '../support/eventually.ts'
 import { adminToken, sandboxAccount, startTestSystem } from '../support/test-system.ts'
@@ -56,6 +57,11 @@ test('the verdict says where a booking differs from what Hostaway has', async (t
 
   const cases: Array<[name: string, change: (facts: Facts) => Partial<Facts>, expected: RegExp]> = [
     ['a cancellation that was missed', (all) => ({ bookings: notCancelled(all) }), /status is "confirmed"/],
+    [
+      'a commission that was not mapped',
+      ({ bookings }) => ({ bookings: bookings.map((booking) => ({ ...booking, mappingVersion: 1 })) }),
+      /commission is empty, Hostaway has \d+/,
+    ],
     ['a booking that is missing', () => ({ bookings: [] }), /there is no booking of it/],
     [
       'a reservation booked twice',
@@ -79,6 +85,12 @@ test('the verdict says where a booking differs from what Hostaway has', async (t
   for (const [name, change, expected] of cases) {
     await t.test(name, () => assert.match(differencesWith(change), expected))
   }
+  await t.test('an edit that Hostaway does not hold', () => {
+    const [first] = listings
+    assert.ok(first)
+    const wish = { listingId: first.listing.id, day: '2031-01-05', field: 'price', value: 99 } as const
+    assert.match(findEditDifferences([wish], listings).join(), /price 99 is wished, Hostaway has nothing/)
+  })
   await t.test('none where a reservation of unknown status waits for a person', () => {
     const differences = differencesWith(() => ({
       toldAs: new Map([[staying.id, 'onHold']]),

@@ -45,6 +45,7 @@ test('a short demo ends by itself, everything converged', async (t) => {
   const demo = startDemo(t, '--once', '--changes', '24', '--seed', 'test')
   assert.equal(await demo.ended, 0, demo.output())
   const output = demo.output()
+  assert.match(output, /imported from before +300 in \d/)
   assert.match(output, /changes at Hostaway +2\d, to 1\d reservations/)
   assert.match(output, /bookings created +1\d\n/)
   assert.match(output, /waiting for a person +1, status "onHold" is not known/)
@@ -52,6 +53,7 @@ test('a short demo ends by itself, everything converged', async (t) => {
   assert.match(output, /webhook to booking +p50 \d.*, p99 \d/)
   assert.match(output, /The worker is killed/)
   assert.match(output, /through an outage +p50 \d/)
+  assert.match(output, /edits made in TVL +[1-9]\d*, to \d+ nights\n +API calls spent +[1-9]/)
   assert.match(output, /everything converged +yes/)
 })
 

@@ -36,7 +36,8 @@ async function freshFolder(t: TestContext): Promise<string> {
   const folder = await makeFolder()
   t.after(async () => {
     await endServerOn(folder)
-    await rm(folder, { recursive: true, force: true })
+    // A server that was told to end may still be writing.
+    await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
   })
   return folder
 }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import fc from 'fast-check'
+import { type FaultEffects, findUselessWrite, notOurs } from '../../chaos/useless-writes.ts'
 import type { FaultRequest } from '../../sandbox/fault-injection.ts'
 import { startWorkers } from '../../workers/start-workers.ts'
 import { defaultUpkeepTimes } from '../../workers/upkeep-worker.ts'
+import { afterAll } from '../support/after-all.ts'
 import { eventually } from '../support/eventually.ts'
 import { sandboxAccount, startTestSystem, type TestSystem } from '../support/test-system.ts'
-import { findUselessWrite } from './useless-writes.ts'
 import { fastTimes, inDays, listingIds, whenPushed, wish, writeAtHostaway } from './wishes.ts'
 
 const { accountId } = sandboxAccount
@@ -54,35 +55,29 @@ const operation = fc.oneof(
 type Operation = typeof operation extends fc.Arbitrary<infer Value> ? Value : never
 
 describe('whatever happens on the way', () => {
-  const cleanUps: Array<() => Promise<void>> = []
+  const context = afterAll()
   let system: TestSystem
   let listings: number[]
 
   before(async () => {
-    system = await startTestSystem(
-      { after: (cleanUp) => cleanUps.push(cleanUp) },
-      {
-        outboundTimes: { ...fastTimes, landingMs: 500 },
-        upkeepTimes,
-        settings: {
-          HOSTAWAY_API_TIMEOUT_MS: '300',
-          HOSTAWAY_MAX_RETRIES: '20',
-          HOSTAWAY_CIRCUIT_BREAKER_RESET_MS: '200',
-        },
+    system = await startTestSystem(context, {
+      outboundTimes: { ...fastTimes, landingMs: 500 },
+      upkeepTimes,
+      settings: {
+        HOSTAWAY_API_TIMEOUT_MS: '300',
+        HOSTAWAY_MAX_RETRIES: '20',
+        HOSTAWAY_CIRCUIT_BREAKER_RESET_MS: '200',
       },
-    )
+    })
     await system.connect()
     const ids = await listingIds(system)
     listings = [ids[0] ?? 0, ids[2] ?? 0]
     // A second process' worth of workers on the same queue and database.
     const second = await startWorkers(system.deps, { ...defaultUpkeepTimes, ...upkeepTimes })
-    cleanUps.push(() => second.close())
-  })
-  after(async () => {
-    for (const cleanUp of cleanUps.toReversed()) await cleanUp()
+    context.after(() => second.close())
   })
 
-  async function perform(operation: Operation, faultIds: Map<number, 'before' | 'after'>): Promise<void> {
+  async function perform(operation: Operation, faultIds: FaultEffects): Promise<void> {
     if (operation.kind === 'restart') {
       await system.stopWorkers()
       return system.startWorkers()
@@ -105,9 +100,9 @@ describe('whatever happens on the way', () => {
     const to = inDays(firstDay + operation.nights.start + operation.nights.length)
     const id = listings[operation.listing] ?? 0
     if (operation.kind === 'meddle') {
-      // The next fault is meant for us. `isProcessed` tells the journal whose write it was.
+      // The next fault is meant for us.
       await system.control.clearFaults()
-      await writeAtHostaway(system, id, { startDate: from, endDate: to, price: 99, isProcessed: 1 })
+      await writeAtHostaway(system, id, { startDate: from, endDate: to, price: 99, ...notOurs })
     } else if (operation.kind === 'book') {
       const departureDate = inDays(firstDay + operation.nights.start + operation.nights.length + 1)
       await system.control.book(accountId, {
@@ -192,7 +187,7 @@ describe('whatever happens on the way', () => {
   }
 
   it('Hostaway ends up with what is wished, and no call was made that changed nothing', async () => {
-    const faultIds = new Map<number, 'before' | 'after'>()
+    const faultIds: FaultEffects = new Map()
     await fc.assert(
       fc.asyncProperty(fc.array(operation, { minLength: 8, maxLength: 20 }), async (operations) => {
         for (const one of operations) await perform(one, faultIds)

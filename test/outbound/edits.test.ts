@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
+import { afterAll } from '../support/after-all.ts'
 import { queueBackends } from '../support/backends.ts'
 import { startTestSystem, type TestSystem } from '../support/test-system.ts'
 import { fastTimes, inDays, listingIds, whenPushed, wish, writesAt } from './wishes.ts'
 
 for (const backend of queueBackends()) {
   describe(`an edit makes exactly the calls it needs, on ${backend.name}`, () => {
-    const cleanUps: Array<() => Promise<void>> = []
+    const context = afterAll()
     let system: TestSystem
     let loft: number
     let canal: number
@@ -14,17 +15,10 @@ for (const backend of queueBackends()) {
     let cabin: number
 
     before(async () => {
-      system = await startTestSystem(
-        { after: (cleanUp) => cleanUps.push(cleanUp) },
-        { backend, outboundTimes: fastTimes },
-      )
+      system = await startTestSystem(context, { backend, outboundTimes: fastTimes })
       await system.connect()
       const ids = await listingIds(system)
       ;[loft = 0, canal = 0, studios = 0, , , cabin = 0] = ids
-    })
-
-    after(async () => {
-      for (const cleanUp of cleanUps.toReversed()) await cleanUp()
     })
 
     const unit = (listing: number) => `hostaway-${listing}`
@@ -161,13 +155,29 @@ for (const backend of queueBackends()) {
         return { from: day, to: day, available: index % 2 === 0 }
       })
       const writes = await writesOf(available(cabin, ranges))
-      assert.deepEqual(
-        writes.map(({ path, body }) => [path, (body as unknown[]).length]),
-        [
-          [`/listings/${cabin}/calendarIntervals`, 200],
-          [`/listings/${cabin}/calendarIntervals`, 50],
-        ],
-      )
+      const intervals = ranges.map(({ from, to, available }) => ({
+        startDate: from,
+        endDate: to,
+        isAvailable: available ? 1 : 0,
+      }))
+      const path = `/listings/${cabin}/calendarIntervals`
+      assert.deepEqual(writes, [
+        { path, body: intervals.slice(0, 200) },
+        { path, body: intervals.slice(200) },
+      ])
+    })
+
+    it('an edit in the past is refused with its place, and nothing beside it is taken', async () => {
+      await system.control.clearCalls()
+      const past = inDays(-3)
+      const { status, body } = await system.api<{ errors?: unknown[] }>('POST', '/v1/events?tenant=demo', [
+        available(loft, [{ from: inDays(90), to: inDays(90), available: false }]),
+        available(loft, [{ from: past, to: past, available: false }]),
+      ])
+      assert.equal(status, 422)
+      assert.match(JSON.stringify(body), new RegExp(`${past}.*past`))
+      await whenPushed(system)
+      assert.deepEqual(await writesAt(system), [])
     })
 
     it('a change back before the push makes no call', async () => {

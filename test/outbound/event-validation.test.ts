@@ -1,26 +1,24 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import { shiftDay } from '../../src/outbound/calendar-fields.ts'
+import { afterAll } from '../support/after-all.ts'
 import { adminToken, startTestSystem, type TestSystem } from '../support/test-system.ts'
 import { inDays, listingIds } from './wishes.ts'
 
 type Refusal = { code: string; errors: Array<{ field: string; message: string }> }
 
 describe('POST /v1/events', () => {
-  const cleanUps: Array<() => Promise<void>> = []
+  const context = afterAll()
   let system: TestSystem
   let unitId: string
   let studios: string
 
   before(async () => {
-    system = await startTestSystem({ after: (cleanUp) => cleanUps.push(cleanUp) }, { workers: false })
+    system = await startTestSystem(context, { workers: false })
     await system.connect()
     const ids = await listingIds(system)
     unitId = `hostaway-${ids[0]}`
     studios = `hostaway-${ids[2]}`
-  })
-  after(async () => {
-    for (const cleanUp of cleanUps.toReversed()) await cleanUp()
   })
 
   const day = inDays(5)

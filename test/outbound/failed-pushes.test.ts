@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, describe, it } from 'node:test'
+import { before, beforeEach, describe, it } from 'node:test'
+import { afterAll } from '../support/after-all.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   sandboxAccount,
@@ -12,9 +13,10 @@ import {
   inDays,
   listingIds,
   nightAt,
-  type SyncStatus,
+  syncOf,
   whenPushed,
   wish,
+  wishAvailability,
   writesAt,
 } from './wishes.ts'
 
@@ -22,7 +24,7 @@ const { accountId } = sandboxAccount
 type Letters = { data: Array<{ id: string; status: string; kind: string; subject: string; queue: string }> }
 
 describe('when a push fails', () => {
-  const cleanUps: Array<() => Promise<void>> = []
+  const context = afterAll()
   let system: TestSystem
   let connection: TestConnection
   let loft = 0
@@ -31,14 +33,11 @@ describe('when a push fails', () => {
   let ahead = 0
 
   before(async () => {
-    system = await startTestSystem(
-      { after: (cleanUp) => cleanUps.push(cleanUp) },
-      {
-        outboundTimes: { ...fastTimes, landingMs: 500 },
-        upkeepTimes: { sweepEveryMs: 100, pushOverdueMs: 50 },
-        settings: { HOSTAWAY_API_TIMEOUT_MS: '300', HOSTAWAY_CIRCUIT_BREAKER_ENABLED: 'false' },
-      },
-    )
+    system = await startTestSystem(context, {
+      outboundTimes: { ...fastTimes, landingMs: 500 },
+      upkeepTimes: { sweepEveryMs: 100, pushOverdueMs: 50 },
+      settings: { HOSTAWAY_API_TIMEOUT_MS: '300', HOSTAWAY_CIRCUIT_BREAKER_ENABLED: 'false' },
+    })
     const gone = await system.control.addListing(accountId, {
       name: 'Closed down',
       fields: { specialStatus: 'archived' },
@@ -53,15 +52,11 @@ describe('when a push fails', () => {
     await system.control.clearCalls()
     ahead += 20
   })
-  after(async () => {
-    for (const cleanUp of cleanUps.toReversed()) await cleanUp()
-  })
 
-  const wishFor = (listing: number, ranges: object[]) =>
-    wish(system, { type: 'availability.updated', unitId: `hostaway-${listing}`, ranges })
+  const wishFor = (listing: number, ranges: object[]) => wishAvailability(system, listing, ranges)
   const sync = async (listing: number) => {
-    const { body } = await system.api<SyncStatus>('GET', `/v1/connections/${connection.id}/sync`)
-    return body.listings.find(({ listingId }) => listingId === String(listing))
+    const { listings } = await syncOf(system, connection)
+    return listings.find(({ listingId }) => listingId === String(listing))
   }
   const letters = async (status = 'open') =>
     (await system.api<Letters>('GET', `/v1/dead-letters?queue=outbound&status=${status}`)).body.data

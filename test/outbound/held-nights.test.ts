@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
+import { afterAll } from '../support/after-all.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   sandboxAccount,
@@ -12,9 +13,10 @@ import {
   inDays,
   listingIds,
   nightAt,
-  type SyncStatus,
+  syncOf,
   whenPushed,
   wish,
+  wishAvailability,
   writeAtHostaway,
   writesAt,
 } from './wishes.ts'
@@ -22,36 +24,26 @@ import {
 const { accountId } = sandboxAccount
 
 describe('what Hostaway’s bookings and people do to the calendar', () => {
-  const cleanUps: Array<() => Promise<void>> = []
+  const context = afterAll()
   let system: TestSystem
   let connection: TestConnection
   let loft = 0
   let studios = 0
 
   before(async () => {
-    system = await startTestSystem(
-      { after: (cleanUp) => cleanUps.push(cleanUp) },
-      {
-        outboundTimes: fastTimes,
-        upkeepTimes: { sweepEveryMs: 100, pushOverdueMs: 50, scheduleEveryMs: 3_600_000 },
-      },
-    )
+    system = await startTestSystem(context, {
+      outboundTimes: fastTimes,
+      upkeepTimes: { sweepEveryMs: 100, pushOverdueMs: 50, scheduleEveryMs: 3_600_000 },
+    })
     connection = await system.connect()
     const ids = await listingIds(system)
     ;[loft = 0, , studios = 0] = ids
   })
-  after(async () => {
-    for (const cleanUp of cleanUps.toReversed()) await cleanUp()
-  })
 
   const wishFor = (listing: number, from: string, to: string, values: object) =>
-    wish(system, {
-      type: 'availability.updated',
-      unitId: `hostaway-${listing}`,
-      ranges: [{ from, to, ...values }],
-    })
+    wishAvailability(system, listing, [{ from, to, ...values }])
   const blocks = () => system.db.selectFrom('availability_blocks').selectAll().execute()
-  const sync = async () => (await system.api<SyncStatus>('GET', `/v1/connections/${connection.id}/sync`)).body
+  const sync = () => syncOf(system, connection)
 
   it('the availability of a booked night is held back, the rest of the wish is not', async () => {
     await system.control.book(accountId, {

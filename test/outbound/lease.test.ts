@@ -1,39 +1,33 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import { sql } from 'kysely'
 import { findConnection } from '../../src/connections/connection-store.ts'
 import { claimListing } from '../../src/outbound/lease-store.ts'
 import { pushListing } from '../../src/outbound/push-listing.ts'
 import { pushDepsOf } from '../../workers/outbound-worker.ts'
+import { afterAll } from '../support/after-all.ts'
 import { startTestSystem, type TestConnection, type TestSystem } from '../support/test-system.ts'
-import { fastTimes, inDays, listingIds, nightAt, whenPushed, wish, writesAt } from './wishes.ts'
+import { fastTimes, inDays, listingIds, nightAt, whenPushed, wishAvailability, writesAt } from './wishes.ts'
 
 describe('the lease of a listing', () => {
-  const cleanUps: Array<() => Promise<void>> = []
+  const context = afterAll()
   let system: TestSystem
   let connection: TestConnection
   let loft = 0
 
   before(async () => {
-    system = await startTestSystem(
-      { after: (cleanUp) => cleanUps.push(cleanUp) },
-      { workers: false, outboundTimes: { ...fastTimes, settleMs: 0, restMs: 0 } },
-    )
+    system = await startTestSystem(context, {
+      workers: false,
+      outboundTimes: { ...fastTimes, settleMs: 0, restMs: 0 },
+    })
     connection = await system.connect()
     loft = (await listingIds(system))[0] ?? 0
-  })
-  after(async () => {
-    for (const cleanUp of cleanUps.toReversed()) await cleanUp()
   })
 
   const deps = () => ({ ...system.deps, ...pushDepsOf(system.deps) })
   const claim = () => claimListing(system.db, connection.id, { leaseMs: 5_000 })
   const wishAvailable = (available: boolean) =>
-    wish(system, {
-      type: 'availability.updated',
-      unitId: `hostaway-${loft}`,
-      ranges: [{ from: inDays(8), to: inDays(8), available }],
-    })
+    wishAvailability(system, loft, [{ from: inDays(8), to: inDays(8), available }])
   const expireLease = () => sql`update listing_pushes set lease_until = clock_timestamp()`.execute(system.db)
 
   it('is held by one worker at a time', async () => {

@@ -35,6 +35,16 @@ export async function wish(system: TestSystem, events: unknown): Promise<void> {
   assert.equal(answer.status, 202, answer.text)
 }
 
+/** Posts what is wished of a listing's availability and restrictions. */
+export async function wishAvailability(system: TestSystem, listing: number, ranges: object[]): Promise<void> {
+  await wish(system, { type: 'availability.updated', unitId: `hostaway-${listing}`, ranges })
+}
+
+/** What the connection says about its pushes. */
+export async function syncOf(system: TestSystem, { id }: { id: string }): Promise<SyncStatus> {
+  return (await system.api<SyncStatus>('GET', `/v1/connections/${id}/sync`)).body
+}
+
 /** Waits until no listing of any connection waits or is being worked on. */
 export async function whenPushed(system: TestSystem, timeoutMs = 15_000): Promise<void> {
   await eventually(

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { DCLinter } from 'dclint'
+import pg from 'pg'
 import { parse, stringify } from 'yaml'
 import { settingsSchema } from '../../src/config.ts'
 
@@ -87,10 +88,27 @@ describe('docker-compose.yml', () => {
   })
 
   it('sets only settings that there are', () => {
-    const known = Object.keys(settingsSchema.properties)
+    // That one is read by the driver of PostgreSQL.
+    const known = [...Object.keys(settingsSchema.properties), 'PGPASSWORD']
     for (const role of ['migrate', 'api', 'worker']) {
       for (const name of Object.keys(service(role).environment ?? {})) assert.ok(known.includes(name), name)
     }
+  })
+
+  it('takes any password for the database, as the driver reads it beside the URL', (t) => {
+    const { DATABASE_URL: connectionString = '', PGPASSWORD } = service('api').environment ?? {}
+    assert.equal(PGPASSWORD, service('postgres').environment?.POSTGRES_PASSWORD)
+    const before = process.env.PGPASSWORD
+    t.after(() => {
+      if (before === undefined) delete process.env.PGPASSWORD
+      else process.env.PGPASSWORD = before
+    })
+    process.env.PGPASSWORD = 'p@ss:w/rd#?%zz'
+    const client = new pg.Client({ connectionString })
+    assert.deepEqual(
+      [client.user, client.host, client.database, client.password],
+      ['hostaway', 'postgres', 'hostaway', 'p@ss:w/rd#?%zz'],
+    )
   })
 
   it('gives a role more time to end than it takes, and keeps data in volumes', () => {

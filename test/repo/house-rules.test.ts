@@ -49,6 +49,7 @@ const planted: Record<HouseRule, string[]> = {
     `enqueue({ queue: 'inbound' })`,
     `const queue = 'outbound'`,
     `openQueue('upkeep')`,
+    `const queue = 'history'`,
     `new Worker('inbound', run)`,
   ],
   'basenames are unique': [],

@@ -7,7 +7,15 @@ import { fileURLToPath } from 'node:url'
 import { settingsSchema } from '../../src/config.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const pages = ['README.md', 'docs/runbook.md', 'CHANGELOG.md', 'sandbox/README.md']
+const pages = [
+  'README.md',
+  'docs/runbook.md',
+  'docs/connecting.md',
+  'docs/mapping.md',
+  'docs/approving.md',
+  'CHANGELOG.md',
+  'sandbox/README.md',
+]
 const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
   scripts: Record<string, string>
 }

@@ -24,7 +24,7 @@ export async function globalSetup(): Promise<void> {
         fsync: 'off',
         synchronous_commit: 'off',
         full_page_writes: 'off',
-        max_connections: '300',
+        max_connections: '500',
       },
     })
     process.env.TEST_POSTGRES_URL = postgres.url

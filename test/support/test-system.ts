@@ -7,6 +7,7 @@ import { createApp } from '../../src/app.ts'
 import { type Environment, loadConfig } from '../../src/config.ts'
 import { readConnectionSecrets } from '../../src/connections/connection-store.ts'
 import { createDeps, type Deps } from '../../src/deps.ts'
+import type { HistoryTimes } from '../../src/history/history-context.ts'
 import type { OutboundTimes } from '../../src/outbound/outbound-times.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createVault, generateKeyRingEntry, parseKeyRing } from '../../src/vault.ts'
@@ -31,8 +32,16 @@ export type TestSystemOptions = {
   workers?: boolean
   upkeepTimes?: Partial<UpkeepTimes>
   outboundTimes?: Partial<OutboundTimes>
+  /** With these, even if empty, history is read; without them the import that follows connecting is cancelled. */
+  historyTimes?: Partial<HistoryTimes>
   /** Overrides of the sandbox's settings; by default tokens work at once, limits are off and retries are fast. */
   sandbox?: Parameters<typeof startSandbox>[0]
+}
+
+type NewConnection = {
+  id: string
+  webhook: { url: string }
+  import: { id: string; status: string } | null
 }
 
 export type TestConnection = {
@@ -43,6 +52,9 @@ export type TestConnection = {
   /** Value of the Authorization header that Hostaway would send. */
   basic: string
 }
+
+const historyIsRead = { lookEveryMs: 25 }
+const historyIsLeftAlone = { lookEveryMs: 3_600_000 }
 
 export const adminToken = 'admin-token-of-the-tests'
 export const sandboxAccount = { accountId: 10001, apiKey: 'sandbox-key-10001' }
@@ -62,7 +74,7 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
   })
   const control: ControlClient = createControlClient(sandbox.controlUrl)
   const logged: string[] = []
-  const keys = generateKeyRingEntry('test')
+  const keys = options.settings?.ENCRYPTION_KEYS ?? generateKeyRingEntry('test')
   const port = await freePort()
   const config = loadConfig(
     {},
@@ -75,6 +87,8 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
       HOSTAWAY_API_URL: sandbox.apiUrl,
       HOSTAWAY_RATE_LIMIT_PROFILE: 'custom:1000/1s,1000/1s',
       HOSTAWAY_RETRY_DELAY_MS: '20',
+      // No call comes by the clock into a test that counts them.
+      HOSTAWAY_RECONCILE_CRON: '0 0 1 1 *',
       LOG_LEVEL: 'debug',
       QUEUE_PREFIX: options.backend?.prefix,
       REDIS_URL: options.backend?.redisUrl,
@@ -92,6 +106,8 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
     role: 'test',
     log,
     ...(options.outboundTimes === undefined ? {} : { outboundTimes: options.outboundTimes }),
+    historyTimes:
+      options.historyTimes === undefined ? historyIsLeftAlone : { ...historyIsRead, ...options.historyTimes },
   })
   const app: FastifyInstance = await createApp(deps)
   await app.listen({ host: config.HOST, port })
@@ -138,7 +154,7 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
     const tenant = overrides.tenant ?? 'demo'
     const accountId = overrides.accountId ?? sandboxAccount.accountId
     await api('POST', '/v1/tenants', { slug: tenant, name: tenant })
-    const answer = await api<{ id: string; webhook: { url: string } }>('POST', '/v1/connections', {
+    const answer = await api<NewConnection>('POST', '/v1/connections', {
       channel: 'hostaway',
       autoImport: true,
       ...sandboxAccount,
@@ -146,6 +162,10 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
       tenant,
     })
     if (answer.status > 201) throw new Error(`connecting answered ${answer.status}: ${answer.text}`)
+    const { id, import: first } = answer.body
+    if (options.historyTimes === undefined && first?.status === 'running') {
+      await api('POST', `/v1/connections/${id}/imports/${first.id}/cancel`)
+    }
     const vault = createVault(parseKeyRing(keys))
     const secrets = await readConnectionSecrets(deps.db, vault, answer.body.id)
     const credentials = `${secrets?.webhookLogin}:${secrets?.webhookPassword}`

@@ -1,4 +1,5 @@
-const cardFieldNames = ['ccNumber', 'cvc', 'ccExpirationYear', 'ccExpirationMonth', 'ccName']
+/** The names of the fields that carry card data. */
+export const cardFieldNames = ['ccNumber', 'cvc', 'ccExpirationYear', 'ccExpirationMonth', 'ccName']
 const cardFields = new Set(cardFieldNames)
 
 type Container = Record<string, unknown> | unknown[]

@@ -2,7 +2,7 @@ import { isRecord } from './field-reader.ts'
 
 /** An answer of Hostaway's API, read by content: the HTTP status alone says little. */
 export type Envelope =
-  | { outcome: 'success'; result: unknown; limit: number | undefined }
+  | { outcome: 'success'; result: unknown; limit: number | undefined; count: number | undefined }
   | { outcome: 'fail'; message: string | undefined }
   | { outcome: 'malformed'; reason: string }
 
@@ -18,12 +18,17 @@ export function parseEnvelope(text: string): Envelope {
   if (!Object.hasOwn(body, 'result') || body.result === undefined) {
     return { outcome: 'malformed', reason: 'the result is missing' }
   }
-  const limit = Number(body.limit)
   return {
     outcome: 'success',
     result: body.result,
-    limit: Number.isInteger(limit) && limit > 0 ? limit : undefined,
+    limit: wholeNumberFrom(body.limit, 1),
+    count: wholeNumberFrom(body.count, 0),
   }
+}
+
+function wholeNumberFrom(value: unknown, least: number): number | undefined {
+  const number = value == null ? Number.NaN : Number(value)
+  return Number.isInteger(number) && number >= least ? number : undefined
 }
 
 /** The words Hostaway gives for a failure, wherever it put them; undefined when there are none. */

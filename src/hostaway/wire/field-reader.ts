@@ -72,7 +72,8 @@ export function createFieldReader(source: Record<string, unknown>, problems: Pro
         if (number === undefined) return report(field, 'not_a_number', 'is not a number')
         if (!Number.isInteger(number)) return report(field, 'not_a_number', 'is not a whole number')
         if (number < 0 || number > largestInteger) return report(field, 'out_of_range', 'is out of range')
-        return number
+        // JSON knows a -0.
+        return Math.max(0, number)
       }),
 
     flag: (...names: string[]): Read<boolean> =>

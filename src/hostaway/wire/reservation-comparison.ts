@@ -1,5 +1,6 @@
 import { isRecord } from './field-reader.ts'
 import { type Reservation, reservationSpellings } from './reservation.ts'
+import { leavesOut } from './said-fields.ts'
 
 // Compared as parsed, not by how they were spelled or typed on the wire.
 const parsedFields = [
@@ -50,6 +51,12 @@ const noise = new Set([
   'cancellationPolicyDetails',
 ])
 
+const nameOnWire: Partial<Record<keyof Reservation, string>> = {
+  listingId: 'listingMapId',
+  units: 'reservationUnit',
+  financeFields: 'financeField',
+}
+
 const comparedAsParsed = new Set<string>([
   ...parsedFields,
   ...reservationSpellings.flat(),
@@ -61,53 +68,29 @@ const comparedAsParsed = new Set<string>([
 ])
 
 /**
- * Whether two bodies of the same version say the same, over the fields both carry. A null or an empty list against a
- * value counts as "left out" only where Hostaway leaves fields out unless asked. When in doubt they differ.
+ * Whether two bodies of the same version say the same, over the fields both carry (with `only`, over these alone). A
+ * null or an empty list against a value counts as "left out" only where Hostaway leaves fields out unless asked. When
+ * in doubt they differ.
  */
-export function sameReservation(a: Reservation, b: Reservation): boolean {
-  if (a.datesUnspecified !== b.datesUnspecified && carriesDates(a) && carriesDates(b)) return false
+export function sameReservation(a: Reservation, b: Reservation, only?: ReadonlySet<string>): boolean {
+  const counts = (field: string) => only?.has(field) ?? true
+  if (counts('isDatesUnspecified') && a.datesUnspecified !== b.datesUnspecified) {
+    if (carriesDates(a) && carriesDates(b)) return false
+  }
   for (const field of parsedFields) {
+    if (!counts(nameOnWire[field] ?? field)) continue
     if (a[field] !== undefined && b[field] !== undefined && a[field] !== b[field]) return false
   }
   for (const list of parsedLists) {
+    if (!counts(nameOnWire[list] ?? list)) continue
     if (a[list] !== undefined && b[list] !== undefined && !sameRows(a[list], b[list])) return false
   }
-  return sameRest(a, b)
+  return sameRest(a, b, counts)
 }
 
-/** The newer of two versions, filled up with what only the older one says. */
-export function mergeReservation(older: Reservation, newer: Reservation): Reservation {
-  const merged: Reservation = { ...older }
-  for (const [field, value] of Object.entries(newer)) {
-    if (value !== undefined) Object.assign(merged, { [field]: value })
-  }
-  merged.bookingStatus = newer.status === undefined ? older.bookingStatus : newer.bookingStatus
-  merged.datesUnspecified = carriesDates(newer) ? newer.datesUnspecified : older.datesUnspecified
-  merged.unitCount = newer.units === undefined ? older.unitCount : newer.unitCount
-  merged.problems = [...older.problems.filter(({ field }) => !says(newer, field)), ...newer.problems]
-  merged.source = mergeSources(older.source, newer)
-  return merged
-}
-
-function mergeSources(older: Record<string, unknown>, newer: Reservation): Record<string, unknown> {
-  const merged = { ...older }
-  for (const spellings of reservationSpellings) {
-    // Else the older spelling of a field would stand beside the newer value under another one.
-    if (!spellings.some((name) => Object.hasOwn(newer.source, name))) continue
-    for (const name of spellings) delete merged[name]
-  }
-  // Else an older "without dates" would outlive the dates that ended it.
-  if (carriesDates(newer)) delete merged.isDatesUnspecified
-  const said = Object.entries(newer.source).filter(
-    ([name, value]) => !(Object.hasOwn(older, name) && leavesOut(newer, name, value)),
-  )
-  return { ...merged, ...Object.fromEntries(said) }
-}
-
-// Whether a body speaks of a field, under whatever spelling.
-function says(reservation: Reservation, field: string): boolean {
-  const spellings = reservationSpellings.find((names) => names.some((name) => name === field)) ?? [field]
-  return spellings.some((name) => Object.hasOwn(reservation.source, name))
+/** Whether a field is bookkeeping only, which makes no other booking. */
+export function isNoise(field: string): boolean {
+  return noise.has(field)
 }
 
 function carriesDates(reservation: Reservation): boolean {
@@ -118,21 +101,13 @@ function carriesDates(reservation: Reservation): boolean {
   )
 }
 
-function sameRest(a: Reservation, b: Reservation): boolean {
+function sameRest(a: Reservation, b: Reservation, counts: (field: string) => boolean): boolean {
   return Object.entries(a.source).every(([name, value]) => {
     if (comparedAsParsed.has(name) || noise.has(name) || !Object.hasOwn(b.source, name)) return true
+    if (!counts(name)) return true
     const other = b.source[name]
     return leavesOut(a, name, value) || leavesOut(b, name, other) || sameValue(value, other)
   })
-}
-
-// Unless asked for everything, Hostaway sends empty lists and nulls for what it left out.
-function leavesOut(reservation: Reservation, name: string, value: unknown): boolean {
-  // That one is sent for another parameter, which is never asked for.
-  if (name === 'remainingBalance' && value === null) return true
-  if (reservation.includesResources) return false
-  if (value === null) return name === 'hostProxyEmail' || name.startsWith('bookingcom')
-  return Array.isArray(value) && value.length === 0
 }
 
 // Rows come in any order; those with an id are matched by it.

@@ -27,6 +27,9 @@ export type Reservation = {
   channelName: Read<string>
   channelId: Read<string>
   confirmationCode: Read<string>
+  hostNote: Read<string>
+  /** Free text of whoever made the reservation through the API; also a filter of the list. */
+  customerUserId: Read<string>
   /** 1 also when `units` is undefined: then nobody said how many. */
   unitCount: number
   units: Record<string, unknown>[] | undefined
@@ -108,6 +111,8 @@ export function parseReservation(
     channelName: reader.text('channelName'),
     channelId: reader.id('channelId'),
     confirmationCode: reader.text('confirmationCode'),
+    hostNote: reader.text('hostNote'),
+    customerUserId: reader.text('customerUserId'),
     unitCount: Math.max(1, units?.length ?? 1),
     units,
     updatedOn: reader.instant('updatedOn'),

@@ -17,6 +17,12 @@ export type WebhookTarget = {
   alertingEmailAddress: string | null
 }
 
+/** In what a registered webhook is not as it should be. */
+export type WebhookDeviation = 'disabled' | 'address' | 'credentials' | 'alerting_email'
+
+// Beside the registration, not in it: whoever logs or stores one must not spread its credentials.
+const echoedCredentials = new WeakMap<WebhookRegistration, { login: unknown; password: unknown }>()
+
 /** Reads a registered webhook; undefined without a usable id or address. Never throws. */
 export function parseWebhookRegistration(data: unknown): WebhookRegistration | undefined {
   if (!isRecord(data)) return undefined
@@ -24,13 +30,40 @@ export function parseWebhookRegistration(data: unknown): WebhookRegistration | u
   const id = reader.id('id')
   const url = reader.text('url')
   if (typeof id !== 'string' || typeof url !== 'string') return undefined
-  return {
+  const login = reader.text('login')
+  const password = reader.text('password')
+  const registration = {
     id,
     url,
     enabled: reader.flag('isEnabled') === true,
-    hasCredentials: typeof reader.text('login') === 'string' && typeof reader.text('password') === 'string',
+    hasCredentials: typeof login === 'string' && typeof password === 'string',
     alertingEmailAddress: reader.text('alertingEmailAddress') ?? null,
   }
+  echoedCredentials.set(registration, { login, password })
+  return registration
+}
+
+/** Compares a webhook as Hostaway showed it with what was to be registered; none where it is as it should be. */
+export function deviationsOf(registration: WebhookRegistration, target: WebhookTarget): WebhookDeviation[] {
+  const { login, password } = echoedCredentials.get(registration) ?? {}
+  const isMasked = typeof password === 'string' && /^\*+$/.test(password)
+  const deviations: Array<[WebhookDeviation, boolean]> = [
+    ['disabled', !registration.enabled],
+    ['address', comparable(registration.url) !== comparable(target.url)],
+    ['credentials', login !== target.login || (password !== target.password && !isMasked)],
+    ['alerting_email', registration.alertingEmailAddress !== target.alertingEmailAddress],
+  ]
+  return deviations.filter(([, deviates]) => deviates).map(([deviation]) => deviation)
+}
+
+function comparable(url: string): string {
+  return (URL.parse(url)?.href ?? url).replace(/\/+$/, '')
+}
+
+/** The status with which a delivery in Hostaway's log was answered; null where nobody answered. Never throws. */
+export function parseDeliveryStatus(data: unknown): number | null {
+  const status = isRecord(data) ? Number(data.responseStatus ?? Number.NaN) : Number.NaN
+  return Number.isInteger(status) && status > 0 ? status : null
 }
 
 /** The body that registers or replaces a webhook. */

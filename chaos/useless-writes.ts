@@ -1,19 +1,23 @@
-import type { Call } from '../../sandbox/call-journal.ts'
-import { shiftDay } from '../../src/outbound/calendar-fields.ts'
+import type { ControlClient } from '../sandbox/control-client.ts'
+import { shiftDay } from '../src/outbound/calendar-fields.ts'
+
+type Call = Awaited<ReturnType<ControlClient['calls']>>[number]
 
 type Interval = { startDate: string; endDate: string; isProcessed?: number } & Record<string, unknown>
 type Stay = { listingMapId?: unknown; arrivalDate?: unknown; departureDate?: unknown }
+
+/** When each fault happens, before or after the call has its effect, by its id. */
+export type FaultEffects = Map<number, 'before' | 'after'>
+
+/** Marks a write at Hostaway as somebody else's, in the journal. */
+export const notOurs = { isProcessed: 1 }
 
 /**
  * The first call of ours that left the calendar as it was, judged by the journal alone. Whether a call had its effect
  * is told by its status, and for those that were made to fail by the fault. Availability on a night that was ever booked
  * counts as changed: bookings open and close it behind the journal's back.
  */
-export function findUselessWrite(
-  calls: Call[],
-  stays: Stay[],
-  faults: Map<number, 'before' | 'after'>,
-): Call | undefined {
+export function findUselessWrite(calls: Call[], stays: Stay[], faults: FaultEffects): Call | undefined {
   const held = new Map<string, unknown>()
   for (const call of calls) {
     const isCalendar = /^\/listings\/\d+\/calendar(Intervals)?$/.test(call.path)
@@ -37,10 +41,11 @@ export function findUselessWrite(
   return undefined
 }
 
-function hadEffect(call: Call, faults: Map<number, 'before' | 'after'>): boolean {
+function hadEffect(call: Call, faults: FaultEffects): boolean {
   if (call.outcome === 'down' || call.limitedBy !== null) return false
   if (call.faultIds.length > 0) return call.faultIds.every((id) => faults.get(id) === 'after')
-  return call.status === 200
+  // One whose caller went away had been read before that.
+  return call.status === 200 || call.outcome === 'abandoned'
 }
 
 function isAvailability(field: string): boolean {

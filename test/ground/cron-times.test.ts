@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseCron, wasDueSince } from '../../src/outbound/cron-times.ts'
+import { parseCron, wasDueSince } from '../../src/cron-times.ts'
 
 const at = (text: string) => new Date(`2027-03-${text}Z`)
 

@@ -1,0 +1,45 @@
+import type { Kysely } from 'kysely'
+import type { Pending } from './connections/verify-connection.ts'
+import type { Database } from './db/tables.ts'
+import { forgetWaiting } from './history/history-turn-store.ts'
+import { countWaitingWebhooks } from './inbound/parked-webhook-store.ts'
+import { offerWebhooksOf } from './inbound/sweep-webhooks.ts'
+import { goOnPushing } from './outbound/sweep-pushes.ts'
+import { listListingSyncs } from './outbound/sync-status-store.ts'
+import type { JobQueues } from './queues.ts'
+import type { Logger } from './telemetry/logger.ts'
+
+type WorkDeps = { db: Kysely<Database>; queues: JobQueues; log: Logger }
+
+/** Lets everything go on at once that waited for a connection. Never fails: the sweeps find what is left. */
+export async function resumeWork({ db, queues, log }: WorkDeps, connectionId: string): Promise<void> {
+  const steps = [
+    offerWebhooksOf(db, queues, connectionId),
+    goOnPushing(db, queues, connectionId),
+    forgetWaiting(db, connectionId),
+  ]
+  for (const { status, reason } of (await Promise.allSettled(steps)).filter(isRejected)) {
+    log.warn({ err: reason, connectionId, status }, 'connection.resumed_later')
+  }
+}
+
+/** What waits for a connection, in both directions. */
+export async function pendingWork(
+  { db }: Pick<WorkDeps, 'db'>,
+  connection: { id: string; tenantId: string },
+): Promise<Pending> {
+  const scope = { tenantId: connection.tenantId, connectionId: connection.id }
+  const listings = await listListingSyncs(db, connection.id)
+  const sum = (name: 'pendingDays' | 'failedDays' | 'driftedDays') =>
+    listings.reduce((total, listing) => total + listing[name], 0)
+  return {
+    ...(await countWaitingWebhooks(db, scope)),
+    pendingDays: sum('pendingDays'),
+    failedDays: sum('failedDays'),
+    driftedDays: sum('driftedDays'),
+  }
+}
+
+function isRejected(result: PromiseSettledResult<void>): result is PromiseRejectedResult {
+  return result.status === 'rejected'
+}

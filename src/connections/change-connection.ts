@@ -1,0 +1,108 @@
+import { parseCron } from '../cron-times.ts'
+import type { WebhookAuth } from '../db/tables.ts'
+import { AppError } from '../errors.ts'
+import { Problem } from '../http/problems.ts'
+import type { AccessTokenDeps } from './access-token.ts'
+import { type ConnectionOptions, changeOptions } from './connection-change-store.ts'
+import { replaceHmacSecret } from './connection-secret-store.ts'
+import {
+  type Connection,
+  findConnection,
+  readConnectionSecrets,
+  type SyncPart,
+  syncParts,
+} from './connection-store.ts'
+import { inTurn } from './connection-turn.ts'
+import { ensureWebhook } from './own-webhook.ts'
+import { hmacOverlapMs, makeSecret } from './rotate-credentials.ts'
+
+export type ChangeDeps = AccessTokenDeps & {
+  /** Told when a connection may do more than before. Never fails. */
+  onActive: (connectionId: string) => Promise<void>
+}
+
+export type ConnectionChange = {
+  autoImport?: boolean
+  autoMapListings?: boolean
+  webhookAuth?: WebhookAuth
+  webhookSecret?: string
+  alertingEmailAddress?: string | null
+  sync?: Partial<Record<SyncPart, { enabled?: boolean; cron?: string | null }>>
+  rateLimit?: { rpm: number; burst?: number } | null
+}
+
+const longestWaitMs = 2_000
+
+/**
+ * Changes what is named; safe to repeat. A changed address for alerts is told to Hostaway at once if it can be, and
+ * otherwise by the next look at the webhook.
+ */
+export async function changeConnection(
+  deps: ChangeDeps,
+  connection: Connection,
+  change: ConnectionChange,
+): Promise<{ changed: Connection; webhookSecret: string | undefined }> {
+  const { id } = connection
+  refuseUnreadableCrons(change)
+  if (connection.status === 'disconnected') {
+    throw new Problem(
+      409,
+      'CONNECTION_DISCONNECTED',
+      'The connection is disconnected; connect it again first',
+    )
+  }
+  const webhookSecret = await secretFor(deps, connection, change)
+  const secret = change.webhookSecret ?? webhookSecret
+  if (secret !== undefined) {
+    await replaceHmacSecret(deps.db, deps.vault, id, { secret, overlapMs: hmacOverlapMs })
+  }
+  await changeOptions(deps.db, id, optionsOf(change))
+  if (change.alertingEmailAddress !== undefined) await tellHostaway(deps, id)
+  if (change.sync !== undefined) await deps.onActive(id)
+  return { changed: (await findConnection(deps.db, id)) ?? connection, webhookSecret }
+}
+
+function optionsOf({ rateLimit, webhookSecret: _, ...options }: ConnectionChange): ConnectionOptions {
+  if (rateLimit === undefined) return options
+  return { ...options, rateLimit: { perMinute: rateLimit?.rpm ?? null, burst: rateLimit?.burst ?? null } }
+}
+
+// A mode that needs a secret the connection does not have would refuse everything.
+async function secretFor(
+  deps: ChangeDeps,
+  { id }: Connection,
+  { webhookAuth = 'basic', webhookSecret }: ConnectionChange,
+): Promise<string | undefined> {
+  if (webhookAuth === 'basic' || webhookSecret !== undefined) return undefined
+  const secrets = await readConnectionSecrets(deps.db, deps.vault, id)
+  return secrets?.webhookHmacSecret == null ? makeSecret() : undefined
+}
+
+async function tellHostaway(deps: ChangeDeps, id: string): Promise<void> {
+  try {
+    await inTurn(deps.db, id, async () => {
+      const connection = await findConnection(deps.db, id)
+      if (connection?.status !== 'active' && connection?.status !== 'paused') return
+      await ensureWebhook(deps, connection, { urgency: 'urgent', maxWaitMs: longestWaitMs })
+    })
+  } catch (error) {
+    if (!(error instanceof AppError || error instanceof Problem)) throw error
+    deps.log.warn({ err: error, connectionId: id }, 'connection.change_not_told')
+  }
+}
+
+function refuseUnreadableCrons({ sync = {} }: ConnectionChange): void {
+  const errors = syncParts.flatMap((part) => {
+    const cron = sync[part]?.cron
+    if (cron == null) return []
+    try {
+      parseCron(cron)
+      return []
+    } catch (error) {
+      return [
+        { field: `sync.${part}.cron`, message: error instanceof Error ? error.message : 'is not valid' },
+      ]
+    }
+  })
+  if (errors.length > 0) throw new Problem(422, 'VALIDATION_FAILED', 'The body is not valid', errors)
+}

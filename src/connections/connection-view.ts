@@ -1,0 +1,103 @@
+import { type Static, type TProperties, Type } from 'typebox'
+import { type Connection, type SyncPart, syncParts } from './connection-store.ts'
+
+const nullableTime = Type.Union([Type.String(), Type.Null()])
+
+const SyncSetting = Type.Object({
+  enabled: Type.Boolean(),
+  cron: Type.String({ description: 'When it runs by schedule, in UTC.' }),
+})
+
+/** One property per part that is kept in step. */
+export function perSyncPart<Property extends TProperties[string]>(property: (part: SyncPart) => Property) {
+  return Object.fromEntries(syncParts.map((part) => [part, property(part)])) as Record<SyncPart, Property>
+}
+
+/** A connection as every answer shows it; nothing in it is secret but `webhook.secret`. */
+export const ConnectionView = Type.Object({
+  id: Type.String(),
+  tenant: Type.String(),
+  channel: Type.String(),
+  accountId: Type.String(),
+  status: Type.Enum(['connecting', 'active', 'paused', 'needs_reauth', 'disconnected']),
+  statusReason: Type.Union([Type.String(), Type.Null()]),
+  disconnecting: Type.Boolean({
+    description:
+      'Disconnected here, but Hostaway could not be told yet: its webhook and our secrets are removed as soon as it can.',
+  }),
+  autoImport: Type.Boolean(),
+  autoMapListings: Type.Boolean(),
+  webhookAuth: Type.Enum(['basic', 'hmac', 'basic+hmac']),
+  alertingEmailAddress: Type.Union([Type.String(), Type.Null()]),
+  webhook: Type.Object({
+    id: Type.Union([Type.String({ description: 'Hostaway’s id of the registered webhook.' }), Type.Null()]),
+    url: Type.String(),
+    secret: Type.Optional(
+      Type.String({ description: 'The HMAC secret, if it was made here. Shown in this answer only.' }),
+    ),
+  }),
+  sync: Type.Object(perSyncPart(() => SyncSetting)),
+  rateLimit: Type.Union([
+    Type.Object({ rpm: Type.Integer(), burst: Type.Integer() }),
+    Type.Null({ description: 'The limits of the installation.' }),
+  ]),
+  import: Type.Union(
+    [
+      Type.Object({ id: Type.String(), status: Type.Enum(['running', 'completed', 'failed', 'cancelled']) }),
+      Type.Null(),
+    ],
+    { description: 'The newest import of its history.' },
+  ),
+  lastInboundAt: nullableTime,
+  lastSyncAt: Type.Union([Type.String(), Type.Null()], {
+    description: 'When all changes of reservations at Hostaway were last read.',
+  }),
+  keySetAt: Type.String(),
+  createdAt: Type.String(),
+})
+
+/** When things run where a connection does not say otherwise. */
+export type DefaultCrons = Record<SyncPart, string>
+
+/** Shows a connection; `webhookSecret` only in the one answer that may show it. */
+export function toConnectionView(
+  connection: Connection,
+  crons: DefaultCrons,
+  webhookSecret?: string,
+): Static<typeof ConnectionView> {
+  const { perMinute, burst } = connection.rateLimit
+  const settingOf = (part: SyncPart) => ({
+    enabled: connection.sync[part].enabled,
+    cron: connection.sync[part].cron ?? crons[part],
+  })
+  return {
+    id: connection.id,
+    tenant: connection.tenantSlug,
+    channel: connection.channel,
+    accountId: connection.accountId,
+    status: connection.status,
+    statusReason: connection.statusReason,
+    disconnecting: connection.disconnectingSince !== null,
+    autoImport: connection.autoImport,
+    autoMapListings: connection.autoMapListings,
+    webhookAuth: connection.webhookAuth,
+    alertingEmailAddress: connection.alertingEmailAddress,
+    webhook: {
+      id: connection.webhookExternalId,
+      url: connection.webhookUrl,
+      ...(webhookSecret === undefined ? {} : { secret: webhookSecret }),
+    },
+    sync: {
+      availability: settingOf('availability'),
+      pricing: settingOf('pricing'),
+      listings: settingOf('listings'),
+      reconcile: settingOf('reconcile'),
+    },
+    rateLimit: perMinute === null ? null : { rpm: perMinute, burst: burst ?? perMinute },
+    import: connection.newestImport,
+    lastInboundAt: connection.lastInboundAt?.toISOString() ?? null,
+    lastSyncAt: connection.lastSyncAt?.toISOString() ?? null,
+    keySetAt: connection.keySetAt.toISOString(),
+    createdAt: connection.createdAt.toISOString(),
+  }
+}

@@ -1,0 +1,95 @@
+import { AppError, type FailureKind } from '../errors.ts'
+import type { AccessTokenDeps } from './access-token.ts'
+import { readAccessToken } from './access-token-store.ts'
+import { eraseSecrets } from './connection-secret-store.ts'
+import { setConnectionStatus } from './connection-status-store.ts'
+import { type Connection, findConnection } from './connection-store.ts'
+import { inTurn } from './connection-turn.ts'
+import { isHostawayAway } from './explain-hostaway.ts'
+import { type Patience, removeOwnWebhooks } from './own-webhook.ts'
+import { setWebhookCheckDue } from './webhook-check-store.ts'
+
+const requested: Patience = { urgency: 'urgent', maxWaitMs: 10_000 }
+const tryAgainAfterMs = 60_000
+const longestDisconnectingMs = 7 * 86_400_000
+
+// What will not be otherwise the next time: the key is worth nothing any more, or it cannot be read.
+const final = new Set<FailureKind>([
+  'credentials_rejected',
+  'connection_waiting',
+  'forbidden',
+  'rejected',
+  'sealed_unreadable',
+])
+
+/**
+ * Ends a connection. From the first step on it takes no webhooks and pushes nothing; then its webhook is removed, its
+ * access token revoked and its secrets erased, in this order, as without them the webhook could not be removed. What
+ * Hostaway does not let us do now is done later by `continueDisconnecting`. Safe to repeat and to interrupt anywhere.
+ */
+export async function disconnect(deps: AccessTokenDeps, connection: Connection): Promise<void> {
+  if (await setConnectionStatus(deps.db, connection.id, 'disconnected')) {
+    deps.log.info({ connectionId: connection.id }, 'connection.disconnected')
+  }
+  await continueDisconnecting(deps, connection.id, requested)
+}
+
+/** Goes on with a disconnection that did not come to its end; false if it still has not. */
+export async function continueDisconnecting(
+  deps: AccessTokenDeps,
+  connectionId: string,
+  patience: Patience,
+): Promise<boolean> {
+  try {
+    await inTurn(deps.db, connectionId, () => takeDown(deps, connectionId, patience))
+    return true
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    await setWebhookCheckDue(deps.db, connectionId, tryAgainAfterMs)
+    deps.log.warn({ err: error, connectionId }, 'connection.disconnecting')
+    return false
+  }
+}
+
+/** What is left of disconnecting, to be run in turn. Rejects while Hostaway is away, and everything is kept. */
+export async function takeDown(
+  deps: AccessTokenDeps,
+  connectionId: string,
+  patience: Patience,
+): Promise<void> {
+  const connection = await findConnection(deps.db, connectionId)
+  if (connection?.disconnectingSince == null) return
+  const goOn = goOnUnlessItMayStillWork(deps, connection, connection.disconnectingSince)
+  const isRemoved = await removeOwnWebhooks(deps, connection, patience).then(() => true, goOn)
+  await revokeAccessToken(deps, connection, patience).catch(goOn)
+  const reason = isRemoved
+    ? null
+    : `The webhook ${connection.webhookExternalId ?? 'of this connection'} could not be removed at Hostaway; remove it there if it is still listed`
+  await eraseSecrets(deps.db, connectionId, { reason })
+  deps.log.info({ connectionId, reason }, 'connection.erased')
+}
+
+function goOnUnlessItMayStillWork(deps: AccessTokenDeps, { id }: Connection, since: Date) {
+  return (error: unknown): false => {
+    const isFinal = error instanceof AppError && final.has(error.kind)
+    const isTooLate = error instanceof AppError && Date.now() - since.getTime() > longestDisconnectingMs
+    if (!isFinal && !isTooLate) throw error
+    deps.log.warn({ err: error, connectionId: id }, 'connection.left_behind')
+    return false
+  }
+}
+
+async function revokeAccessToken(
+  deps: AccessTokenDeps,
+  { id, accountId }: Connection,
+  { maxWaitMs = 0 }: Patience,
+): Promise<void> {
+  const stored = await readAccessToken(deps.db, deps.vault, id)
+  if (stored === undefined) return
+  await deps.client
+    .revokeAccessToken({ accountId, token: stored.token, maxWaitMs })
+    .catch((error: unknown) => {
+      // Any other answer means that the token is worth nothing already.
+      if (!(error instanceof AppError) || isHostawayAway(error)) throw error
+    })
+}

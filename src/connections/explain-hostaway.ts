@@ -1,0 +1,39 @@
+import { AppError, type FailureKind } from '../errors.ts'
+import { Problem } from '../http/problems.ts'
+
+const hostawayIsAway = new Set<FailureKind>([
+  'network',
+  'timeout',
+  'hostaway_unavailable',
+  'malformed_response',
+  'breaker_open',
+  'rate_limited',
+  'token_renewing',
+  'shutting_down',
+])
+
+/** Whether a failure says that Hostaway cannot be asked now, rather than what it thinks of us. */
+export function isHostawayAway(error: unknown): boolean {
+  return error instanceof AppError && hostawayIsAway.has(error.kind)
+}
+
+/** Turns what a step at Hostaway failed with into a problem for whoever asked for it. */
+export function explainHostaway(error: unknown): never {
+  if (!(error instanceof AppError) || error.kind === 'database_unavailable') throw error
+  if (error.kind === 'credentials_rejected') {
+    throw new Problem(
+      422,
+      'HOSTAWAY_CREDENTIALS_REJECTED',
+      'Hostaway does not accept this account id with this API key; create a key in Hostaway under Settings → Hostaway API',
+    )
+  }
+  if (error.kind === 'connection_waiting') throw new Problem(409, 'CONNECTION_NEEDS_KEY', error.message)
+  if (isHostawayAway(error)) {
+    throw new Problem(
+      503,
+      'HOSTAWAY_UNAVAILABLE',
+      `Hostaway cannot be reached at the moment: ${error.message}`,
+    )
+  }
+  throw new Problem(502, 'HOSTAWAY_REFUSED', `Hostaway refused a step: ${error.message}`)
+}

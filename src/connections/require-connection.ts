@@ -1,0 +1,18 @@
+import type { FastifyRequest } from 'fastify'
+import type { Kysely } from 'kysely'
+import type { Database } from '../db/tables.ts'
+import { tenantScope } from '../http/api-auth.ts'
+import { isUuid } from '../http/paging.ts'
+import { notFound } from '../http/problems.ts'
+import { type Connection, findConnection } from './connection-store.ts'
+
+/** The connection a request names; another tenant's does not exist for the caller. */
+export async function requireConnection(
+  db: Kysely<Database>,
+  request: FastifyRequest,
+  id: string,
+): Promise<Connection> {
+  const connection = isUuid(id) ? await findConnection(db, id, { tenantId: tenantScope(request) }) : undefined
+  if (connection === undefined) throw notFound('The connection')
+  return connection
+}

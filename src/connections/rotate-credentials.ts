@@ -1,0 +1,56 @@
+import { randomBytes } from 'node:crypto'
+import type { AccessTokenDeps } from './access-token.ts'
+import { type BasicCredentials, keepNextCredentials, replaceHmacSecret } from './connection-secret-store.ts'
+import { type Connection, findConnection, readConnectionSecrets } from './connection-store.ts'
+import { inTurn } from './connection-turn.ts'
+import { ensureWebhook, type Patience } from './own-webhook.ts'
+
+/** How long an HMAC secret that was replaced is still accepted, unless somebody says otherwise. */
+export const hmacOverlapMs = 86_400_000
+
+const patience: Patience = { urgency: 'urgent', maxWaitMs: 10_000 }
+
+export type Rotation = {
+  /** A new HMAC secret of the caller's own; one is made where the connection has one and this is undefined. */
+  webhookSecret: string | undefined
+  /** For how long the HMAC secret before is still accepted: a person has to carry the new one to the gateway. */
+  overlapMs: number
+}
+
+/** Credentials that nobody has used before. */
+export function makeBasicCredentials(): BasicCredentials {
+  return { login: `tvl-${randomBytes(9).toString('base64url')}`, password: makeSecret() }
+}
+
+export function makeSecret(): string {
+  return randomBytes(32).toString('base64url')
+}
+
+/**
+ * Gives Hostaway new Basic credentials, and the connection a new HMAC secret if it uses one; returns the secret if it
+ * was made here. Both pairs are accepted until Hostaway has the new one. A rotation that was interrupted goes on with
+ * the pair it had made, at the next call or with the next look of the upkeep.
+ */
+export async function rotateCredentials(
+  deps: AccessTokenDeps,
+  connectionId: string,
+  { webhookSecret, overlapMs }: Rotation,
+): Promise<string | undefined> {
+  return inTurn(deps.db, connectionId, async () => {
+    await keepNextCredentials(deps.db, deps.vault, connectionId, makeBasicCredentials())
+    await ensureWebhook(deps, await requireConnection(deps, connectionId), patience)
+    const secrets = await readConnectionSecrets(deps.db, deps.vault, connectionId)
+    if (webhookSecret === undefined && secrets?.webhookHmacSecret == null) return undefined
+    // Last of all: only the answer to this request shows it.
+    const secret = webhookSecret ?? makeSecret()
+    await replaceHmacSecret(deps.db, deps.vault, connectionId, { secret, overlapMs })
+    return webhookSecret === undefined ? secret : undefined
+  })
+}
+
+async function requireConnection(deps: AccessTokenDeps, id: string): Promise<Connection> {
+  const connection = await findConnection(deps.db, id)
+  if (connection === undefined)
+    throw new Error(`connection ${id} vanished while its credentials were changed`)
+  return connection
+}

@@ -1,0 +1,138 @@
+import type { ConnectionStatus } from '../db/tables.ts'
+import { toAppError } from '../errors.ts'
+import { deviationsOf } from '../hostaway/wire/webhook-registration.ts'
+import { type AccessTokenDeps, withAccessToken } from './access-token.ts'
+import { readWebhookCredentials } from './connection-secret-store.ts'
+import { setConnectionStatus } from './connection-status-store.ts'
+import { type Connection, findConnection } from './connection-store.ts'
+import { findOwnWebhooks, type Patience } from './own-webhook.ts'
+import { readHabit } from './webhook-check-store.ts'
+
+/** What waits for a connection; the oldest stored webhook that has not come to an end, in seconds. */
+export type Pending = {
+  webhooks: number
+  oldestWebhookSeconds: number
+  pendingDays: number
+  failedDays: number
+  driftedDays: number
+}
+
+export type VerifyDeps = AccessTokenDeps & {
+  pendingOf: (connection: Pick<Connection, 'id' | 'tenantId'>) => Promise<Pending>
+  onActive: (connectionId: string) => Promise<void>
+}
+
+export type CheckName = 'token' | 'webhookRegistered' | 'webhookEnabled' | 'lastInbound' | 'backlog' | 'drift'
+export type Check = { name: CheckName; ok: boolean; detail: string }
+
+const patience: Patience = { urgency: 'urgent', maxWaitMs: 5_000 }
+const longBacklogSeconds = 60
+
+/** Looks at a connection from both sides, in two calls. Never fails because of what it finds. */
+export async function verifyConnection(
+  deps: VerifyDeps,
+  connection: Connection,
+): Promise<{ ok: boolean; status: ConnectionStatus; checks: Check[] }> {
+  const token = await checkToken(deps, connection)
+  const checks = [
+    token,
+    ...(token.ok ? await checkWebhook(deps, connection) : unknownWebhook()),
+    await checkLastInbound(deps, connection),
+    ...(await checkPending(deps, connection)),
+  ]
+  const { status } = (await findConnection(deps.db, connection.id)) ?? connection
+  return { ok: checks.every(({ ok }) => ok), status, checks }
+}
+
+async function checkToken(deps: VerifyDeps, connection: Connection): Promise<Check> {
+  const { id, accountId, keySetAt } = connection
+  try {
+    await withAccessToken(deps, connection, (token) =>
+      deps.client.checkAccess({ accountId, token, ...patience }),
+    )
+  } catch (error) {
+    return { name: 'token', ok: false, detail: toAppError(error).message }
+  }
+  if (
+    connection.status === 'needs_reauth' &&
+    (await setConnectionStatus(deps.db, id, 'active', { keySetAt }))
+  ) {
+    await deps.onActive(id)
+  }
+  return {
+    name: 'token',
+    ok: true,
+    detail: `Hostaway accepts the key that was set ${keySetAt.toISOString()}`,
+  }
+}
+
+async function checkWebhook(deps: VerifyDeps, connection: Connection): Promise<Check[]> {
+  const { current, next } = await readWebhookCredentials(deps.db, deps.vault, connection.id)
+  const credentials = next ?? current
+  try {
+    const [own, ...others] = await findOwnWebhooks(deps, connection, patience)
+    if (own === undefined || credentials === undefined) {
+      return [
+        { name: 'webhookRegistered', ok: false, detail: 'Hostaway holds no webhook of this connection' },
+        { name: 'webhookEnabled', ok: false, detail: 'There is none' },
+      ]
+    }
+    const { webhookUrl: url, alertingEmailAddress } = connection
+    const wrong = [
+      ...deviationsOf(own, { url, alertingEmailAddress, ...credentials }).filter(
+        (name) => name !== 'disabled',
+      ),
+      ...(others.length > 0 ? [`${others.length} more of ours`] : []),
+    ]
+    const registered = `Webhook ${own.id} delivers to ${own.url}`
+    return [
+      {
+        name: 'webhookRegistered',
+        ok: wrong.length === 0,
+        detail: wrong.length === 0 ? registered : `${registered}; not as it should be: ${wrong.join(', ')}`,
+      },
+      {
+        name: 'webhookEnabled',
+        ok: own.enabled,
+        detail: own.enabled ? 'Hostaway delivers to it' : 'Hostaway has disabled it',
+      },
+    ]
+  } catch (error) {
+    return unknownWebhook(toAppError(error).message)
+  }
+}
+
+function unknownWebhook(detail = 'Hostaway could not be asked'): Check[] {
+  return [
+    { name: 'webhookRegistered', ok: false, detail },
+    { name: 'webhookEnabled', ok: false, detail },
+  ]
+}
+
+async function checkLastInbound(deps: VerifyDeps, connection: Connection): Promise<Check> {
+  const { lastInboundAt, silentSeconds, usualSeconds } = await readHabit(deps.db, connection)
+  const usual = `at the latest after ${Math.round(usualSeconds / 60)} minutes there is usually one`
+  const last =
+    lastInboundAt === null
+      ? 'No webhook has come yet'
+      : `The last webhook came ${lastInboundAt.toISOString()}`
+  return { name: 'lastInbound', ok: silentSeconds <= usualSeconds, detail: `${last}; ${usual}` }
+}
+
+async function checkPending(deps: VerifyDeps, connection: Connection): Promise<Check[]> {
+  const pending = await deps.pendingOf(connection)
+  const isWaiting = connection.status === 'paused' ? ', until the connection is resumed' : ''
+  const oldest = Math.round(pending.oldestWebhookSeconds)
+  return [
+    {
+      name: 'backlog',
+      ok: oldest <= longBacklogSeconds,
+      detail: `${pending.webhooks} webhooks wait, the oldest for ${oldest} seconds${isWaiting}; ${pending.pendingDays} days wait to be pushed`,
+    },
+    {
+      name: 'drift',
+      ok: pending.driftedDays === 0 && pending.failedDays === 0,
+      detail: `${pending.driftedDays} days differ at Hostaway from what it was told; ${pending.failedDays} were refused`,
+    },
+  ]
+}

@@ -1,0 +1,115 @@
+import { AppError, failureKinds } from '../errors.ts'
+import { appendEvents } from '../outbox/outbox-store.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { type AccessTokenDeps, withAccessToken } from './access-token.ts'
+import { connectionSubject } from './connection-status-store.ts'
+import { type Connection, findConnection } from './connection-store.ts'
+import { ifNobodyElse } from './connection-turn.ts'
+import { takeDown } from './disconnect.ts'
+import { ensureWebhook, type Patience, type WebhookFinding } from './own-webhook.ts'
+import { listDueChecks, noteSilence, readHabit, setWebhookCheckDue } from './webhook-check-store.ts'
+
+export type WatchDeps = AccessTokenDeps & { metrics: Pick<Metrics, 'webhookRepairs'> }
+
+const mostAtOnce = 20
+const patience: Patience = { urgency: 'bulk', maxWaitMs: 2_000 }
+const tryAgainAfterMs = 60_000
+
+/**
+ * Asks Hostaway about the webhooks whose hour has come, one call each where all is well; puts right and reports what is
+ * not, reports connections that are silent against their habit, and goes on with disconnections that Hostaway held up.
+ * Safe to run anywhere at any time.
+ */
+export async function watchWebhooks(deps: WatchDeps): Promise<void> {
+  for (const id of await listDueChecks(deps.db, mostAtOnce)) {
+    try {
+      await ifNobodyElse(deps.db, id, () => look(deps, id))
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      await setWebhookCheckDue(deps.db, id, tryAgainAfterMs)
+      deps.log.warn({ err: error, connectionId: id }, 'connection.check_failed')
+      // Nobody's turn would come any sooner.
+      if (failureKinds[error.kind].retry === 'later' && error.kind !== 'connection_waiting') return
+    }
+  }
+}
+
+async function look(deps: WatchDeps, id: string): Promise<void> {
+  const connection = await findConnection(deps.db, id)
+  if (connection === undefined) return
+  if (connection.status === 'disconnected') {
+    await takeDown(deps, id, patience)
+    return
+  }
+  const findings = await ensureWebhook(deps, connection, patience)
+  // The address for alerts is what somebody asked for here, not what somebody broke there.
+  const broken = findings.filter((finding) => finding !== 'alerting_email')
+  if (broken.length > 0) await reportRepair(deps, connection, broken)
+  await reportSilence(deps, connection)
+}
+
+async function reportRepair(
+  deps: WatchDeps,
+  { id, tenantId }: Connection,
+  found: WebhookFinding[],
+): Promise<void> {
+  deps.log.warn({ connectionId: id, found }, 'connection.webhook_repaired')
+  for (const reason of found) deps.metrics.webhookRepairs.inc({ reason })
+  await deps.db.transaction().execute((trx) =>
+    appendEvents(trx, [
+      {
+        tenantId,
+        connectionId: id,
+        subject: connectionSubject(id),
+        type: 'connection.webhook_repaired',
+        data: { connectionId: id, found },
+      },
+    ]),
+  )
+}
+
+// Once per silence: what Hostaway says of its deliveries tells an account that is quiet from requests that do not arrive.
+async function reportSilence(deps: WatchDeps, connection: Connection): Promise<void> {
+  const { id, tenantId } = connection
+  const habit = await readHabit(deps.db, connection)
+  if (connection.status !== 'active' || habit.isTold || habit.silentSeconds <= habit.usualSeconds) return
+  const deliveries = await readDeliveries(deps, id)
+  await deps.db.transaction().execute(async (trx) => {
+    const silence = await noteSilence(trx, connection)
+    if (silence === undefined) return
+    const { lastInboundAt, ...lengths } = silence
+    const data = {
+      connectionId: id,
+      lastInboundAt: lastInboundAt?.toISOString() ?? null,
+      ...lengths,
+      deliveries,
+    }
+    deps.log.warn(data, 'connection.webhook_silent')
+    await appendEvents(trx, [
+      {
+        tenantId,
+        connectionId: id,
+        subject: connectionSubject(id),
+        type: 'connection.webhook_silent',
+        data,
+      },
+    ])
+  })
+}
+
+async function readDeliveries(deps: WatchDeps, id: string): Promise<{ made: number; failed: number } | null> {
+  const connection = await findConnection(deps.db, id)
+  const webhookId = connection?.webhookExternalId
+  if (connection === undefined || webhookId == null) return null
+  try {
+    const { accountId } = connection
+    const statuses = await withAccessToken(deps, connection, (token) =>
+      deps.client.listDeliveryStatuses({ accountId, token, ...patience }, webhookId),
+    )
+    const isTaken = (status: number | null) => status !== null && status >= 200 && status < 300
+    return { made: statuses.length, failed: statuses.filter((status) => !isTaken(status)).length }
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    return null
+  }
+}

@@ -1,0 +1,22 @@
+import type { Transaction } from 'kysely'
+import type { Database, DeadLetterRow } from '../db/tables.ts'
+import { insertImport, reopenImport } from './import-store.ts'
+import { requestFetch } from './reservation-fetch-store.ts'
+
+/**
+ * Lets what a dead letter of the history is about be done again, in the transaction that closes the letter: an import
+ * goes on where it stopped, a reservation is fetched, and for rows that named none everything is read once more.
+ */
+export async function replayHistory(
+  trx: Transaction<Database>,
+  { payload, tenant_id: tenantId }: Pick<DeadLetterRow, 'payload' | 'tenant_id'>,
+): Promise<void> {
+  const { connectionId, importId, reservationId } = payload
+  if (connectionId === undefined) return
+  if (importId !== undefined) await reopenImport(trx, importId)
+  else if (reservationId !== undefined) await requestFetch(trx, { connectionId, externalId: reservationId })
+  else if (tenantId !== null) {
+    const everything = { from: null, to: null }
+    await insertImport(trx, { id: connectionId, tenantId }, { stays: everything, listingsRead: false })
+  }
+}

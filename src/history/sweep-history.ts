@@ -1,0 +1,31 @@
+import type { Kysely } from 'kysely'
+import { type CronTimes, parseCron, wasDueSince } from '../cron-times.ts'
+import { databaseTime } from '../db/database-time.ts'
+import type { Database } from '../db/tables.ts'
+import { lastRunOf, noteRun } from '../outbound/schedule-store.ts'
+import { requestReconciles } from './history-turn-store.ts'
+import { listOwnReconciles } from './reconcile-store.ts'
+
+/**
+ * Asks for reconciliation where its time has come since it last did: of the connections that keep to the schedule of
+ * the installation, and of those that have their own. Returns how many schedules that were. Safe to repeat.
+ */
+export async function scheduleReconciles(
+  db: Kysely<Database>,
+  cron: CronTimes,
+  staggerMs: number,
+): Promise<number> {
+  const now = await databaseTime(db)
+  let ran = 0
+  const run = async (name: string, times: CronTimes, of: Parameters<typeof requestReconciles>[1]) => {
+    if (!wasDueSince(times, await lastRunOf(db, name), now)) return
+    await requestReconciles(db, of)
+    await noteRun(db, name, now)
+    ran += 1
+  }
+  await run('reconcile', cron, { staggerMs })
+  for (const own of await listOwnReconciles(db)) {
+    await run(`reconcile:${own.connectionId}`, parseCron(own.cron), { connectionId: own.connectionId })
+  }
+  return ran
+}

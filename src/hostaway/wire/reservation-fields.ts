@@ -1,0 +1,75 @@
+import type { Reservation } from './reservation.ts'
+
+/**
+ * What may be written of a reservation, by the names that a parsed one has. Days are `YYYY-MM-DD`, the amount is
+ * decimal text in the listing's currency. Left out = as it is.
+ */
+export type ReservationFields = Partial<
+  Pick<
+    Reservation,
+    | 'arrivalDate'
+    | 'departureDate'
+    | 'guestName'
+    | 'guestEmail'
+    | 'phone'
+    | 'numberOfGuests'
+    | 'adults'
+    | 'children'
+    | 'infants'
+    | 'pets'
+    | 'totalPrice'
+    | 'hostNote'
+  >
+>
+
+export type NewReservation = {
+  listingId: string
+  /** Kept by Hostaway as `customerUserId`, so that the reservation can be found by it. */
+  marker: string
+  currency: string | null
+  fields: ReservationFields
+}
+
+/** The channel of what is booked with the host directly. */
+export const directChannelId = '2000'
+
+const directChannelName = 'direct'
+// Whether a travel agency follows a change made at Hostaway is not documented; some reservations answer 403 to it.
+const channelsOfTheHost = new Set([directChannelId, '2013', '2017', '2020'])
+
+/** Whether the host may change a reservation through Hostaway; one of a travel agency's is changed there. */
+export function isHostsToChange(reservation: Reservation): boolean {
+  return typeof reservation.channelId === 'string' && channelsOfTheHost.has(reservation.channelId)
+}
+
+export function toWireFields({ totalPrice, ...fields }: ReservationFields): Record<string, unknown> {
+  return { ...fields, ...(totalPrice == null ? {} : { totalPrice: Number(totalPrice) }) }
+}
+
+export function toWireReservation({ listingId, marker, currency, fields }: NewReservation) {
+  return {
+    channelId: Number(directChannelId),
+    listingMapId: Number(listingId),
+    ...(currency === null ? {} : { currency }),
+    customerUserId: marker,
+    ...toWireFields(fields),
+  }
+}
+
+/** What Hostaway is going to make of a new reservation, in the shape of its own bodies; `id` stands in for its id. */
+export function expectedBody(
+  id: string,
+  { listingId, marker, currency, fields }: NewReservation,
+): Record<string, unknown> {
+  return {
+    id,
+    listingMapId: listingId,
+    channelId: directChannelId,
+    channelName: directChannelName,
+    customerUserId: marker,
+    status: 'new',
+    isDatesUnspecified: 0,
+    currency,
+    ...fields,
+  }
+}

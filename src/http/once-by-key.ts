@@ -1,0 +1,50 @@
+import type { FastifyRequest } from 'fastify'
+import type { Kysely, Transaction } from 'kysely'
+import { Type } from 'typebox'
+import { claimIdempotencyKey, keepAnswer } from '../db/idempotency-keys.ts'
+import type { Database } from '../db/tables.ts'
+import { Problem } from './problems.ts'
+
+const longestKey = 200
+
+/** The header of a route whose requests may be repeated by key. */
+export const keyHeader = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      description: `1 to ${longestKey} characters; a request that repeats it within 24 hours is answered as the first one was.`,
+    }),
+  ),
+})
+
+/**
+ * Does the work of a request in one transaction, once for its `Idempotency-Key`: whoever repeats it gets the answer
+ * again. Work that throws leaves the key unused. Throws a Problem where the key is not valid, or came with another body.
+ */
+export async function onceByKey<Answer>(
+  db: Kysely<Database>,
+  request: Pick<FastifyRequest, 'headers' | 'body'>,
+  { tenantId, scope }: { tenantId: string; scope: string },
+  work: (trx: Transaction<Database>) => Promise<Answer>,
+): Promise<Answer> {
+  const key = readKey(request.headers['idempotency-key'])
+  return db.transaction().execute(async (trx) => {
+    if (key === undefined) return work(trx)
+    const keyed = { tenantId, scope, key }
+    const claim = await claimIdempotencyKey(trx, { ...keyed, body: request.body })
+    if (claim.state === 'done') return claim.answer as Answer
+    if (claim.state === 'other') {
+      throw new Problem(422, 'IDEMPOTENCY_KEY_REUSED', 'This Idempotency-Key came with another body before')
+    }
+    const answer = await work(trx)
+    await keepAnswer(trx, { ...keyed, answer })
+    return answer
+  })
+}
+
+function readKey(header: string | string[] | undefined): string | undefined {
+  const key = Array.isArray(header) ? header.join(', ') : header
+  if (key === undefined || (key !== '' && key.length <= longestKey)) return key
+  throw new Problem(422, 'VALIDATION_FAILED', 'The headers are not valid', [
+    { field: 'idempotency-key', message: `must have 1 to ${longestKey} characters` },
+  ])
+}

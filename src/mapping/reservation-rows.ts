@@ -1,0 +1,26 @@
+import { isRecord } from '../hostaway/wire/field-reader.ts'
+
+/** Whether a finance line counts: Hostaway keeps lines that somebody removed, marked as deleted. */
+export function isCharged(line: Record<string, unknown>): boolean {
+  return line.isDeleted !== 1 && line.isDeleted !== true
+}
+
+/** The name of the custom field that a value belongs to; Hostaway sends it along only where it expands the field. */
+export function customFieldName(row: Record<string, unknown>): string | undefined {
+  const { customField } = row
+  return isRecord(customField) && typeof customField.name === 'string' ? customField.name.trim() : undefined
+}
+
+/** The finance lines of a name that count. */
+export function linesNamed(lines: Record<string, unknown>[], name: string): Record<string, unknown>[] {
+  return lines.filter((line) => line.name === name && isCharged(line))
+}
+
+/** The value of a custom field, found by its id or, whatever its case, by its name. */
+export function customFieldValue(rows: Record<string, unknown>[], field: string | number): unknown {
+  const wanted = String(field).toLowerCase()
+  const row = rows.find(
+    (one) => String(one.customFieldId) === wanted || customFieldName(one)?.toLowerCase() === wanted,
+  )
+  return row?.value
+}

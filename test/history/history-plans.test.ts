@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { after, it } from 'node:test'
+import { type CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely'
+import { openPool } from '../../src/db/database.ts'
+import type { Database } from '../../src/db/tables.ts'
+import { claimTurn } from '../../src/history/history-turn-store.ts'
+import { findRunningImport, listImports } from '../../src/history/import-store.ts'
+import { findReconcile } from '../../src/history/reconcile-store.ts'
+import { startWalk } from '../../src/history/walk.ts'
+import { createTestDatabase } from '../support/test-database.ts'
+
+type Plan = {
+  'Node Type': string
+  'Relation Name'?: string
+  'Actual Rows': number
+  'Actual Loops': number
+  Plans?: Plan[]
+}
+
+const connections = 3_000
+const importsEach = 5
+const mostRowsTouched = 200
+
+const cleanUps: Array<() => Promise<void>> = []
+after(async () => {
+  for (const cleanUp of cleanUps) await cleanUp()
+})
+const url = await createTestDatabase({ after: (cleanUp) => cleanUps.unshift(cleanUp) })
+const pool = openPool({ url, maxConnections: 2, applicationName: 'history-plans' })
+const asked: CompiledQuery[] = []
+const db = new Kysely<Database>({
+  dialect: new PostgresDialect({ pool }),
+  log: ({ level, query }) => {
+    if (level === 'query') asked.push(query)
+  },
+})
+cleanUps.unshift(() => db.destroy())
+const connectionId = await fill()
+
+/** Years of many connections; every third one waits for its turn. Returns one of them. */
+async function fill(): Promise<string> {
+  await sql`
+    insert into tenants (id, slug, name) select uuidv7(), 'tenant-' || n, 'x' from generate_series(1, ${connections}::int) n
+  `.execute(db)
+  await sql`
+    insert into hostaway_connections
+      (id, tenant_id, channel, account_id, status, auto_import, auto_map_listings, webhook_auth, webhook_url, key_set_at)
+    select uuidv7(), id, 'hostaway', slug, 'active', true, true, 'basic', 'http://127.0.0.1', now() from tenants
+  `.execute(db)
+  await sql`
+    insert into imports (id, tenant_id, connection_id, status, walk, page_size)
+    select uuidv7(n * interval '-1 day'), tenant_id, id, case when n = 1 then 'running' else 'completed' end,
+      ${JSON.stringify(startWalk(null))}, 500
+    from hostaway_connections, generate_series(1, ${importsEach}::int) n
+  `.execute(db)
+  await sql`
+    insert into history_turns (connection_id, import_due_at, last_turn_at)
+    select id, case when row_number() over (order by id) % 3 = 0 then now() end, now() - random() * interval '1 hour'
+    from hostaway_connections
+  `.execute(db)
+  await sql`insert into reconciles (connection_id, watermark) select id, now() from hostaway_connections`.execute(
+    db,
+  )
+  await sql`analyze`.execute(db)
+  const row = await db.selectFrom('hostaway_connections').select('id').limit(1).executeTakeFirstOrThrow()
+  return row.id
+}
+
+const questions: Record<string, () => Promise<unknown>> = {
+  'the next turn': () => claimTurn(db, 1_000),
+  'the import that runs': () => findRunningImport(db, connectionId),
+  'the imports of a connection': () => listImports(db, { connectionId, limit: 50, before: undefined }),
+  'how far reconciliation is': () => findReconcile(db, connectionId),
+}
+
+for (const [question, ask] of Object.entries(questions)) {
+  it(`${question}: answered through an index, without reading a table`, async () => {
+    asked.length = 0
+    await ask()
+    assert.ok(asked.length > 0)
+    for (const { sql: text, parameters } of [...asked]) {
+      const { rows } = await pool.query(`explain (analyze, format json) ${text}`, [...parameters])
+      const steps = stepsOf(rows[0]['QUERY PLAN'][0].Plan)
+      for (const step of steps) {
+        const shown = `${step['Node Type']} ${step['Relation Name'] ?? ''}`
+        assert.ok(!shown.startsWith('Seq Scan'), shown)
+        assert.ok(step['Actual Rows'] * step['Actual Loops'] <= mostRowsTouched, shown)
+      }
+    }
+  })
+}
+
+function stepsOf(plan: Plan): Plan[] {
+  return [plan, ...(plan.Plans ?? []).flatMap(stepsOf)]
+}

@@ -1,0 +1,34 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import path from 'node:path'
+import type { TestSystem } from './test-system.ts'
+
+type EndsLater = { after(cleanUp: () => Promise<void>): void }
+
+const workerFile = path.join(import.meta.dirname, '../../workers/main.ts')
+
+/** A worker of the system in a process of its own, which a test may kill; it ends with the test at the latest. */
+export function startWorkerProcess(context: EndsLater, { config, keys }: TestSystem): ChildProcess {
+  const child = spawn(process.execPath, [workerFile], {
+    stdio: 'ignore',
+    env: {
+      PATH: process.env.PATH,
+      DATABASE_URL: config.DATABASE_URL,
+      ...(config.REDIS_URL === undefined ? {} : { REDIS_URL: config.REDIS_URL }),
+      QUEUE_PREFIX: config.QUEUE_PREFIX,
+      ENCRYPTION_KEYS: keys,
+      METRICS_PORT: '0',
+      WORKER_CONCURRENCY: '8',
+      HOSTAWAY_API_URL: config.HOSTAWAY_API_URL,
+      HOSTAWAY_RATE_LIMIT_PROFILE: config.HOSTAWAY_RATE_LIMIT_PROFILE,
+      HOSTAWAY_RECONCILE_CRON: config.HOSTAWAY_RECONCILE_CRON,
+      LOG_LEVEL: 'silent',
+    },
+  })
+  const ended = once(child, 'exit')
+  context.after(async () => {
+    child.kill('SIGKILL')
+    await ended
+  })
+  return child
+}

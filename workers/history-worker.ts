@@ -1,0 +1,77 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { insertDeadLetter } from '../src/dead-letters/dead-letter-store.ts'
+import type { Deps } from '../src/deps.ts'
+import type { HistoryDeps } from '../src/history/history-context.ts'
+import { takeTurn } from '../src/history/take-turn.ts'
+import { historyQueue } from '../src/queues.ts'
+import { currentTraceId } from '../src/telemetry/tracing.ts'
+
+export type HistoryWorker = {
+  /** Waits until the turns under way are over. */
+  close(): Promise<void>
+}
+
+// Each holds a page of reservations in memory while it applies it.
+const turnsAtOnce = 4
+const afterFailureMs = 2_000
+const showEveryMs = 5_000
+
+/** Imports and reconciles, one connection's turn after another (docs/decisions/0027). */
+export function startHistoryWorker(deps: Deps): HistoryWorker {
+  const { log, metrics, historyTimes } = deps
+  const reading = { ...deps, ...historyDepsOf(deps) }
+  const stopped = new AbortController()
+  let progressAt = performance.now()
+  const show = setInterval(() => {
+    metrics.workerLastProgress.set({ queue: historyQueue }, (performance.now() - progressAt) / 1_000)
+  }, showEveryMs)
+  show.unref()
+
+  async function takeTurns(): Promise<void> {
+    while (!stopped.signal.aborted) {
+      const waitMs = await takeTurn(reading).then(
+        (taken) => {
+          progressAt = performance.now()
+          return taken ? 0 : historyTimes.lookEveryMs
+        },
+        (error: unknown) => {
+          log.warn({ err: error }, 'history.turn_failed')
+          return afterFailureMs
+        },
+      )
+      if (waitMs > 0) await pause(waitMs, undefined, { signal: stopped.signal }).catch(() => undefined)
+    }
+  }
+
+  const turns = Array.from({ length: turnsAtOnce }, takeTurns)
+  return {
+    async close() {
+      stopped.abort()
+      clearInterval(show)
+      await Promise.all(turns)
+    },
+  }
+}
+
+/** What reading history needs beside the long-lived things of the process. */
+export function historyDepsOf({
+  breaker,
+  metrics,
+  historyTimes,
+}: Pick<Deps, 'breaker' | 'metrics' | 'historyTimes'>): Pick<HistoryDeps, 'times' | 'breakerState' | 'bury'> {
+  return {
+    times: historyTimes,
+    breakerState: breaker.state,
+    bury: async (trx, { error, ...letter }) => {
+      const { kind, message } = error
+      await insertDeadLetter(trx, {
+        ...letter,
+        queue: historyQueue,
+        kind,
+        message,
+        traceId: currentTraceId(),
+      })
+      metrics.deadLetters.inc({ queue: historyQueue, kind })
+    },
+  }
+}
