@@ -1,4 +1,4 @@
-import { createFieldReader, isRecord } from '../hostaway/wire/field-reader.ts'
+import { createFieldReader, idText, isRecord } from '../hostaway/wire/field-reader.ts'
 import type { Reservation } from '../hostaway/wire/reservation.ts'
 import type { MappedListing } from './booking-draft.ts'
 import type { Meter } from './calculation.ts'
@@ -90,7 +90,8 @@ function customFieldsByName(values: Record<string, unknown>[]): Record<string, u
     if (isRecord(row.value) || Array.isArray(row.value)) continue
     const name = customFieldName(row)
     if (name !== undefined) fields[name] = row.value
-    if (row.customFieldId !== undefined) fields[String(row.customFieldId)] = row.value
+    const id = idText(row.customFieldId)
+    if (id !== undefined) fields[id] = row.value
   }
   return fields
 }

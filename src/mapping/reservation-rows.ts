@@ -1,4 +1,4 @@
-import { isRecord } from '../hostaway/wire/field-reader.ts'
+import { idText, isRecord } from '../hostaway/wire/field-reader.ts'
 
 /** Whether a finance line counts: Hostaway keeps lines that somebody removed, marked as deleted. */
 export function isCharged(line: Record<string, unknown>): boolean {
@@ -20,7 +20,7 @@ export function linesNamed(lines: Record<string, unknown>[], name: string): Reco
 export function customFieldValue(rows: Record<string, unknown>[], field: string | number): unknown {
   const wanted = String(field).toLowerCase()
   const row = rows.find(
-    (one) => String(one.customFieldId) === wanted || customFieldName(one)?.toLowerCase() === wanted,
+    (one) => idText(one.customFieldId) === wanted || customFieldName(one)?.toLowerCase() === wanted,
   )
   return row?.value
 }

@@ -112,6 +112,14 @@ test('a reservation that was read can be stored as text and read again to the sa
   )
 })
 
+test('rows whose ids cannot be turned into text are compared like any other', () => {
+  const rows = [{ total: 2 }, { id: { toString: null } }]
+  const data = reservationBody({ financeField: rows, reservationUnit: rows, customFieldValues: rows })
+  const { reservation } = parseReservation(data)
+  assert.ok(reservation)
+  assert.ok(sameReservation(reservation, reservation))
+})
+
 test('no text of an answer makes the envelope throw', () => {
   const text = fc.oneof(
     fc.string(),

@@ -232,3 +232,14 @@ it('the default spec, carried out as data, gives what the default rules give', a
     { numRuns: 300 },
   )
 })
+
+it('passes over custom fields whose id cannot be turned into text', async () => {
+  const customFieldValues = [
+    { customFieldId: { toString: null }, value: 'nobody’s' },
+    { customFieldId: 55, value: 'late arrival' },
+  ]
+  const byId = { customField: 55, type: 'text' }
+  assert.equal(await fieldOf(byId, { customFieldValues }), 'late arrival')
+  const calculated = { calculate: '$string($lookup(customFields, "55"))', type: 'text' }
+  assert.equal(await fieldOf(calculated, { customFieldValues }), 'late arrival')
+})

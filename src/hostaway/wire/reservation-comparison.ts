@@ -1,4 +1,4 @@
-import { isRecord } from './field-reader.ts'
+import { idText, isRecord } from './field-reader.ts'
 import { type Reservation, reservationSpellings } from './reservation.ts'
 import { leavesOut } from './said-fields.ts'
 
@@ -120,7 +120,8 @@ function sameRows(a: Record<string, unknown>[], b: Record<string, unknown>[]): b
 }
 
 function rowKey(row: Record<string, unknown>): string {
-  return String(row.id ?? row.customFieldId ?? row.name ?? '')
+  const name = typeof row.name === 'string' ? row.name : undefined
+  return idText(row.id) ?? idText(row.customFieldId) ?? name ?? ''
 }
 
 function compareText(a: string, b: string): number {
