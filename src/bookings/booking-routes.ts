@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Kysely } from 'kysely'
+import type { Kysely, Transaction } from 'kysely'
 import { Type } from 'typebox'
 import type { BookingRow, Database } from '../db/tables.ts'
 import { tenantScope } from '../http/api-auth.ts'
@@ -78,7 +78,7 @@ export const bookingRoutes: FastifyPluginAsyncTypebox<BookingRouteOptions> = asy
     async (request) => {
       const { connection, from, to, updatedAfter, limit, cursor, ...filter } = request.query
       if (connection !== undefined && !isUuid(connection)) return { data: [], nextCursor: null }
-      const rows = await listBookings(db, {
+      const wanted = {
         ...filter,
         tenantId: tenantScope(request),
         connectionId: connection,
@@ -87,9 +87,12 @@ export const bookingRoutes: FastifyPluginAsyncTypebox<BookingRouteOptions> = asy
         updatedAfter: updatedAfter === undefined ? undefined : requireInstant(updatedAfter),
         after: cursorId(cursor),
         limit,
+      }
+      return atOneMoment(async (trx) => {
+        const rows = await listBookings(trx, wanted)
+        const show = await withPushes(trx, rows.slice(0, limit))
+        return toPage(rows, limit, ({ id }) => id, show)
       })
-      const show = await withPushes(rows.slice(0, limit))
-      return toPage(rows, limit, ({ id }) => id, show)
     },
   )
 
@@ -108,10 +111,13 @@ export const bookingRoutes: FastifyPluginAsyncTypebox<BookingRouteOptions> = asy
     },
     async (request) => {
       const { id } = request.params
-      const booking = isUuid(id) ? await findBooking(db, id, tenantScope(request)) : undefined
-      if (booking === undefined) throw notFound('The booking')
+      const tenantId = tenantScope(request)
+      const { booking, show } = await atOneMoment(async (trx) => {
+        const found = isUuid(id) ? await findBooking(trx, id, tenantId) : undefined
+        if (found === undefined) throw notFound('The booking')
+        return { booking: found, show: await withPushes(trx, [found]) }
+      })
       const timeline = await timelineOf(booking)
-      const show = await withPushes([booking])
       return {
         ...show(booking),
         timeline: timeline.map((entry) => ({ ...entry, at: entry.at.toISOString() })),
@@ -119,10 +125,18 @@ export const bookingRoutes: FastifyPluginAsyncTypebox<BookingRouteOptions> = asy
     },
   )
 
-  async function withPushes(rows: BookingWithTenant[]): Promise<(row: BookingWithTenant) => BookingDetail> {
+  // A booking and its push read one after the other could say that Hostaway was told, and not yet what it answered.
+  function atOneMoment<Result>(read: (trx: Transaction<Database>) => Promise<Result>): Promise<Result> {
+    return db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(read)
+  }
+
+  async function withPushes(
+    trx: Transaction<Database>,
+    rows: BookingWithTenant[],
+  ): Promise<(row: BookingWithTenant) => BookingDetail> {
     const wished = rows.filter((row) => row.wished !== null)
     const pushes = await findPushes(
-      db,
+      trx,
       wished.map(({ id }) => id),
     )
     return (row) =>
