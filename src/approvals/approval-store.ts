@@ -166,6 +166,36 @@ export async function findReleasedReservations(
   return query.execute()
 }
 
+/** Complete reservations that wait for a yes which their connection does not ask for any more. */
+export async function findReservationsToImport(
+  db: Kysely<Database>,
+  { limit }: { limit: number },
+): Promise<BookingQueueRow[]> {
+  return (
+    db
+      .selectFrom('hostaway_connections')
+      .innerJoin('hostaway_booking_queue as queued', (join) =>
+        join
+          // The index is by tenant.
+          .onRef('queued.tenant_id', '=', 'hostaway_connections.tenant_id')
+          .onRef('queued.connection_id', '=', 'hostaway_connections.id'),
+      )
+      .innerJoin('listings', (join) =>
+        join
+          .onRef('listings.connection_id', '=', 'queued.connection_id')
+          .onRef('listings.listing_id', '=', 'queued.listing_id'),
+      )
+      .selectAll('queued')
+      .where('hostaway_connections.auto_import', '=', true)
+      .where('hostaway_connections.status', 'in', ['active', 'needs_reauth'])
+      .where('queued.status', '=', 'mapped')
+      // One whose listing was taken off its unit would be found for ever.
+      .where('listings.unit_id', 'is not', null)
+      .limit(limit)
+      .execute()
+  )
+}
+
 /** Shows in the rows that wait, or were rejected, that their listing stands for another unit; not where a person chose one. */
 export async function moveDrafts(
   trx: Transaction<Database>,

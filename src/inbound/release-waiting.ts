@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { findReleasedReservations } from '../approvals/approval-store.ts'
+import { findReleasedReservations, findReservationsToImport } from '../approvals/approval-store.ts'
 import { findConnections } from '../connections/connection-store.ts'
 import type { BookingQueueRow, Database } from '../db/tables.ts'
 import { parseReservation } from '../hostaway/wire/reservation.ts'
@@ -10,8 +10,8 @@ const batchRows = 200
 const mostBatches = 10
 
 /**
- * Looks once more at reservations that waited for a listing, once it is known and mapped; of one listing, or of all.
- * What is stored is applied again, so a version that came meanwhile wins. Safe to run anywhere at any time; returns how
+ * Looks once more at reservations that waited for a listing, once it is known and mapped; of one listing, or of all and
+ * then also at those that waited for a yes, where their connection imports by itself by now. What is stored is applied again, so a version that came meanwhile wins. Safe to run anywhere at any time; returns how
  * many were looked at.
  */
 export async function releaseWaiting(
@@ -21,6 +21,7 @@ export async function releaseWaiting(
   let released = 0
   for (let batch = 0; batch < mostBatches; batch += 1) {
     const rows = await findReleasedReservations(db, { listing, limit: batchRows })
+    if (listing === undefined) rows.push(...(await findReservationsToImport(db, { limit: batchRows })))
     if (rows.length === 0) break
     const connections = await findConnections(db, [...new Set(rows.map((row) => row.connection_id))])
     const stored = rows.flatMap((row) => {

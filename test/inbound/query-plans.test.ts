@@ -4,6 +4,7 @@ import { type CompiledQuery, Kysely, PostgresDialect } from 'kysely'
 import {
   findQueuedReservations,
   findReleasedReservations,
+  findReservationsToImport,
   listQueuedReservations,
   moveDrafts,
 } from '../../src/approvals/approval-store.ts'
@@ -202,6 +203,7 @@ const questions: Record<string, () => Promise<unknown>> = {
   'what waits for a listing': () =>
     findReleasedReservations(db, { listing: { connectionId, listingId: '7' }, limit: 200 }),
   'what waits for any listing': () => findReleasedReservations(db, { listing: undefined, limit: 200 }),
+  'what needs no yes any more': () => findReservationsToImport(db, { limit: 200 }),
   'the stays that move with a listing': () => findBlocksToMove(db, moving),
   'the drafts that move with a listing': () => moveDrafts(transaction, moving),
   'the webhooks of a reservation that waited': () =>
