@@ -107,6 +107,32 @@ export async function setNightsAside(
   `.execute(trx)
 }
 
+/**
+ * Sets aside the nights of which Hostaway has refused these values, and names them; one of which something else is
+ * wished by now is left alone, as nobody has refused that.
+ */
+export async function setRefusedNightsAside(
+  trx: Transaction<Database>,
+  { connectionId, listingId }: ListingKey,
+  refused: CalendarRange,
+  kind: string,
+): Promise<string[]> {
+  const isStillWished = (name: CalendarColumn) => {
+    const wished = sql.ref(`d.wished_${name}`)
+    return sql`${wished} is not distinct from coalesce(${sql.ref(`refused.${name}`)}, ${wished})`
+  }
+  const { rows } = await sql<{ day: string }>`
+    update calendar_days d set failed_kind = ${kind}
+    from jsonb_to_recordset(${toRows([refused])}::jsonb) as refused (from_day date, to_day date, ${typedColumns})
+    where d.connection_id = ${connectionId} and d.listing_id = ${listingId}
+      and d.day between refused.from_day and refused.to_day
+      and (d.units_differ or d.rest_differs or d.unverified_since is not null)
+      and ${perCalendarColumn(isStillWished, sql` and `)}
+    returning d.day
+  `.execute(trx)
+  return rows.map(({ day }) => day)
+}
+
 function toldOrBefore(name: CalendarColumn): RawBuilder<unknown> {
   const told = sql.ref(`sent.${name}`)
   const column = `pushed_${name}`
