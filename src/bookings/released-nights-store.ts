@@ -1,4 +1,5 @@
 import { sql, type Transaction } from 'kysely'
+import { earliestToday } from '../db/database-time.ts'
 import type { BlockRow, Database } from '../db/tables.ts'
 
 /** Nights of a listing, `departure` exclusive. */
@@ -49,7 +50,7 @@ export async function noteReleasedNights(trx: Transaction<Database>, stretches: 
         as released (connection_id uuid, listing_id text, first_night date, departure date)
       where d.connection_id = released.connection_id and d.listing_id = released.listing_id
         and d.day >= released.first_night and d.day < released.departure and d.wished_units is not null
-        and d.day >= (now() at time zone 'UTC' - interval '12 hours')::date
+        and d.day >= ${earliestToday}
       returning d.connection_id, d.listing_id
     )
     update listing_pushes p

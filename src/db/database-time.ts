@@ -1,5 +1,8 @@
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, type RawBuilder, sql } from 'kysely'
 import type { Database } from './tables.ts'
+
+/** A day that is no later than today anywhere on earth. */
+export const earliestToday: RawBuilder<string> = sql`(now() at time zone 'UTC' - interval '12 hours')::date`
 
 /** The database's clock, which stamps the receipt of webhooks: two machines' clocks would disagree about "after". */
 export async function databaseTime(db: Kysely<Database>): Promise<Date> {

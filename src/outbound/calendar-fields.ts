@@ -14,16 +14,6 @@ export type CalendarValues = {
 
 export type CalendarField = keyof CalendarValues
 
-export const calendarFields = [
-  'units',
-  'price',
-  'minStay',
-  'maxStay',
-  'closedOnArrival',
-  'closedOnDeparture',
-  'note',
-] as const satisfies CalendarField[]
-
 /** The same values for the nights from `from` to `to`, both included. */
 export type CalendarRange = { from: string; to: string; values: CalendarValues }
 

@@ -1,4 +1,5 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
+import { type CalendarColumn, perCalendarColumn, typedColumns } from '../db/calendar-columns.ts'
 import type { CalendarDayRow } from '../db/outbound-tables.ts'
 import type { Database } from '../db/tables.ts'
 import { type CalendarRange, toColumns } from './calendar-fields.ts'
@@ -78,17 +79,8 @@ export async function markPushed(db: Kysely<Database>, claim: Claim, sent: Calen
   await db.transaction().execute(async (trx) => {
     await lockClaim(trx, claim)
     await sql`
-      update calendar_days d set
-        pushed_units = coalesce(sent.units, d.pushed_units),
-        pushed_price = coalesce(trim_scale(sent.price), d.pushed_price),
-        pushed_min_stay = coalesce(sent.min_stay, d.pushed_min_stay),
-        pushed_max_stay = coalesce(sent.max_stay, d.pushed_max_stay),
-        pushed_closed_on_arrival = coalesce(sent.closed_on_arrival, d.pushed_closed_on_arrival),
-        pushed_closed_on_departure = coalesce(sent.closed_on_departure, d.pushed_closed_on_departure),
-        pushed_note = coalesce(sent.note, d.pushed_note)
-      from jsonb_to_recordset(${toRows(sent)}::jsonb) as sent (from_day date, to_day date, units integer,
-        price numeric, min_stay integer, max_stay integer, closed_on_arrival boolean,
-        closed_on_departure boolean, note text)
+      update calendar_days d set ${perCalendarColumn(toldOrBefore)}
+      from jsonb_to_recordset(${toRows(sent)}::jsonb) as sent (from_day date, to_day date, ${typedColumns})
       where d.connection_id = ${claim.connectionId} and d.listing_id = ${claim.listingId}
         and d.day between sent.from_day and sent.to_day and d.unverified_since is null
     `.execute(trx)
@@ -113,6 +105,38 @@ export async function setNightsAside(
       and day between ${nights.from}::date and ${nights.to}::date
       and (units_differ or rest_differs or unverified_since is not null)
   `.execute(trx)
+}
+
+/**
+ * Sets aside the nights of which Hostaway has refused these values, and names them; one of which something else is
+ * wished by now is left alone, as nobody has refused that.
+ */
+export async function setRefusedNightsAside(
+  trx: Transaction<Database>,
+  { connectionId, listingId }: ListingKey,
+  refused: CalendarRange,
+  kind: string,
+): Promise<string[]> {
+  const isStillWished = (name: CalendarColumn) => {
+    const wished = sql.ref(`d.wished_${name}`)
+    return sql`${wished} is not distinct from coalesce(${sql.ref(`refused.${name}`)}, ${wished})`
+  }
+  const { rows } = await sql<{ day: string }>`
+    update calendar_days d set failed_kind = ${kind}
+    from jsonb_to_recordset(${toRows([refused])}::jsonb) as refused (from_day date, to_day date, ${typedColumns})
+    where d.connection_id = ${connectionId} and d.listing_id = ${listingId}
+      and d.day between refused.from_day and refused.to_day
+      and (d.units_differ or d.rest_differs or d.unverified_since is not null)
+      and ${perCalendarColumn(isStillWished, sql` and `)}
+    returning d.day
+  `.execute(trx)
+  return rows.map(({ day }) => day)
+}
+
+function toldOrBefore(name: CalendarColumn): RawBuilder<unknown> {
+  const told = sql.ref(`sent.${name}`)
+  const column = `pushed_${name}`
+  return sql`${sql.ref(column)} = coalesce(${name === 'price' ? sql`trim_scale(${told})` : told}, ${sql.ref(`d.${column}`)})`
 }
 
 function toRows(ranges: CalendarRange[]): string {

@@ -34,15 +34,21 @@ export async function markDetailsPushed(
   })
 }
 
-/** Sets the details aside, if any are due, until the wish changes or somebody replays them. */
+/**
+ * Sets the details aside, if any are due, until the wish changes or somebody replays them; of `refused` ones only while
+ * they are still wished, as nobody has refused another wish. False where nothing was set aside.
+ */
 export async function setDetailsAside(
   trx: Transaction<Database>,
   { connectionId, listingId }: Pick<Claim, 'connectionId' | 'listingId'>,
   kind: string,
-): Promise<void> {
-  await sql`
+  refused: ListingDetails = {},
+): Promise<boolean> {
+  const { rows } = await sql`
     update listing_pushes set details_failed_kind = ${kind}
     where connection_id = ${connectionId} and listing_id = ${listingId}
-      and not pushed_details @> wished_details
+      and not pushed_details @> wished_details and wished_details @> ${JSON.stringify(refused)}::jsonb
+    returning 1
   `.execute(trx)
+  return rows.length > 0
 }

@@ -17,6 +17,36 @@ export class LeaseLost extends Error {
   }
 }
 
+/**
+ * Locks the rows of listings, and makes those that are missing, until the transaction ends. Everything that writes
+ * nights of a listing locks its row first, and several listings in this order.
+ */
+export async function lockListings(
+  trx: Transaction<Database>,
+  listings: Array<{ connectionId: string; listingId: string; tenantId: string }>,
+): Promise<void> {
+  const rows = JSON.stringify(
+    listings.map(({ connectionId, listingId, tenantId }) => ({
+      connection_id: connectionId,
+      listing_id: listingId,
+      tenant_id: tenantId,
+    })),
+  )
+  await sql`
+    insert into listing_pushes (connection_id, listing_id, tenant_id)
+    select connection_id, listing_id, tenant_id
+    from jsonb_to_recordset(${rows}::jsonb) as listed (connection_id uuid, listing_id text, tenant_id uuid)
+    on conflict do nothing
+  `.execute(trx)
+  await sql`
+    select 1 from listing_pushes p
+    join jsonb_to_recordset(${rows}::jsonb) as listed (connection_id uuid, listing_id text)
+      on listed.connection_id = p.connection_id and listed.listing_id = p.listing_id
+    order by p.connection_id, p.listing_id
+    for update of p
+  `.execute(trx)
+}
+
 /** How urgent what waits for a listing is: availability, prices and restrictions, details, a look at drift. */
 export const leastUrgent = 3
 

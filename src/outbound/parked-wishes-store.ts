@@ -1,12 +1,16 @@
-import { type Kysely, sql, type Transaction } from 'kysely'
+import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
+import {
+  type CalendarColumn,
+  perCalendarColumn,
+  wishedColumns,
+  wishedOfEither,
+} from '../db/calendar-columns.ts'
+import { earliestToday } from '../db/database-time.ts'
 import type { Database, ListingRow } from '../db/tables.ts'
 import { outboundQueue } from '../queues.ts'
+import { lockListings } from './lease-store.ts'
 
 type ListingKey = { connectionId: string; listingId: string }
-
-const earliestToday = sql`(now() at time zone 'UTC' - interval '12 hours')::date`
-const values = sql`wished_units, wished_price, wished_min_stay, wished_max_stay, wished_closed_on_arrival,
-  wished_closed_on_departure, wished_note`
 
 /**
  * Takes what is wished off a listing that is to stand for another unit, in the transaction that decides so: nothing of
@@ -26,19 +30,13 @@ export async function parkWishes(
   `.execute(trx)
   if (rows.length === 0) return
   await sql`
-    insert into parked_wishes (connection_id, unit_id, day, unit_count, currency, ${values})
-    select connection_id, ${unitId}, day, ${unitCount}, ${currency}, ${values}
+    insert into parked_wishes (connection_id, unit_id, day, unit_count, currency, ${wishedColumns})
+    select connection_id, ${unitId}, day, ${unitCount}, ${currency}, ${wishedColumns}
     from calendar_days
     where connection_id = ${connectionId} and listing_id = ${listingId} and day >= ${earliestToday}
     on conflict (connection_id, unit_id, day) do update set
       unit_count = excluded.unit_count, currency = excluded.currency,
-      wished_units = coalesce(excluded.wished_units, parked_wishes.wished_units),
-      wished_price = coalesce(excluded.wished_price, parked_wishes.wished_price),
-      wished_min_stay = coalesce(excluded.wished_min_stay, parked_wishes.wished_min_stay),
-      wished_max_stay = coalesce(excluded.wished_max_stay, parked_wishes.wished_max_stay),
-      wished_closed_on_arrival = coalesce(excluded.wished_closed_on_arrival, parked_wishes.wished_closed_on_arrival),
-      wished_closed_on_departure = coalesce(excluded.wished_closed_on_departure, parked_wishes.wished_closed_on_departure),
-      wished_note = coalesce(excluded.wished_note, parked_wishes.wished_note)
+      ${wishedOfEither('excluded', 'parked_wishes')}
   `.execute(trx)
   await sql`
     insert into parked_details (connection_id, unit_id, wished_details)
@@ -67,8 +65,10 @@ export async function parkWishes(
  */
 export async function restoreWishes(db: Kysely<Database>, connectionId: string): Promise<void> {
   await db.transaction().execute(async (trx) => {
-    const { rows } = await sql<{ listing_id: string }>`
-      select listing.listing_id from listings listing
+    const { rows } = await sql<ListingKey & { tenantId: string }>`
+      select listing.connection_id as "connectionId", listing.listing_id as "listingId",
+        listing.tenant_id as "tenantId"
+      from listings listing
       where listing.connection_id = ${connectionId} and (
         exists (select from parked_wishes parked
           where parked.connection_id = listing.connection_id and parked.unit_id = listing.unit_id)
@@ -77,21 +77,18 @@ export async function restoreWishes(db: Kysely<Database>, connectionId: string):
       order by listing.listing_id
       for key share of listing
     `.execute(trx)
-    const listingIds = rows.map(({ listing_id }) => listing_id)
-    if (listingIds.length === 0) return
-    await sql`
-      insert into listing_pushes (connection_id, listing_id, tenant_id)
-      select connection_id, listing_id, tenant_id from listings
-      where connection_id = ${connectionId} and listing_id = any(${listingIds})
-      on conflict do nothing
-    `.execute(trx)
-    await sql`
-      select 1 from listing_pushes where connection_id = ${connectionId} and listing_id = any(${listingIds})
-      order by listing_id for update
-    `.execute(trx)
+    if (rows.length === 0) return
+    await lockListings(trx, rows)
+    const listingIds = rows.map(({ listingId }) => listingId)
     await restoreNights(trx, connectionId, listingIds)
     await restoreDetails(trx, connectionId, listingIds)
   })
+}
+
+// Another listing may have more or fewer units, and another currency.
+const inListing: Partial<Record<CalendarColumn, RawBuilder<unknown>>> = {
+  units: sql`case when wished_units >= unit_count then units_now else least(wished_units, units_now) end`,
+  price: sql`case when currency is not distinct from currency_now then wished_price end`,
 }
 
 async function restoreNights(
@@ -107,20 +104,10 @@ async function restoreNights(
       returning parked_wishes.*, listing.listing_id, listing.tenant_id, listing.unit_count as units_now,
         listing.currency as currency_now
     )
-    insert into calendar_days as d (connection_id, listing_id, tenant_id, day, ${values})
-    select connection_id, listing_id, tenant_id, day,
-      case when wished_units >= unit_count then units_now else least(wished_units, units_now) end,
-      case when currency is not distinct from currency_now then wished_price end,
-      wished_min_stay, wished_max_stay, wished_closed_on_arrival, wished_closed_on_departure, wished_note
+    insert into calendar_days as d (connection_id, listing_id, tenant_id, day, ${wishedColumns})
+    select connection_id, listing_id, tenant_id, day, ${perCalendarColumn((name) => inListing[name] ?? sql.ref(`wished_${name}`))}
     from parked where day >= ${earliestToday}
-    on conflict (connection_id, listing_id, day) do update set
-      wished_units = coalesce(d.wished_units, excluded.wished_units),
-      wished_price = coalesce(d.wished_price, excluded.wished_price),
-      wished_min_stay = coalesce(d.wished_min_stay, excluded.wished_min_stay),
-      wished_max_stay = coalesce(d.wished_max_stay, excluded.wished_max_stay),
-      wished_closed_on_arrival = coalesce(d.wished_closed_on_arrival, excluded.wished_closed_on_arrival),
-      wished_closed_on_departure = coalesce(d.wished_closed_on_departure, excluded.wished_closed_on_departure),
-      wished_note = coalesce(d.wished_note, excluded.wished_note)
+    on conflict (connection_id, listing_id, day) do update set ${wishedOfEither('d', 'excluded')}
   `.execute(trx)
 }
 

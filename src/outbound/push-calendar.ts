@@ -87,7 +87,7 @@ async function splitInterval(
     else if (range.from === range.to || isHopeless) {
       for (let day = range.from; day <= range.to; day = shiftDay(day, 1)) {
         refused.set(day, said)
-        await setNightAside(push, day, said)
+        await setNightAside(push, day, range.values, said)
       }
     } else {
       const middle = shiftDay(range.from, Math.floor(daysApart(range.from, range.to) / 2))

@@ -6,11 +6,14 @@ import { beginSending, endSending } from './lease-store.ts'
 import type { ListingDetails } from './listing-changes.ts'
 import { hadNoEffect, type Push } from './push-context.ts'
 
-/** Pushes the details that are wished otherwise, in one call with only these. Returns how many calls changed something. */
-export async function pushDetails(push: Push): Promise<number> {
+/** The details that are wished otherwise; none where they are not to be kept in step. */
+export async function detailsToPush({ deps, connection, claim }: Push): Promise<ListingDetails> {
+  return connection.sync.listings.enabled ? listDetailsToPush(deps.db, claim) : {}
+}
+
+/** Pushes these details, in one call with only these. Returns how many calls changed something. */
+export async function pushDetails(push: Push, details: ListingDetails): Promise<number> {
   const { deps, connection, listing, claim } = push
-  if (!connection.sync.listings.enabled) return 0
-  const details = await listDetailsToPush(deps.db, claim)
   if (Object.keys(details).length === 0) return 0
   const answered = await sendDetails(push, details)
   // Hostaway can answer success and not have kept everything, so what it then holds is what counts.

@@ -13,7 +13,7 @@ import { closeBreaker, hostAnswers } from './host-probe.ts'
 import { LeaseLost, releaseAfterFailure, releaseListing, releaseSetAside } from './lease-store.ts'
 import { pushCalendar } from './push-calendar.ts'
 import { mayStillLand, type Push, type PushDeps } from './push-context.ts'
-import { pushDetails, readBackDetails } from './push-details.ts'
+import { detailsToPush, pushDetails, readBackDetails } from './push-details.ts'
 import { readBack } from './read-back.ts'
 import { setListingAside, setOnlyDetailsAside } from './set-aside.ts'
 
@@ -83,13 +83,13 @@ async function doWork(push: Push, row: ListingPushRow, isCheck: boolean, progres
   await readWhatIsNotKnown(push, row, isCheck)
   progress.calls += await pushCalendar(push)
   if (progress.calls === 0) progress.type = 'listing'
+  const details = await detailsToPush(push)
   try {
-    progress.calls += await pushDetails(push)
+    progress.calls += await pushDetails(push, details)
   } catch (error) {
     const failure = toAppError(error)
     if (error instanceof LeaseLost || failure.kind !== 'rejected') throw error
-    await setOnlyDetailsAside(push, failure)
-    countDeadLetter(push, failure)
+    if (await setOnlyDetailsAside(push, details, failure)) countDeadLetter(push, failure)
   }
 }
 

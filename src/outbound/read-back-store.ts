@@ -1,4 +1,5 @@
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { type CalendarColumn, perCalendarColumn, typedColumns } from '../db/calendar-columns.ts'
 import type { Database } from '../db/tables.ts'
 import { type Claim, lockClaim } from './lease-store.ts'
 
@@ -31,9 +32,7 @@ export async function applyReadBack(db: Kysely<Database>, claim: Claim, readBack
     const listing = await lockClaim(trx, claim)
     const { rows } = await sql<{ drifted: boolean }>`
       with seen as (
-        select * from jsonb_to_recordset(${toRows(readBack.nights)}::jsonb) as seen (day date, units integer,
-          price numeric, min_stay integer, max_stay integer, closed_on_arrival boolean,
-          closed_on_departure boolean, note text)
+        select * from jsonb_to_recordset(${toRows(readBack.nights)}::jsonb) as seen (day date, ${typedColumns})
       ), night as (
         select d.day,
           seen.day is not null and seen.units is null as held,
@@ -54,29 +53,12 @@ export async function applyReadBack(db: Kysely<Database>, claim: Claim, readBack
           and (d.unverified_since is null or d.unverified_since < ${readBack.startedAt})
         for update of d
       ), compared as (
-        select night.*, night.was_known and (
-          (night.units is not null and night.units <> d.wished_units and d.wished_units = d.pushed_units)
-          or (night.price <> d.wished_price and d.wished_price = d.pushed_price)
-          or (night.min_stay <> d.wished_min_stay and d.wished_min_stay = d.pushed_min_stay)
-          or (night.max_stay <> d.wished_max_stay and d.wished_max_stay = d.pushed_max_stay)
-          or (night.closed_on_arrival <> d.wished_closed_on_arrival
-            and d.wished_closed_on_arrival = d.pushed_closed_on_arrival)
-          or (night.closed_on_departure <> d.wished_closed_on_departure
-            and d.wished_closed_on_departure = d.pushed_closed_on_departure)
-          or (night.note <> d.wished_note and d.wished_note = d.pushed_note)) is true as drifted
+        select night.*, (night.was_known and (${perCalendarColumn(hasDrifted, sql` or `)})) is true as drifted
         from night join calendar_days d on d.connection_id = ${claim.connectionId}
           and d.listing_id = ${claim.listingId} and d.day = night.day
       )
       update calendar_days d set
-        pushed_units = case when d.wished_units is not null then compared.units end,
-        pushed_price = case when d.wished_price is not null then compared.price end,
-        pushed_min_stay = case when d.wished_min_stay is not null then compared.min_stay end,
-        pushed_max_stay = case when d.wished_max_stay is not null then compared.max_stay end,
-        pushed_closed_on_arrival =
-          case when d.wished_closed_on_arrival is not null then compared.closed_on_arrival end,
-        pushed_closed_on_departure =
-          case when d.wished_closed_on_departure is not null then compared.closed_on_departure end,
-        pushed_note = case when d.wished_note is not null then compared.note end,
+        ${perCalendarColumn(seenIfWished)},
         held = compared.held,
         unverified_since = null,
         drifted_at = case when compared.drifted then clock_timestamp() else d.drifted_at end
@@ -92,6 +74,19 @@ export async function applyReadBack(db: Kysely<Database>, claim: Claim, readBack
     `.execute(trx)
     return rows.filter(({ drifted }) => drifted).length
   })
+}
+
+function seenIfWished(name: CalendarColumn): RawBuilder<unknown> {
+  const seen = sql.ref(`compared.${name}`)
+  return sql`${sql.ref(`pushed_${name}`)} = case when ${sql.ref(`d.wished_${name}`)} is not null then ${seen} end`
+}
+
+// Where nothing was seen, wished or told, there is nothing to compare.
+function hasDrifted(name: CalendarColumn): RawBuilder<unknown> {
+  const [seen, wished, pushed] = [`night.${name}`, `d.wished_${name}`, `d.pushed_${name}`].map((column) =>
+    sql.ref(column),
+  )
+  return sql`(${seen} <> ${wished} and ${wished} = ${pushed})`
 }
 
 function toRows(nights: ObservedNight[]): string {

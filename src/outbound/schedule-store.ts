@@ -1,11 +1,10 @@
 import { type Kysely, sql } from 'kysely'
+import { earliestToday } from '../db/database-time.ts'
 import type { Database } from '../db/tables.ts'
 import { isDue } from './calendar-store.ts'
 
 export const syncTypes = ['availability', 'pricing', 'listings'] as const
 export type SyncType = (typeof syncTypes)[number]
-
-const earliestToday = sql`(now() at time zone 'UTC' - interval '12 hours')::date`
 
 /** The connections of a schedule: those with one of their own are named, the others have the installation's. */
 export type ScheduleScope = { connectionIds: string[] } | 'installation'

@@ -1,36 +1,61 @@
+import type { Transaction } from 'kysely'
+import type { Database } from '../db/tables.ts'
 import type { AppError } from '../errors.ts'
-import { setNightsAside } from './calendar-store.ts'
+import type { CalendarValues } from './calendar-fields.ts'
+import { setNightsAside, setRefusedNightsAside } from './calendar-store.ts'
 import { setDetailsAside } from './details-store.ts'
 import { lockClaim } from './lease-store.ts'
+import type { ListingDetails } from './listing-changes.ts'
 import type { Push } from './push-context.ts'
 
 const lastDay = '9999-12-31'
 
-/** Sets one night aside with its dead letter; the rest of the listing goes on. */
-export async function setNightAside(push: Push, day: string, error: AppError): Promise<void> {
-  await bury(push, error, { from: day, to: day }, day)
+/**
+ * Sets one night aside, of which Hostaway has refused these values, with its dead letter; the rest of the listing goes
+ * on. Nothing happens where something else is wished of the night by now: that is pushed next.
+ */
+export async function setNightAside(
+  push: Push,
+  day: string,
+  refused: CalendarValues,
+  error: AppError,
+): Promise<void> {
+  await bury(push, error, day, async (trx) => {
+    const nights = { from: day, to: day, values: refused }
+    return (await setRefusedNightsAside(trx, push.claim, nights, error.kind)).length > 0
+  })
 }
 
 /** Sets aside everything that waits for a listing, with one dead letter. */
 export async function setListingAside(push: Push, error: AppError): Promise<void> {
-  await bury(push, error, { from: push.today, to: lastDay }, undefined)
+  await bury(push, error, undefined, async (trx) => {
+    await setNightsAside(trx, push.claim, { from: push.today, to: lastDay }, error.kind)
+    await setDetailsAside(trx, push.claim, error.kind)
+    return true
+  })
 }
 
-/** Sets aside the details of a listing with a dead letter; its calendar goes on. */
-export async function setOnlyDetailsAside(push: Push, error: AppError): Promise<void> {
-  await bury(push, error, undefined, undefined)
+/**
+ * Sets aside the details of a listing that Hostaway has refused, with a dead letter; its calendar goes on. False where
+ * they are wished otherwise by now: that is pushed next.
+ */
+export async function setOnlyDetailsAside(
+  push: Push,
+  refused: ListingDetails,
+  error: AppError,
+): Promise<boolean> {
+  return bury(push, error, undefined, (trx) => setDetailsAside(trx, push.claim, error.kind, refused))
 }
 
 async function bury(
   { deps, connection, claim, attempts }: Push,
   error: AppError,
-  nights: { from: string; to: string } | undefined,
   day: string | undefined,
-): Promise<void> {
-  await deps.db.transaction().execute(async (trx) => {
+  setAside: (trx: Transaction<Database>) => Promise<boolean>,
+): Promise<boolean> {
+  return deps.db.transaction().execute(async (trx) => {
     await lockClaim(trx, claim)
-    if (nights !== undefined) await setNightsAside(trx, claim, nights, error.kind)
-    if (day === undefined) await setDetailsAside(trx, claim, error.kind)
+    if (!(await setAside(trx))) return false
     await deps.bury(trx, {
       tenantId: connection.tenantId,
       connectionId: claim.connectionId,
@@ -39,5 +64,6 @@ async function bury(
       error,
       attempts: attempts + 1,
     })
+    return true
   })
 }

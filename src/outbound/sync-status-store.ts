@@ -1,4 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { perCalendarColumn } from '../db/calendar-columns.ts'
+import { earliestToday } from '../db/database-time.ts'
 import type { CalendarDayRow } from '../db/outbound-tables.ts'
 import type { Database } from '../db/tables.ts'
 import { isDue } from './calendar-store.ts'
@@ -19,8 +21,6 @@ export type ListingSync = {
   lastError: string | null
 }
 
-// No later than today anywhere on earth.
-const earliestToday = sql`(now() at time zone 'UTC' - interval '12 hours')::date`
 const isWaiting = sql`(${isDue} or (d.unverified_since is not null and d.failed_kind is null))`
 
 /** How every listing of a connection stands. */
@@ -107,9 +107,7 @@ export async function forgetPushed(
       select 1 from listing_pushes where connection_id = ${connectionId} order by listing_id for update
     `.execute(trx)
     await sql`
-      update calendar_days set pushed_units = null, pushed_price = null, pushed_min_stay = null,
-        pushed_max_stay = null, pushed_closed_on_arrival = null, pushed_closed_on_departure = null,
-        pushed_note = null
+      update calendar_days set ${perCalendarColumn((name) => sql`${sql.ref(`pushed_${name}`)} = null`)}
       where connection_id = ${connectionId} and day >= ${earliestToday}
     `.execute(trx)
     const { rows } = await sql`

@@ -1,8 +1,16 @@
 import { sql, type Transaction } from 'kysely'
+import {
+  type CalendarColumn,
+  perCalendarColumn,
+  typedColumns,
+  wishedColumns,
+  wishedOfEither,
+} from '../db/calendar-columns.ts'
 import type { Database } from '../db/tables.ts'
 import { outboundQueue } from '../queues.ts'
 import { toColumns } from './calendar-fields.ts'
 import type { ListingWish, WishedListing } from './check-events.ts'
+import { lockListings } from './lease-store.ts'
 
 /**
  * The listings behind units of a tenant, of every connection that is not disconnected; until the transaction ends none
@@ -44,7 +52,10 @@ export async function writeWishes(
   settleMs: number,
 ): Promise<void> {
   const sorted = wishes.toSorted((left, right) => (keyOf(left) < keyOf(right) ? -1 : 1))
-  await lockListings(trx, sorted)
+  await lockListings(
+    trx,
+    sorted.map(({ listing }) => listing),
+  )
   await writeDays(trx, sorted, settleMs)
   for (const wish of sorted) {
     if (Object.keys(wish.details).length > 0) await writeDetails(trx, wish, settleMs)
@@ -52,28 +63,10 @@ export async function writeWishes(
   await closeSupersededLetters(trx, sorted)
 }
 
-// Everything that writes nights of a listing locks its row first, and several listings in this order.
-async function lockListings(trx: Transaction<Database>, wishes: ListingWish[]): Promise<void> {
-  const rows = JSON.stringify(
-    wishes.map(({ listing }) => ({
-      connection_id: listing.connectionId,
-      listing_id: listing.listingId,
-      tenant_id: listing.tenantId,
-    })),
-  )
-  await sql`
-    insert into listing_pushes (connection_id, listing_id, tenant_id)
-    select connection_id, listing_id, tenant_id
-    from jsonb_to_recordset(${rows}::jsonb) as wished (connection_id uuid, listing_id text, tenant_id uuid)
-    on conflict do nothing
-  `.execute(trx)
-  await sql`
-    select 1 from listing_pushes p
-    join jsonb_to_recordset(${rows}::jsonb) as wished (connection_id uuid, listing_id text)
-      on wished.connection_id = p.connection_id and wished.listing_id = p.listing_id
-    order by p.connection_id, p.listing_id
-    for update of p
-  `.execute(trx)
+const asStored = (name: CalendarColumn) => (name === 'price' ? sql`trim_scale(price)` : sql.ref(name))
+const saysOtherwise = (name: CalendarColumn) => {
+  const [said, before] = [sql.ref(`excluded.wished_${name}`), sql.ref(`d.wished_${name}`)]
+  return sql`(${said} is not null and ${said} is distinct from ${before})`
 }
 
 async function writeDays(trx: Transaction<Database>, wishes: ListingWish[], settleMs: number): Promise<void> {
@@ -90,33 +83,14 @@ async function writeDays(trx: Transaction<Database>, wishes: ListingWish[], sett
   if (ranges.length === 0) return
   await sql`
     with changed as (
-      insert into calendar_days as d (connection_id, listing_id, tenant_id, day, wished_units, wished_price,
-        wished_min_stay, wished_max_stay, wished_closed_on_arrival, wished_closed_on_departure, wished_note)
-      select connection_id, listing_id, tenant_id, from_day + nth, units, trim_scale(price), min_stay, max_stay,
-        closed_on_arrival, closed_on_departure, note
+      insert into calendar_days as d (connection_id, listing_id, tenant_id, day, ${wishedColumns})
+      select connection_id, listing_id, tenant_id, from_day + nth, ${perCalendarColumn(asStored)}
       from jsonb_to_recordset(${JSON.stringify(ranges)}::jsonb) as wished (
-        connection_id uuid, listing_id text, tenant_id uuid, from_day date, to_day date, units integer, price numeric,
-        min_stay integer, max_stay integer, closed_on_arrival boolean, closed_on_departure boolean, note text)
+        connection_id uuid, listing_id text, tenant_id uuid, from_day date, to_day date, ${typedColumns})
       cross join lateral generate_series(0, to_day - from_day) as nth
       on conflict (connection_id, listing_id, day) do update set
-        wished_units = coalesce(excluded.wished_units, d.wished_units),
-        wished_price = coalesce(excluded.wished_price, d.wished_price),
-        wished_min_stay = coalesce(excluded.wished_min_stay, d.wished_min_stay),
-        wished_max_stay = coalesce(excluded.wished_max_stay, d.wished_max_stay),
-        wished_closed_on_arrival = coalesce(excluded.wished_closed_on_arrival, d.wished_closed_on_arrival),
-        wished_closed_on_departure = coalesce(excluded.wished_closed_on_departure, d.wished_closed_on_departure),
-        wished_note = coalesce(excluded.wished_note, d.wished_note),
-        failed_kind = null
-      where (excluded.wished_units, excluded.wished_price, excluded.wished_min_stay, excluded.wished_max_stay,
-          excluded.wished_closed_on_arrival, excluded.wished_closed_on_departure, excluded.wished_note)
-        is distinct from (
-          case when excluded.wished_units is not null then d.wished_units end,
-          case when excluded.wished_price is not null then d.wished_price end,
-          case when excluded.wished_min_stay is not null then d.wished_min_stay end,
-          case when excluded.wished_max_stay is not null then d.wished_max_stay end,
-          case when excluded.wished_closed_on_arrival is not null then d.wished_closed_on_arrival end,
-          case when excluded.wished_closed_on_departure is not null then d.wished_closed_on_departure end,
-          case when excluded.wished_note is not null then d.wished_note end)
+        ${wishedOfEither('excluded', 'd')}, failed_kind = null
+      where ${perCalendarColumn(saysOtherwise, sql` or `)}
       returning d.connection_id, d.listing_id, d.units_differ, d.rest_differs
     ), listing as (
       select connection_id, listing_id, bool_or(units_differ) as units, bool_or(rest_differs) as rest

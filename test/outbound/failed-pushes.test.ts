@@ -165,6 +165,34 @@ describe('when a push fails', () => {
     assert.deepEqual(await letters(), [])
   })
 
+  it('a night that is wished otherwise while it is being refused is not set aside', async () => {
+    const day = inDays(ahead)
+    const before = (await letters()).length
+    await system.control.injectFault({ kind: 'latency', latencyMs: 200, method: 'PUT', count: 1 })
+    await wishFor(studios, [{ from: day, to: day, unitsToSell: 5 }])
+    await eventually(async () => assert.equal((await writesAt(system)).length, 1))
+    await wishFor(studios, [{ from: day, to: day, unitsToSell: 2 }])
+    await whenPushed(system)
+    assert.equal((await nightAt(system, studios, day)).desiredUnitsToSell, 2)
+    assert.equal((await sync(studios))?.failedDays, 0)
+    assert.equal((await letters()).length, before)
+  })
+
+  it('details that are wished otherwise while they are being refused are not set aside', async () => {
+    const before = (await letters()).length
+    const wishGuests = (maxGuests: number) =>
+      wish(system, { type: 'listing.updated', unitId: `hostaway-${loft}`, changes: { maxGuests } })
+    const onPut = { path: '/listings/*', method: 'PUT', count: 1 } as const
+    await system.control.injectFault({ ...onPut, kind: 'latency', latencyMs: 200 })
+    await system.control.injectFault({ ...onPut, kind: 'fail200' })
+    await wishGuests(7)
+    await eventually(async () => assert.equal((await writesAt(system)).length, 1))
+    await wishGuests(6)
+    await whenPushed(system)
+    assert.deepEqual((await writesAt(system)).at(-1)?.body, { personCapacity: 6 })
+    assert.equal((await letters()).length, before)
+  })
+
   it('an interval whose every night is refused is given up after a few of them', async () => {
     await wishFor(studios, [{ from: inDays(ahead), to: inDays(ahead + 19), unitsToSell: 5 }])
     await whenPushed(system)
