@@ -14,6 +14,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { createThrottle } from '../telemetry/throttle.ts'
 import { isAuthentic } from './webhook-auth.ts'
 import type { WebhookInbox } from './webhook-inbox.ts'
+import type { NewWebhook } from './webhook-log.ts'
 
 export type WebhookRouteOptions = {
   connections: ConnectionCache
@@ -46,6 +47,10 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteO
     (_request, body, done) => done(null, body),
   )
 
+  // A logger of its own for each webhook, with its redaction, would cost more than reading the webhook; what is logged
+  // here names the request itself.
+  app.setChildLoggerFactory((logger) => logger)
+
   // Whoever floods the address with wrong credentials must not flood the log as well.
   const throttle = createThrottle(logRefusedEveryMs)
   app.addHook('onSend', async (request, reply) => {
@@ -54,7 +59,10 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteO
     if (status === 401) reply.header('www-authenticate', challenge)
     options.metrics.webhooksRefused.inc({ status_code: String(status) })
     throttle((heldBack) =>
-      request.log.warn({ status, path: request.url.split('?', 1)[0], heldBack }, 'webhook.refused'),
+      request.log.warn(
+        { reqId: request.id, status, path: request.url.split('?', 1)[0], heldBack },
+        'webhook.refused',
+      ),
     )
   })
 
@@ -118,7 +126,7 @@ async function receive(
     return reply.send({ received: true, webhookId })
   } catch (error) {
     if (error instanceof Problem) throw error
-    request.log.warn({ err: error }, 'webhook.not_stored')
+    request.log.warn({ reqId: request.id, err: error }, 'webhook.not_stored')
     throw unavailable('The webhook could not be stored')
   } finally {
     clearTimeout(timer)
@@ -128,10 +136,22 @@ async function receive(
 async function accept(
   request: FastifyRequest,
   rawBody: Buffer,
-  options: WebhookRouteOptions,
+  { inbox, metrics }: WebhookRouteOptions,
   findReceiver: () => Promise<WebhookReceiver | undefined>,
 ): Promise<string> {
-  const receiver = await findReceiver()
+  const webhook = readWebhook(request, rawBody, await findReceiver())
+  await inbox.store(webhook)
+  metrics.webhooksReceived.inc({ event_type: webhook.eventType })
+  return webhook.id
+}
+
+// Apart from the waiting, so that what was parsed is gone before the commit: thousands of such trees that live for some
+// milliseconds keep the garbage collector busy.
+function readWebhook(
+  request: FastifyRequest,
+  rawBody: Buffer,
+  receiver: WebhookReceiver | undefined,
+): NewWebhook {
   const credentials = {
     authorization: request.headers.authorization,
     signature: header(request, 'x-hostaway-signature'),
@@ -149,18 +169,15 @@ async function accept(
   if (envelope.accountId !== null && envelope.accountId !== receiver.accountId) {
     throw new Problem(403, 'FOREIGN_ACCOUNT', 'The body names an account that is not the connection’s')
   }
-  const id = randomUUIDv7()
-  await options.inbox.store({
-    id,
+  return {
+    id: randomUUIDv7(),
     tenantId: receiver.tenantId,
     connectionId: receiver.id,
     eventType: envelope.eventType,
     sourceEvent: storable(envelope.sourceEvent),
     externalId: externalIdOf(envelope),
     body: toKeep(rawBody, text, textWithoutCardData(text, body)),
-  })
-  options.metrics.webhooksReceived.inc({ event_type: envelope.eventType })
-  return id
+  }
 }
 
 function readEnvelope(body: unknown): WebhookEnvelope | undefined {
