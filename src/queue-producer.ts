@@ -20,7 +20,7 @@ export type QueueHandle = {
 }
 
 // What BullMQ's two backends have in common, as far as it is used here; their own types differ.
-export type AnyQueue = Pick<Queue, 'addBulk' | 'getJobCounts' | 'waitUntilReady' | 'close' | 'on'>
+export type AnyQueue = Pick<Queue, 'add' | 'addBulk' | 'getJobCounts' | 'waitUntilReady' | 'close' | 'on'>
 
 const moreAttemptsThanEver = 1_000_000
 const closeQueueWithinMs = 3_000
@@ -63,32 +63,39 @@ export function openOnce(open: () => AnyQueue, onError: (error: Error) => void):
 export function queueHandle(queue: QueueOpener): QueueHandle {
   return {
     async addBulk(jobs) {
-      if (jobs.length === 0) return
-      await (await queue.opened()).addBulk(
-        jobs.map(({ name, data, jobId, priority, oneAtATime, delayMs }) => ({
-          name,
-          data,
-          // A kept job with the same id would turn a replay into a silent no-op, so nothing is kept.
-          // The runner counts the attempts; BullMQ must never come to its own end of them.
-          opts: {
-            jobId,
-            attempts: moreAttemptsThanEver,
-            backoff: { type: 'custom' },
-            removeOnComplete: true,
-            removeOnFail: true,
-            ...(priority === undefined ? {} : { priority }),
-            ...(delayMs === undefined ? {} : { delay: delayMs }),
-            // Data must be a pointer: of two waiting jobs the first one's data stays.
-            ...(oneAtATime === undefined
-              ? {}
-              : { deduplication: { id: oneAtATime, keepLastIfActive: true, reschedule: true } }),
-          },
-        })),
-      )
+      const entries = jobs.map(jobEntry)
+      const [first, ...others] = entries
+      if (first === undefined) return
+      const opened = await queue.opened()
+      // In PostgreSQL a bulk makes and drops two tables, which takes longer than all else about a single job.
+      if (others.length === 0) await opened.add(first.name, first.data, first.opts)
+      else await opened.addBulk(entries)
     },
     async dueJobs() {
       const counts = await (await queue.opened()).getJobCounts('waiting', 'prioritized')
       return Object.values(counts).reduce((sum, count) => sum + count, 0)
+    },
+  }
+}
+
+function jobEntry({ name, data, jobId, priority, oneAtATime, delayMs }: NewJob) {
+  return {
+    name,
+    data,
+    // A kept job with the same id would turn a replay into a silent no-op, so nothing is kept.
+    // The runner counts the attempts; BullMQ must never come to its own end of them.
+    opts: {
+      jobId,
+      attempts: moreAttemptsThanEver,
+      backoff: { type: 'custom' },
+      removeOnComplete: true,
+      removeOnFail: true,
+      ...(priority === undefined ? {} : { priority }),
+      ...(delayMs === undefined ? {} : { delay: delayMs }),
+      // Data must be a pointer: of two waiting jobs the first one's data stays.
+      ...(oneAtATime === undefined
+        ? {}
+        : { deduplication: { id: oneAtATime, keepLastIfActive: true, reschedule: true } }),
     },
   }
 }
