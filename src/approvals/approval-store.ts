@@ -99,6 +99,25 @@ export async function noteDecision(
     .execute()
 }
 
+/** Notes that a row which waits for nothing any more could not be written; one that has a newer version is left alone. */
+export async function noteUnstorable(
+  db: Kysely<Database>,
+  { id, version_at }: Pick<BookingQueueRow, 'id' | 'version_at'>,
+  problem: MappingProblem,
+): Promise<void> {
+  await db
+    .updateTable('hostaway_booking_queue')
+    .set({
+      status: 'failed',
+      problems: JSON.stringify([problem]),
+      updated_at: sql<Date>`clock_timestamp()`,
+    })
+    .where('id', '=', id)
+    .where('status', 'in', ['pending', 'mapped'])
+    .where('version_at', '=', version_at)
+    .execute()
+}
+
 export type QueueFilter = {
   tenantId: string | undefined
   status?: ApprovalStatus | undefined

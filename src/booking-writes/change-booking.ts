@@ -35,7 +35,7 @@ export async function changeBooking(
       throw new Problem(409, 'BOOKING_CANCELLED', 'A cancelled booking cannot be changed; make a new one')
     }
     refuseForeign(locked, wish)
-    await refuseTakenNights(trx, listing, locked, wish)
+    await refuseStay(trx, listing, locked, wish)
     await write(trx, connection, locked, wish, `change of ${Object.keys(wish).join(', ')}`)
   })
 }
@@ -86,7 +86,7 @@ function refuseForeign(booking: BookingWithTenant, wish: BookingWish): void {
   )
 }
 
-async function refuseTakenNights(
+async function refuseStay(
   trx: Transaction<Database>,
   listing: ListingRow,
   booking: BookingWithTenant,
@@ -95,6 +95,11 @@ async function refuseTakenNights(
   const checkIn = wish.checkIn ?? booking.check_in
   const checkOut = wish.checkOut ?? booking.check_out
   if ((wish.checkIn ?? wish.checkOut) === undefined || checkIn === null || checkOut === null) return
+  // The other day may have changed since the request was checked.
+  if (checkOut <= checkIn) {
+    const errors = [{ field: 'checkOut', message: `must be after checkIn ${checkIn}` }]
+    throw new Problem(422, 'VALIDATION_FAILED', 'Nothing was changed: the booking is not valid', errors)
+  }
   const tenantId = booking.tenant_id
   await lockUnits(trx, [{ tenantId, unitId: booking.unit_id }])
   refuseTaken(

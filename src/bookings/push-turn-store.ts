@@ -36,24 +36,28 @@ export async function listOverduePushes(
   return rows.map(({ connectionId }) => connectionId)
 }
 
-/** How many bookings wait to be told to Hostaway; all tenants, for the gauges. */
+/** How many bookings wait to be told to Hostaway; all tenants, for the gauges. Who is disconnected waits for nothing. */
 export async function countWaitingPushes(db: Kysely<Database>): Promise<number> {
   const { rows } = await sql<{ count: number }>`
-    select count(*)::integer as count from booking_pushes p where ${waits}
+    select count(*)::integer as count
+    from booking_pushes p
+    join hostaway_connections c on c.id = p.connection_id and c.status <> 'disconnected'
+    where ${waits}
   `.execute(db)
   return rows[0]?.count ?? 0
 }
 
-/** What was done to tell Hostaway of a booking, oldest first, for its timeline. */
+/** What was done of late to tell Hostaway of a booking, oldest first, for its timeline. */
 export async function listPushSteps(
   db: Kysely<Database>,
   { bookingId, limit }: { bookingId: string; limit: number },
 ): Promise<Array<{ id: string; step: BookingPushStepsTable['step']; detail: string; at: Date }>> {
-  return db
+  const newestFirst = await db
     .selectFrom('booking_push_steps')
     .select(['id', 'step', 'detail', 'at'])
     .where('booking_id', '=', bookingId)
-    .orderBy('id')
+    .orderBy('id', 'desc')
     .limit(limit)
     .execute()
+  return newestFirst.reverse()
 }

@@ -92,7 +92,14 @@ export const deadLetterRoutes: FastifyPluginAsyncTypebox<DeadLetterRouteOptions>
     '/dead-letters/:id/replay',
     {
       config: { roles: ['manager'] },
-      schema: { tags, summary: 'Run the job again', params: Params, response: { 202: Count } },
+      schema: {
+        tags,
+        summary: 'Run the job again',
+        description:
+          'An import goes on where it stopped; 409 `IMPORT_RUNNING` while another one of its connection runs, and the dead letter stays open.',
+        params: Params,
+        response: { 202: Count },
+      },
     },
     async (request, reply) => {
       const letter = await requireDeadLetter(request.params.id, tenantScope(request))

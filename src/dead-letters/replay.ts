@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import { reopenPush } from '../bookings/push-store.ts'
 import type { Database, DeadLetterRow, WebhookLogRow } from '../db/tables.ts'
 import { replayHistory } from '../history/replay-history.ts'
+import { Problem } from '../http/problems.ts'
 import { reopenWebhook } from '../inbound/webhook-log.ts'
 import { signalConnections } from '../outbound/signal-connections.ts'
 import { reopenSetAside } from '../outbound/sync-status-store.ts'
@@ -19,7 +20,8 @@ const pageRows = 200
 
 /**
  * Lets a dead letter's job run again, a webhook's under a fresh id; false if somebody else did, or discarded it. The
- * row and what it is about change in one transaction, and the sweep enqueues what the queue does not take now.
+ * row and what it is about change in one transaction, and the sweep enqueues what the queue does not take now. Throws a
+ * Problem where it cannot run now; the letter stays open.
  */
 export async function replayDeadLetter(
   db: Kysely<Database>,
@@ -44,7 +46,10 @@ export async function replayDeadLetter(
   return replayed
 }
 
-/** Replays every open dead letter that matches and was there when it began; returns how many it replayed itself. */
+/**
+ * Replays every open dead letter that matches and was there when it began, but those that cannot run now; returns how
+ * many it replayed itself.
+ */
 export async function replayAll(
   db: Kysely<Database>,
   queues: ReplayQueues,
@@ -56,7 +61,7 @@ export async function replayAll(
     // Backwards through the ids, so that a letter that fails again meanwhile is not met twice.
     const page = await listDeadLetters(db, { ...filter, status: 'open', before, limit: pageRows })
     for (const letter of page.slice(0, pageRows)) {
-      if (await replayDeadLetter(db, queues, letter)) count += 1
+      if (await replayDeadLetter(db, queues, letter).catch(falseIfNotNow)) count += 1
       before = letter.id
     }
     if (page.length <= pageRows) return count
@@ -74,6 +79,11 @@ export async function replayWebhook(
   // Also one that has not ended: its job may be waiting for a while yet.
   await reopenWebhook(db, webhook.id)
   await enqueue(queues, webhook.id)
+}
+
+function falseIfNotNow(error: unknown): false {
+  if (!(error instanceof Problem)) throw error
+  return false
 }
 
 async function enqueue(queues: ReplayQueues, webhookId: string): Promise<void> {

@@ -194,12 +194,12 @@ export async function noteImportFailure(
 }
 
 /**
- * Lets a failed import go on where it stopped; false where it did not fail or another one is running. In the
- * transaction that closes its dead letter.
+ * Lets a failed import go on where it stopped, or from the top again where that leads nowhere; false where it did not
+ * fail or another one is running. In the transaction that closes its dead letter.
  */
 export async function reopenImport(trx: Transaction<Database>, id: string): Promise<boolean> {
   const { rows } = await sql<{ connection_id: string }>`
-    update imports set status = 'running', attempts = 0, finished_at = null
+    update imports set status = 'running', attempts = 0, finished_at = null, walk = walk || '{"restarts": 0}'
     where id = ${id} and status = 'failed'
       and not exists (select 1 from imports other where other.connection_id = imports.connection_id and other.status = 'running')
     returning connection_id

@@ -74,15 +74,19 @@ export async function noteSynced(trx: Transaction<Database>, connectionId: strin
     .execute()
 }
 
-/** Notes a failure; returns how many there have been in a row. */
+/**
+ * Notes a failure; returns how many there have been in a row. With `beginAnew` the next pass does not go on where this
+ * one was, but comes down from the newest change to the same watermark: nothing is left out.
+ */
 export async function noteReconcileFailure(
   db: Kysely<Database>,
   connectionId: string,
-  message: string,
+  { message, beginAnew }: { message: string; beginAnew: boolean },
 ): Promise<number> {
   const { rows } = await sql<{ attempts: number }>`
     insert into reconciles as r (connection_id, attempts, last_error) values (${connectionId}, 1, ${message})
-    on conflict (connection_id) do update set attempts = r.attempts + 1, last_error = excluded.last_error
+    on conflict (connection_id) do update set attempts = r.attempts + 1, last_error = excluded.last_error,
+      walk = case when ${beginAnew} then null else r.walk end
     returning attempts
   `.execute(db)
   return rows[0]?.attempts ?? 1

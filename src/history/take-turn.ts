@@ -108,8 +108,13 @@ async function delayAfter(
   const { db, times } = reading.deps
   if (work === 'import') return setImportBack(reading, failure)
   if (work === 'fetch') return times.retryDelayMs
-  const attempts = await noteReconcileFailure(db, reading.connection.id, failure.message)
+  const isHopeless = failureKinds[failure.kind].retry === 'never'
+  const attempts = await noteReconcileFailure(db, reading.connection.id, {
+    message: failure.message,
+    // It may be the place: behind reservations that are gone the list does not go on, or is refused.
+    beginAnew: isHopeless || failure.kind === 'malformed_response',
+  })
   // Nothing that would help is known: the next one comes by the clock.
-  if (failureKinds[failure.kind].retry === 'never') return undefined
+  if (isHopeless) return undefined
   return randomInt(Math.min(longestReconcileDelayMs, times.retryDelayMs * 2 ** Math.min(attempts, 20)) + 1)
 }

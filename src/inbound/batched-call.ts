@@ -24,8 +24,10 @@ export function createBatchedCall<Item, Result>(
   const waiting: Entry<Item, Result>[] = []
   const busyKeys = new Set<string>()
   let inFlight = 0
+  let isStarting = false
 
   function start(): void {
+    isStarting = false
     while (inFlight < options.maxInFlight) {
       const batch = takeBatch()
       if (batch.length === 0) return
@@ -71,7 +73,8 @@ export function createBatchedCall<Item, Result>(
   return (item) =>
     new Promise((resolve, reject) => {
       waiting.push({ item, keys: options.keysOf?.(item) ?? [], resolve, reject })
-      // Items of the same turn of the event loop share the first call as well.
-      if (waiting.length === 1) setImmediate(start)
+      // Items of the same turn of the event loop share a call as well.
+      if (!isStarting) setImmediate(start)
+      isStarting = true
     })
 }

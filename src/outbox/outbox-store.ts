@@ -1,5 +1,5 @@
-import { type Kysely, sql, type Transaction } from 'kysely'
-import type { Database } from '../db/tables.ts'
+import { type Kysely, type Selectable, sql, type Transaction } from 'kysely'
+import type { Database, EventOutboxTable } from '../db/tables.ts'
 
 export const outboxEventTypes = [
   'booking.created',
@@ -77,33 +77,36 @@ export async function readEvents(
     .orderBy('id')
     .limit(options.limit)
   if (options.tenantId !== undefined) query = query.where('tenant_id', '=', options.tenantId)
-  return (await query.execute()).map((event) => ({
-    id: `${event.transaction_id}-${event.id}`,
-    tenantId: event.tenant_id,
-    type: event.type,
-    time: event.created_at,
-    data: event.data,
-  }))
+  return (await query.execute()).map(toOutboxEvent)
 }
 
-/** The events of one subject, oldest first, for its timeline. */
+/** The newest events of one subject, oldest first, for its timeline. */
 export async function listEventsOfSubject(
   db: Kysely<Database>,
   options: { tenantId: string; subject: string; limit: number },
 ): Promise<OutboxEvent[]> {
-  const rows = await db
+  const newestFirst = await db
     .selectFrom('event_outbox')
     .select(['id', 'transaction_id', 'tenant_id', 'type', 'created_at', 'data'])
     .where('tenant_id', '=', options.tenantId)
     .where('subject', '=', options.subject)
-    .orderBy('id')
+    .orderBy('id', 'desc')
     .limit(options.limit)
     .execute()
-  return rows.map((event) => ({
+  return newestFirst.reverse().map(toOutboxEvent)
+}
+
+function toOutboxEvent(
+  event: Pick<
+    Selectable<EventOutboxTable>,
+    'id' | 'transaction_id' | 'tenant_id' | 'type' | 'created_at' | 'data'
+  >,
+): OutboxEvent {
+  return {
     id: `${event.transaction_id}-${event.id}`,
     tenantId: event.tenant_id,
     type: event.type,
     time: event.created_at,
     data: event.data,
-  }))
+  }
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { sql } from 'kysely'
 import { pushBookings } from '../../src/booking-writes/push-bookings.ts'
 import { pushDepsOf } from '../../workers/outbound-worker.ts'
 import { fastTimes, inDays } from '../outbound/wishes.ts'
+import { holdingLock, waitingForLocks } from '../support/advisory-locks.ts'
 import { eventually } from '../support/eventually.ts'
 import { sandboxAccount, startTestSystem } from '../support/test-system.ts'
 import { bookedSystem, bookingBody } from './booked-system.ts'
@@ -112,6 +114,43 @@ describe('a booking that is changed in TVL', async () => {
     assert.deepEqual(body.data, [])
   })
 
+  it('by two at once, who each move another day behind the other, is changed by the first only', async () => {
+    const made = await booked.book(bookingBody(120))
+    const { externalId } = await booked.whenTold(made.id)
+    const lock = `reservation:${connection.id}:${externalId}`
+    const answers = await holdingLock(system.db, lock, async () => {
+      const both = [{ checkIn: inDays(122) }, { checkOut: inDays(121) }].map((change) =>
+        booked.patch(made.id, change),
+      )
+      await eventually(async () => assert.equal(await waitingForLocks(system.db), 2))
+      return both
+    })
+    const [taken, refused] = (await Promise.all(answers)).toSorted((a, b) => a.status - b.status)
+    assert.equal(taken?.status, 200)
+    assert.deepEqual([refused?.status, refused?.body.errors?.[0]?.field], [422, 'checkOut'])
+    const { checkIn, checkOut } = await booked.whenTold(made.id)
+    assert.deepEqual([checkIn, checkOut], [taken?.body.checkIn, taken?.body.checkOut])
+  })
+
+  it('shows the newest steps in its timeline, however many there are', async () => {
+    const made = await booked.book(bookingBody(130))
+    await booked.whenTold(made.id)
+    await sql`
+      insert into booking_push_steps (booking_id, step, detail)
+      select ${made.id}, 'accepted', 'step ' || nth from generate_series(1, 300) as nth
+    `.execute(system.db)
+    await sql`
+      insert into event_outbox (tenant_id, connection_id, subject, type, data)
+      select tenant_id, connection_id, subject, type, data from event_outbox, generate_series(1, 300)
+      where type = 'booking.created' and subject = ${`reservation:${connection.id}:tvl-${made.id}`}
+    `.execute(system.db)
+    await booked.patch(made.id, { guest: { name: 'Grace Example' } })
+    await booked.whenTold(made.id)
+    const details = (await booked.show(made.id)).timeline.map(({ detail }) => detail)
+    assert.ok(details.includes('change of guestName') && !details.includes('step 1'))
+    assert.ok(details.includes('booking.updated'))
+  })
+
   it('holds its nights when it is cancelled until Hostaway has let them go', async () => {
     const made = await booked.book(bookingBody(50))
     const { externalId } = await booked.whenTold(made.id)
@@ -172,7 +211,7 @@ describe('a booking that is changed in TVL', async () => {
   })
 
   it('waits while its connection is paused, and one that is not there is not found', async () => {
-    const status = (value: 'paused' | 'active') =>
+    const status = (value: 'paused' | 'active' | 'disconnected') =>
       system.db
         .updateTable('hostaway_connections')
         .set({ status: value })
@@ -183,6 +222,11 @@ describe('a booking that is changed in TVL', async () => {
     const pushing = { ...system.deps, ...pushDepsOf(system.deps) }
     assert.equal(await pushBookings(pushing, connection.id), 'connection_waiting')
     assert.equal((await booked.show(made.id)).push?.status, 'pending')
+    const waiting = async () =>
+      /^hostaway_booking_pushes_waiting (\d+)$/m.exec((await system.api('GET', '/metrics')).text)?.[1]
+    assert.equal(await waiting(), '1')
+    await status('disconnected')
+    assert.equal(await waiting(), '0')
     await status('active')
     await booked.whenTold(made.id)
     const unknown = '01890000-0000-7000-8000-000000000000'

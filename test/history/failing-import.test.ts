@@ -114,3 +114,38 @@ it('one that Hostaway does not know any more is a dead letter again', async () =
     assert.notEqual(again?.id, letter?.id)
   })
 })
+
+it('an import that failed is not replayed while another one runs, and begins anew where it cannot go on', async () => {
+  const onSecondPage = { path: '/reservations', skip: 1 } as const
+  await system.control.injectFault({ ...onSecondPage, kind: 'status', status: 400 })
+  await system.api('POST', `/v1/connections/${connectionId}/import`)
+  const failed = await history.when(connectionId, 'failed')
+  const letter = (await openLetters()).find(({ job }) => job === 'import')
+  await system.control.clearFaults()
+  const replay = (path: string) =>
+    system.api<{ code: string; count: number }>('POST', `/v1/dead-letters/${path}`, {})
+
+  // Another one that does not come to its end, and reads less.
+  await system.control.injectFault({ kind: 'hang', effect: 'before', path: '/reservations', count: 1 })
+  const other = await system.api<{ id: string }>('POST', `/v1/connections/${connectionId}/import`, {
+    from: '2030-01-01',
+  })
+  const refused = await replay(`${letter?.id}/replay`)
+  assert.deepEqual([refused.status, refused.body.code], [409, 'IMPORT_RUNNING'])
+  assert.ok((await openLetters()).some(({ id }) => id === letter?.id))
+  assert.equal((await replay('replay')).status, 202)
+  assert.ok((await openLetters()).some(({ id }) => id === letter?.id))
+  await system.control.clearFaults()
+  await system.api('POST', `/v1/connections/${connectionId}/imports/${other.body.id}/cancel`)
+
+  // What it would go on behind is gone meanwhile.
+  await sql`
+    update imports set walk = walk || '{"cursors": ["999999998", "999999997"], "restarts": 3}'
+    where id = ${failed.id}
+  `.execute(system.db)
+  assert.equal((await replay(`${letter?.id}/replay`)).status, 202)
+  await eventually(async () => {
+    assert.equal((await history.show(connectionId, failed.id)).status, 'completed')
+  })
+  await history.assertSameAsHostaway(connectionId)
+})

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, it } from 'node:test'
 import { setConnectionStatus } from '../../src/connections/connection-status-store.ts'
 import { parseCron } from '../../src/cron-times.ts'
+import type { Walk } from '../../src/db/history-tables.ts'
 import { scheduleReconciles } from '../../src/history/sweep-history.ts'
 import { eventually } from '../support/eventually.ts'
 import { sandboxAccount, startTestSystem, type TestSystem } from '../support/test-system.ts'
@@ -144,4 +145,39 @@ it('a change that claims to lie in the future hides none that follow', async () 
   const missed = await system.control.book(accountId, { silent: true })
   await history.reconcileNow(connectionId)
   assert.equal((await stateOf(missed.id))?.source_status, 'new')
+})
+
+it('a pass that cannot go on, because all that it would go on behind is gone, begins anew', async () => {
+  const missed = await system.control.book(accountId, { silent: true })
+  const lost: Walk = {
+    downTo: new Date(0).toISOString(),
+    newestSeen: null,
+    cursors: ['999999998', '999999997'],
+    skipped: 0,
+    cursorAt: null,
+    rows: 200,
+    restarts: 3,
+  }
+  await system.db
+    .updateTable('reconciles')
+    .set({ walk: JSON.stringify(lost) })
+    .execute()
+  await history.reconcileNow(connectionId)
+  assert.equal((await stateOf(missed.id))?.source_status, 'new')
+  assert.equal((await watermark()).isUnderWay, false)
+})
+
+it('a pass whose next page is refused for good begins anew with the next one', async () => {
+  const { firstId } = await system.control.makeHistory(accountId, { count: 150 })
+  for (let index = 0; index < 150; index += 1) {
+    await system.control.change(accountId, firstId + index, { numberOfGuests: 5, silent: true })
+  }
+  await system.control.injectFault({ kind: 'status', status: 400, path: '/reservations', skip: 1 })
+  await history.reconcileNow(connectionId)
+  await system.control.clearFaults()
+  await system.control.clearCalls()
+  await history.reconcileNow(connectionId)
+  assert.equal((await history.pagesAsked())[0], null)
+  assert.equal((await watermark()).isUnderWay, false)
+  await history.assertSameAsHostaway(connectionId)
 })

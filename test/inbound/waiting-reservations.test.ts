@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { sql } from 'kysely'
 import { eventually } from '../support/eventually.ts'
 import { sandboxAccount } from '../support/test-system.ts'
 import { reservationBody, versionAt } from './made-up-bodies.ts'
@@ -67,6 +68,41 @@ describe('with automatic import', async () => {
     )
     assert.equal((await inbound.queued(body.id))?.status, 'imported')
     assert.equal((await inbound.block(body.id))?.unit_id, `hostaway-${listingId}`)
+  })
+
+  it('one that cannot be stored holds up no other that waits, and shows why it failed', async () => {
+    const unstorable = 66
+    await sql`
+      create function refuse_guests() returns trigger language plpgsql as $$
+      begin
+        if new.guests_total = ${sql.lit(unstorable)} then raise exception 'no such guests'; end if;
+        return new;
+      end $$
+    `.execute(system.db)
+    await sql`
+      create trigger refuse before insert or update on bookings for each row execute function refuse_guests()
+    `.execute(system.db)
+    const listingId = 450003
+    const spoilt = reservationBody({
+      listingMapId: listingId,
+      numberOfGuests: unstorable,
+      updatedOn: versionAt(0),
+    })
+    const sound = reservationBody({ listingMapId: listingId })
+    for (const body of [spoilt, sound]) assert.equal((await inbound.send(body)).outcome, 'waiting')
+    await system.control.addListing(accountId, { id: listingId, name: 'Windmill' })
+    await system.connect()
+    await eventually(async () => {
+      assert.equal((await inbound.booking(sound.id)).unitId, `hostaway-${listingId}`)
+      const row = await inbound.queued(spoilt.id)
+      assert.deepEqual(
+        [row?.status, row?.problems.map(({ code, message }) => [code, message])],
+        ['failed', [['not_stored', 'no such guests']]],
+      )
+    })
+    await inbound.send({ ...spoilt, numberOfGuests: 3, updatedOn: versionAt(1) })
+    assert.equal((await inbound.booking(spoilt.id)).guests.total, 3)
+    assert.equal((await inbound.queued(spoilt.id))?.status, 'imported')
   })
 
   it('the same body again releases what waits for nothing any more', async () => {
