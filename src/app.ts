@@ -22,8 +22,10 @@ import { refreshGauges } from './gauges.ts'
 import { importRoutes } from './history/import-routes.ts'
 import { beginFirstImport } from './history/request-import.ts'
 import { useApiAuth } from './http/api-auth.ts'
+import { completeApiDocument } from './http/api-document.ts'
 import { healthRoutes } from './http/health.ts'
 import { closeIdleConnections } from './http/idle-connections.ts'
+import { useOptionalBodies, withDefaultBody } from './http/optional-body.ts'
 import { refuseUnroutable, useProblems } from './http/problems.ts'
 import { importQueued, rejectQueued } from './inbound/decide-reservation.ts'
 import { mapListing } from './inbound/map-listing.ts'
@@ -83,6 +85,9 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
       },
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
     },
+    transform: ({ schema, url, route }) => ({ schema: withDefaultBody(schema, route.config), url }),
+    transformObject: (made) =>
+      'openapiObject' in made ? completeApiDocument(made.openapiObject) : made.swaggerObject,
   })
   await app.register(swaggerUi, { routePrefix: '/docs' })
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
@@ -124,6 +129,7 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
   app.addHook('onRoute', (route) => {
     route.schema = { security: [{ token: [] }], ...route.schema }
   })
+  useOptionalBodies(app)
   await app.register(tenantRoutes, { db })
   const connecting = {
     ...{ db, vault, client, log, publicUrl: config.PUBLIC_URL },

@@ -100,11 +100,8 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<ApprovalRouteOptions> = a
   app.post(
     '/booking-queue/:id/import',
     {
-      config: { roles: ['manager'] },
       // No body means a plain yes.
-      preValidation: async (request) => {
-        request.body ??= {}
-      },
+      config: { roles: ['manager'], bodyIsOptional: true },
       schema: {
         tags,
         summary: 'Book a waiting reservation, with what Hostaway does not say',

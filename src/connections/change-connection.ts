@@ -14,7 +14,8 @@ import {
 } from './connection-store.ts'
 import { inTurn } from './connection-turn.ts'
 import { ensureWebhook } from './own-webhook.ts'
-import { hmacOverlapMs, makeSecret } from './rotate-credentials.ts'
+import { disconnectedProblem } from './require-connection.ts'
+import { hmacOverlapMs, makeSecret, untilAccepted } from './rotate-credentials.ts'
 
 export type ChangeDeps = AccessTokenDeps & {
   /** Told when a connection may do more than before. Never fails. */
@@ -44,19 +45,14 @@ export async function changeConnection(
 ): Promise<{ changed: Connection; webhookSecret: string | undefined }> {
   const { id } = connection
   refuseUnreadableCrons(change)
-  if (connection.status === 'disconnected') {
-    throw new Problem(
-      409,
-      'CONNECTION_DISCONNECTED',
-      'The connection is disconnected; connect it again first',
-    )
-  }
+  if (connection.status === 'disconnected') throw disconnectedProblem()
   const webhookSecret = await secretFor(deps, connection, change)
   const secret = change.webhookSecret ?? webhookSecret
   if (secret !== undefined) {
     await replaceHmacSecret(deps.db, deps.vault, id, { secret, overlapMs: hmacOverlapMs })
   }
   await changeOptions(deps.db, id, optionsOf(change))
+  if (secret !== undefined || change.webhookAuth !== undefined) await untilAccepted(deps, id)
   if (change.alertingEmailAddress !== undefined) await tellHostaway(deps, id)
   if (change.sync !== undefined) await deps.onActive(id)
   return { changed: (await findConnection(deps.db, id)) ?? connection, webhookSecret }

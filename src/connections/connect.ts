@@ -22,7 +22,7 @@ import { inTurn } from './connection-turn.ts'
 import { takeDown } from './disconnect.ts'
 import { explainHostaway } from './explain-hostaway.ts'
 import { ensureWebhook, type Patience, webhookUrlOf } from './own-webhook.ts'
-import { hmacOverlapMs, makeBasicCredentials, makeSecret } from './rotate-credentials.ts'
+import { hmacOverlapMs, makeBasicCredentials, makeSecret, untilAccepted } from './rotate-credentials.ts'
 
 export type ConnectDeps = {
   db: Kysely<Database>
@@ -96,6 +96,7 @@ async function goThrough(
   const webhookSecret = await makeWebhookSecret(deps, request, connection)
   const repaired = await ensureWebhook(deps, connection, patience)
   await readListings(deps, connection)
+  await untilAccepted(deps, id)
   const begins = connection.status === 'connecting'
   // From `connecting` and `needs_reauth` only: a paused connection stays paused.
   await setConnectionStatus(deps.db, id, 'active', {

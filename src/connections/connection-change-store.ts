@@ -135,7 +135,9 @@ function optionColumns(options: ConnectionOptions) {
   return {
     ...(autoImport === undefined ? {} : { auto_import: autoImport }),
     ...(autoMapListings === undefined ? {} : { auto_map_listings: autoMapListings }),
-    ...(webhookAuth === undefined ? {} : { webhook_auth: webhookAuth }),
+    ...(webhookAuth === undefined
+      ? {}
+      : { webhook_auth: webhookAuth, webhook_secrets_set_at: nowUnlessAccepted(webhookAuth) }),
     ...(alertingEmailAddress === undefined ? {} : { alerting_email_address: alertingEmailAddress }),
     ...(rateLimit === undefined
       ? {}
@@ -150,4 +152,9 @@ function optionColumns(options: ConnectionOptions) {
       }),
     ),
   }
+}
+
+// Another mode is a change of what is accepted, like another secret.
+function nowUnlessAccepted(mode: WebhookAuth) {
+  return sql<Date>`case when webhook_auth = ${mode} then webhook_secrets_set_at else clock_timestamp() end`
 }

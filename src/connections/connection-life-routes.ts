@@ -7,7 +7,7 @@ import { type Connection, findConnection } from './connection-store.ts'
 import { ConnectionView, type DefaultCrons, toConnectionView } from './connection-view.ts'
 import { disconnect } from './disconnect.ts'
 import { explainHostaway } from './explain-hostaway.ts'
-import { requireConnection } from './require-connection.ts'
+import { disconnectedProblem, requireConnection } from './require-connection.ts'
 import { hmacOverlapMs, rotateCredentials } from './rotate-credentials.ts'
 import { type Pending, verifyConnection } from './verify-connection.ts'
 
@@ -28,24 +28,21 @@ const Verification = Type.Object({
 
 const longestOverlapSeconds = 7 * 86_400
 
-const RotationRequest = Type.Union([
-  Type.Null(),
-  Type.Object(
-    {
-      webhookSecret: Type.Optional(
-        Type.String({ minLength: 16, maxLength: 500, description: 'An HMAC secret of one’s own.' }),
-      ),
-      overlapSeconds: Type.Optional(
-        Type.Integer({
-          minimum: 0,
-          maximum: longestOverlapSeconds,
-          description: 'For how long the HMAC secret before is still accepted; a day unless said otherwise.',
-        }),
-      ),
-    },
-    { additionalProperties: false },
-  ),
-])
+const RotationRequest = Type.Object(
+  {
+    webhookSecret: Type.Optional(
+      Type.String({ minLength: 16, maxLength: 500, description: 'An HMAC secret of one’s own.' }),
+    ),
+    overlapSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: longestOverlapSeconds,
+        description: 'For how long the HMAC secret before is still accepted; a day unless said otherwise.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
 
 export type ConnectionLifeOptions = ConnectDeps & {
   crons: DefaultCrons
@@ -127,7 +124,7 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
   app.post(
     '/connections/:id/rotate-webhook-credentials',
     {
-      config: { roles: ['owner'] },
+      config: { roles: ['owner'], bodyIsOptional: true },
       schema: {
         tags,
         summary: 'Replace what webhooks are authenticated with',
@@ -141,7 +138,7 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
     async (request) => {
       const { id, status } = await requireConnection(db, request, request.params.id)
       if (status === 'connecting' || status === 'disconnected') throw notConnected(status)
-      const { webhookSecret, overlapSeconds } = request.body ?? {}
+      const { webhookSecret, overlapSeconds } = request.body
       const secret = await rotateCredentials(deps, id, {
         webhookSecret,
         overlapMs: overlapSeconds === undefined ? hmacOverlapMs : overlapSeconds * 1_000,
@@ -173,13 +170,7 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
 }
 
 function notConnected(status: Connection['status']): Problem {
-  if (status === 'disconnected') {
-    return new Problem(
-      409,
-      'CONNECTION_DISCONNECTED',
-      'The connection is disconnected; connect it again first',
-    )
-  }
+  if (status === 'disconnected') return disconnectedProblem()
   if (status === 'needs_reauth') {
     return new Problem(
       409,

@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely'
 import type { Database } from '../db/tables.ts'
 import { tenantScope } from '../http/api-auth.ts'
 import { isUuid } from '../http/paging.ts'
-import { notFound } from '../http/problems.ts'
+import { notFound, Problem } from '../http/problems.ts'
 import { type Connection, findConnection } from './connection-store.ts'
 
 /** The connection a request names; another tenant's does not exist for the caller. */
@@ -15,4 +15,9 @@ export async function requireConnection(
   const connection = isUuid(id) ? await findConnection(db, id, { tenantId: tenantScope(request) }) : undefined
   if (connection === undefined) throw notFound('The connection')
   return connection
+}
+
+/** The answer to what only makes sense for a connection that was not ended. */
+export function disconnectedProblem(): Problem {
+  return new Problem(409, 'CONNECTION_DISCONNECTED', 'The connection is disconnected; connect it again first')
 }

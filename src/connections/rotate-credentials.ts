@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { AccessTokenDeps } from './access-token.ts'
-import { type BasicCredentials, keepNextCredentials, replaceHmacSecret } from './connection-secret-store.ts'
+import {
+  type BasicCredentials,
+  keepNextCredentials,
+  readWebhookCredentials,
+  replaceHmacSecret,
+} from './connection-secret-store.ts'
 import { type Connection, findConnection, readConnectionSecrets } from './connection-store.ts'
 import { inTurn } from './connection-turn.ts'
 import { ensureWebhook, type Patience } from './own-webhook.ts'
@@ -44,8 +50,20 @@ export async function rotateCredentials(
     // Last of all: only the answer to this request shows it.
     const secret = webhookSecret ?? makeSecret()
     await replaceHmacSecret(deps.db, deps.vault, connectionId, { secret, overlapMs })
+    await untilAccepted(deps, connectionId)
     return webhookSecret === undefined ? secret : undefined
   })
+}
+
+/**
+ * Waits until every process takes webhooks by what was set last, at most a second. Whoever is told that it is set uses
+ * it at once, and a webhook that is refused then does not come again.
+ */
+export async function untilAccepted(
+  { db, vault }: Pick<AccessTokenDeps, 'db' | 'vault'>,
+  connectionId: string,
+): Promise<void> {
+  await delay((await readWebhookCredentials(db, vault, connectionId)).unseenMs)
 }
 
 async function requireConnection(deps: AccessTokenDeps, id: string): Promise<Connection> {

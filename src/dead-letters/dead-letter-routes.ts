@@ -111,11 +111,8 @@ export const deadLetterRoutes: FastifyPluginAsyncTypebox<DeadLetterRouteOptions>
   app.post(
     '/dead-letters/replay',
     {
-      config: { roles: ['manager'] },
       // No body means no restriction.
-      preValidation: async (request) => {
-        request.body ??= {}
-      },
+      config: { roles: ['manager'], bodyIsOptional: true },
       schema: {
         tags,
         summary: 'Run the jobs of all open dead letters again that match',

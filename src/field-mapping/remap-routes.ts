@@ -34,11 +34,8 @@ export const remapRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = 
   app.post(
     '/connections/:id/mapping/remap',
     {
-      config: { roles: ['manager'] },
       // No body means nothing to say.
-      preValidation: async (request) => {
-        request.body ??= {}
-      },
+      config: { roles: ['manager'], bodyIsOptional: true },
       schema: {
         tags,
         summary: 'Map the bookings of a connection again',
@@ -95,10 +92,7 @@ export const remapRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = 
   app.post(
     '/connections/:id/mapping/remaps/:remapId/cancel',
     {
-      config: { roles: ['manager'] },
-      preValidation: async (request) => {
-        request.body ??= {}
-      },
+      config: { roles: ['manager'], bodyIsOptional: true },
       schema: {
         tags,
         summary: 'Stop a remap',

@@ -26,11 +26,8 @@ export const importRoutes: FastifyPluginAsyncTypebox<ImportRouteOptions> = async
   app.post(
     '/connections/:id/import',
     {
-      config: { roles: ['manager'] },
       // No body means no restriction.
-      preValidation: async (request) => {
-        request.body ??= {}
-      },
+      config: { roles: ['manager'], bodyIsOptional: true },
       schema: {
         tags,
         summary: 'Import the history of a connection',

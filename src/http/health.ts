@@ -49,14 +49,22 @@ export async function healthRoutes(app: FastifyInstance, options: HealthOptions)
   )
   // Scrapes go on while the database does not answer, each waiting for the same refresh.
   let refresh: Promise<void> | undefined
-  app.get('/metrics', { schema: { tags, summary: 'Prometheus metrics' } }, async (_request, reply) => {
-    refresh ??= options.refreshGauges().finally(() => {
-      refresh = undefined
-    })
-    await orAfter(checkTimeoutMs, refresh, undefined)
-    reply.type(options.metrics.registry.contentType)
-    return options.metrics.registry.metrics()
-  })
+  const text = {
+    description: 'In the text format of Prometheus',
+    content: { 'text/plain': { schema: Type.String() } },
+  }
+  app.get(
+    '/metrics',
+    { schema: { tags, summary: 'Prometheus metrics', response: { 200: text } } },
+    async (_request, reply) => {
+      refresh ??= options.refreshGauges().finally(() => {
+        refresh = undefined
+      })
+      await orAfter(checkTimeoutMs, refresh, undefined)
+      reply.type(options.metrics.registry.contentType)
+      return options.metrics.registry.metrics()
+    },
+  )
 }
 
 async function reasonOf({ name, check }: ReadinessCheck): Promise<string | undefined> {

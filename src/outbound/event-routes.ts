@@ -30,11 +30,12 @@ const Availability = Type.Object({
     }),
   ),
 })
+const price = Type.Union([Type.Number(), Type.String()], { description: 'A decimal, not negative.' })
 const Pricing = Type.Object({
   type: Type.Literal('pricing.updated'),
   unitId: Type.String(),
   currency: Type.String(),
-  ranges: Type.Array(Type.Object({ from: day, to: day, price: Type.Number() })),
+  ranges: Type.Array(Type.Object({ from: day, to: day, price })),
 })
 const Details = Type.Object({
   type: Type.Literal('listing.updated'),

@@ -55,7 +55,6 @@ export async function pushListing(
 
 async function work(push: Push, row: ListingPushRow): Promise<PushResult> {
   const { deps, claim, today } = push
-  const started = performance.now()
   const progress: Progress = { type: 'calendar', calls: 0 }
   const isCheck = row.check_due_at !== null && row.check_due_at <= new Date()
   try {
@@ -69,28 +68,41 @@ async function work(push: Push, row: ListingPushRow): Promise<PushResult> {
     restMs: progress.calls > 0 ? deps.times.restMs : 0,
     checked: isCheck,
   })
-  if (progress.calls > 0) {
-    deps.metrics.syncJobs.inc({ sync_type: progress.type, status: 'success' })
-    deps.metrics.syncDuration.observe({ sync_type: progress.type }, (performance.now() - started) / 1_000)
-  }
   return { outcome: 'done' }
 }
 
+/** What is being pushed, and how many calls have changed something so far. */
 type Progress = { type: 'calendar' | 'listing'; calls: number }
 
 async function doWork(push: Push, row: ListingPushRow, isCheck: boolean, progress: Progress): Promise<void> {
   await closeBreaker(push)
   await readWhatIsNotKnown(push, row, isCheck)
-  progress.calls += await pushCalendar(push)
-  if (progress.calls === 0) progress.type = 'listing'
+  await pushPart(push, progress, 'calendar', () => pushCalendar(push))
   const details = await detailsToPush(push)
   try {
-    progress.calls += await pushDetails(push, details)
+    await pushPart(push, progress, 'listing', () => pushDetails(push, details))
   } catch (error) {
     const failure = toAppError(error)
     if (error instanceof LeaseLost || failure.kind !== 'rejected') throw error
+    push.deps.metrics.syncJobs.inc({ sync_type: 'listing', status: 'failure' })
     if (await setOnlyDetailsAside(push, details, failure)) countDeadLetter(push, failure)
   }
+}
+
+// Where nothing differs, nothing is pushed and nothing is counted.
+async function pushPart(
+  { deps: { metrics } }: Push,
+  progress: Progress,
+  type: Progress['type'],
+  makeCalls: () => Promise<number>,
+): Promise<void> {
+  progress.type = type
+  const started = performance.now()
+  const calls = await makeCalls()
+  if (calls === 0) return
+  progress.calls += calls
+  metrics.syncJobs.inc({ sync_type: type, status: 'success' })
+  metrics.syncDuration.observe({ sync_type: type }, (performance.now() - started) / 1_000)
 }
 
 async function readWhatIsNotKnown(push: Push, row: ListingPushRow, isCheck: boolean): Promise<void> {

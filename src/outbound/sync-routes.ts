@@ -1,12 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyRequest } from 'fastify'
 import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
-import { type Connection, findConnection } from '../connections/connection-store.ts'
+import { disconnectedProblem, requireConnection } from '../connections/require-connection.ts'
 import type { Database } from '../db/tables.ts'
-import { tenantScope } from '../http/api-auth.ts'
-import { isUuid } from '../http/paging.ts'
-import { notFound } from '../http/problems.ts'
 import type { JobQueues } from '../queues.ts'
 import { restoreWishes } from './parked-wishes-store.ts'
 import { signalConnections } from './signal-connections.ts'
@@ -57,7 +53,7 @@ export const syncRoutes: FastifyPluginAsyncTypebox<SyncRouteOptions> = async (ap
       },
     },
     async (request) => {
-      const connection = await requireConnection(request, request.params.id)
+      const connection = await requireConnection(db, request, request.params.id)
       const listings = await listListingSyncs(db, connection.id)
       const sum = (name: 'pendingDays' | 'failedDays' | 'driftedDays') =>
         listings.reduce((total, listing) => total + listing[name], 0)
@@ -89,19 +85,12 @@ export const syncRoutes: FastifyPluginAsyncTypebox<SyncRouteOptions> = async (ap
       },
     },
     async (request, reply) => {
-      const connection = await requireConnection(request, request.params.id)
+      const connection = await requireConnection(db, request, request.params.id)
+      if (connection.status === 'disconnected') throw disconnectedProblem()
       await restoreWishes(db, connection.id)
       const listings = await forgetPushed(db, connection.id, staggerMs)
       await signalConnections(db, queues, [connection.id])
       return reply.code(202).send({ listings })
     },
   )
-
-  async function requireConnection(request: FastifyRequest, id: string): Promise<Connection> {
-    const connection = isUuid(id)
-      ? await findConnection(db, id, { tenantId: tenantScope(request) })
-      : undefined
-    if (connection === undefined) throw notFound('The connection')
-    return connection
-  }
 }

@@ -13,6 +13,8 @@ const Event = Type.Object({
   data: Type.Record(Type.String(), Type.Unknown()),
 })
 
+const eventId = Type.String({ maxLength: 40, description: 'Id of an event of this feed.' })
+
 /** The outbox as a feed that is read at one's own pace. */
 export const feedRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = async (app, { db }) => {
   app.get(
@@ -25,7 +27,8 @@ export const feedRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = a
         description:
           'Events after the one with the id `after`, oldest first; `nextCursor` is the `after` of the next read, also where nothing new was there. `firstNight` and `departure` are the first night held and the day of departure.',
         querystring: Type.Object({
-          after: Type.Optional(Type.String({ maxLength: 40 })),
+          after: Type.Optional(eventId),
+          cursor: Type.Optional({ ...eventId, description: 'The same as `after`, as every list has it.' }),
           limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
         }),
         response: {
@@ -37,7 +40,7 @@ export const feedRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = a
       },
     },
     async (request) => {
-      const { after, limit } = request.query
+      const { cursor, after = cursor, limit } = request.query
       if (after !== undefined && !isEventId(after)) {
         throw new Problem(422, 'INVALID_CURSOR', '`after` must be the id of an event of this feed')
       }

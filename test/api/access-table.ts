@@ -68,7 +68,7 @@ export const accessTable: Record<string, Access> = {
     allowed: 200,
   },
   'GET /v1/connections/{id}/sync': { roles: reader, allowed: 200 },
-  'POST /v1/connections/{id}/full-sync': { roles: manager, allowed: 202 },
+  'POST /v1/connections/{id}/full-sync': { roles: manager, allowed: 202, renew: connected },
   'POST /v1/connections/{id}/import': { roles: manager, allowed: 202, renew: connected },
   'GET /v1/connections/{id}/imports': { roles: person, allowed: 200 },
   'GET /v1/connections/{id}/imports/{importId}': { roles: person, allowed: 200 },

@@ -250,7 +250,13 @@ describe('lists', () => {
       seen,
       everything.map(({ id }) => id),
     )
+    const second = await list(`/v1/feed?limit=5&cursor=${seen[4]}`)
+    assert.deepEqual(
+      second.data.map(({ id }) => id),
+      seen.slice(5, 10),
+    )
     for (const wrong of ['nonsense', '1', '1-2-3', `${'9'.repeat(25)}-1`]) {
+      assertProblem(await system.api('GET', `/v1/feed?cursor=${wrong}`), 422, 'INVALID_CURSOR')
       assertProblem(await system.api('GET', `/v1/feed?after=${wrong}`), 422, 'INVALID_CURSOR')
     }
     assertProblem(await system.api('GET', '/v1/feed?limit=201'), 422, 'VALIDATION_FAILED')

@@ -348,6 +348,7 @@ describe('a connection', { concurrency: 6 }, () => {
       ['POST', '/resume'],
       ['POST', '/verify'],
       ['POST', '/rotate-webhook-credentials'],
+      ['POST', '/full-sync'],
     ]) {
       assertProblem(await api(method ?? '', `${path}${action}`, {}), 409, 'CONNECTION_DISCONNECTED')
     }

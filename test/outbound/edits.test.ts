@@ -42,6 +42,13 @@ for (const backend of queueBackends()) {
       return writesAt(system)
     }
 
+    async function pushesSoFar() {
+      const { values } = await system.deps.metrics.syncJobs.get()
+      const of = (type: string) =>
+        values.find(({ labels }) => labels.sync_type === type && labels.status === 'success')?.value ?? 0
+      return { calendar: of('calendar'), listing: of('listing') }
+    }
+
     it('a single day is closed with one interval of one day', async () => {
       const day = inDays(10)
       assert.deepEqual(await writesOf(available(loft, [{ from: day, to: day, available: false }])), [
@@ -200,6 +207,17 @@ for (const backend of queueBackends()) {
       assert.deepEqual(writes, [
         { path: calendar(loft), body: { startDate: inDays(70), endDate: inDays(72), price: 90 } },
       ])
+    })
+
+    it('nights and details that are pushed together count as one of each', async () => {
+      const before = await pushesSoFar()
+      const day = inDays(40)
+      const writes = await writesOf([
+        available(cabin, [{ from: day, to: day, available: false }]),
+        { type: 'listing.updated', unitId: unit(cabin), changes: { maxGuests: 7 } },
+      ])
+      assert.equal(writes.length, 2)
+      assert.deepEqual(await pushesSoFar(), { calendar: before.calendar + 1, listing: before.listing + 1 })
     })
 
     it('changed details are sent alone, by Hostaway’s names, and only once', async () => {
