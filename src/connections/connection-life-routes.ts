@@ -4,7 +4,7 @@ import { Problem } from '../http/problems.ts'
 import type { ConnectDeps } from './connect.ts'
 import { resumeConnection, setConnectionStatus } from './connection-status-store.ts'
 import { type Connection, findConnection } from './connection-store.ts'
-import { ConnectionView, type DefaultCrons, toConnectionView } from './connection-view.ts'
+import { ConnectionView, type DefaultCrons, showConnection } from './connection-view.ts'
 import { disconnect } from './disconnect.ts'
 import { explainHostaway } from './explain-hostaway.ts'
 import { disconnectedProblem, requireConnection } from './require-connection.ts'
@@ -56,7 +56,7 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
   const show = async (id: string, webhookSecret?: string) => {
     const connection = await findConnection(db, id)
     if (connection === undefined) throw new Error(`connection ${id} vanished while it was changed`)
-    return toConnectionView(connection, crons, webhookSecret)
+    return showConnection(db, crons, connection, webhookSecret)
   }
 
   app.post(

@@ -6,7 +6,13 @@ import { requireTenant } from '../tenants/require-tenant.ts'
 import { changeConnection } from './change-connection.ts'
 import { type ConnectDeps, connect } from './connect.ts'
 import { listConnections } from './connection-store.ts'
-import { ConnectionView, type DefaultCrons, perSyncPart, toConnectionView } from './connection-view.ts'
+import {
+  ConnectionView,
+  connectionsShown,
+  type DefaultCrons,
+  perSyncPart,
+  showConnection,
+} from './connection-view.ts'
 import { requireConnection } from './require-connection.ts'
 
 const tags = ['Connections']
@@ -128,7 +134,8 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
         ...body,
         accountId: String(body.accountId),
       })
-      return reply.code(created ? 201 : 200).send(toConnectionView(connection, deps.crons, webhookSecret))
+      const shown = await showConnection(deps.db, deps.crons, connection, webhookSecret)
+      return reply.code(created ? 201 : 200).send(shown)
     },
   )
 
@@ -150,11 +157,12 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
         limit,
         after: cursorId(cursor),
       })
+      const show = await connectionsShown(deps.db, deps.crons, rows)
       return toPage(
         rows,
         limit,
         ({ id }) => id,
-        (connection) => toConnectionView(connection, deps.crons),
+        (connection) => show(connection),
       )
     },
   )
@@ -170,8 +178,10 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
         response: { 200: ConnectionView },
       },
     },
-    async (request) =>
-      toConnectionView(await requireConnection(deps.db, request, request.params.id), deps.crons),
+    async (request) => {
+      const connection = await requireConnection(deps.db, request, request.params.id)
+      return showConnection(deps.db, deps.crons, connection)
+    },
   )
 
   app.patch(
@@ -191,7 +201,7 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
     async (request) => {
       const connection = await requireConnection(deps.db, request, request.params.id)
       const { changed, webhookSecret } = await changeConnection(deps, connection, request.body)
-      return toConnectionView(changed, deps.crons, webhookSecret)
+      return showConnection(deps.db, deps.crons, changed, webhookSecret)
     },
   )
 }

@@ -1,12 +1,11 @@
 import { type Kysely, sql } from 'kysely'
 import { v7 as uuid } from 'uuid'
-import type { ImportStatus } from '../db/history-tables.ts'
 import type { ConnectionRow, ConnectionStatus, Database, WebhookAuth } from '../db/tables.ts'
 import type { Vault } from '../vault.ts'
 
 const table = 'hostaway_connections'
 
-/** A connection without its secrets; `lastInboundAt` is when the last webhook was stored, `lastSyncAt` when all changes were last read. */
+/** A connection without its secrets; `lastSyncAt` is when all changes were last read. */
 export type Connection = {
   id: string
   tenantId: string
@@ -22,10 +21,7 @@ export type Connection = {
   webhookUrl: string
   alertingEmailAddress: string | null
   keySetAt: Date
-  lastInboundAt: Date | null
   lastSyncAt: Date | null
-  /** The newest import of its history. */
-  newestImport: NewestImport | null
   /** Set while a disconnected connection still has something at Hostaway to take away. */
   disconnectingSince: Date | null
   sync: SyncSettings
@@ -33,8 +29,6 @@ export type Connection = {
   rateLimit: { perMinute: number | null; burst: number | null }
   createdAt: Date
 }
-
-export type NewestImport = { id: string; status: ImportStatus }
 
 export const syncParts = ['availability', 'pricing', 'listings', 'reconcile'] as const
 export type SyncPart = (typeof syncParts)[number]
@@ -199,39 +193,13 @@ function selectConnections(db: Kysely<Database>, scope: Scope) {
     .selectFrom('hostaway_connections')
     .innerJoin('tenants', 'tenants.id', 'hostaway_connections.tenant_id')
     .selectAll('hostaway_connections')
-    .select((eb) => [
-      'tenants.slug as tenant_slug',
-      // The newest entry of an index; keeping a column up to date would write once per webhook.
-      eb
-        .selectFrom('webhook_logs')
-        .select('webhook_logs.received_at')
-        .whereRef('webhook_logs.tenant_id', '=', 'hostaway_connections.tenant_id')
-        .whereRef('webhook_logs.connection_id', '=', 'hostaway_connections.id')
-        .orderBy('webhook_logs.id', 'desc')
-        .limit(1)
-        .as('last_inbound_at'),
-      eb
-        .selectFrom('imports')
-        .select(
-          sql<NewestImport>`jsonb_build_object('id', imports.id, 'status', imports.status)`.as('newest'),
-        )
-        .whereRef('imports.connection_id', '=', 'hostaway_connections.id')
-        .orderBy('imports.id', 'desc')
-        .limit(1)
-        .as('newest_import'),
-    ])
+    .select('tenants.slug as tenant_slug')
   return scope.tenantId === undefined
     ? query
     : query.where('hostaway_connections.tenant_id', '=', scope.tenantId)
 }
 
-function toConnection(
-  row: ConnectionRow & {
-    tenant_slug: string
-    last_inbound_at: Date | null
-    newest_import: NewestImport | null
-  },
-): Connection {
+function toConnection(row: ConnectionRow & { tenant_slug: string }): Connection {
   return {
     id: row.id,
     tenantId: row.tenant_id,
@@ -247,8 +215,6 @@ function toConnection(
     webhookUrl: row.webhook_url,
     alertingEmailAddress: row.alerting_email_address,
     keySetAt: row.key_set_at,
-    lastInboundAt: row.last_inbound_at,
-    newestImport: row.newest_import,
     lastSyncAt: row.last_sync_at,
     disconnectingSince: row.disconnecting_since,
     sync: {

@@ -1,4 +1,7 @@
+import type { Kysely } from 'kysely'
 import { type Static, type TProperties, Type } from 'typebox'
+import type { Database } from '../db/tables.ts'
+import { type ConnectionActivity, findActivities } from './connection-activity-store.ts'
 import { type Connection, type SyncPart, syncParts } from './connection-store.ts'
 
 const nullableTime = Type.Union([Type.String(), Type.Null()])
@@ -59,11 +62,36 @@ export const ConnectionView = Type.Object({
 /** When things run where a connection does not say otherwise. */
 export type DefaultCrons = Record<SyncPart, string>
 
-/** Shows a connection; `webhookSecret` only in the one answer that may show it. */
-export function toConnectionView(
-  connection: Connection,
+/** Looks up what happened last on connections, to show them; `webhookSecret` only in the one answer that may show it. */
+export async function connectionsShown(
+  db: Kysely<Database>,
   crons: DefaultCrons,
+  connections: Connection[],
+): Promise<(connection: Connection, webhookSecret?: string) => Static<typeof ConnectionView>> {
+  const activities = await findActivities(
+    db,
+    connections.map(({ id }) => id),
+  )
+  return (connection, webhookSecret) =>
+    toConnectionView(connection, activities.get(connection.id), crons, webhookSecret)
+}
+
+/** Shows one connection. */
+export async function showConnection(
+  db: Kysely<Database>,
+  crons: DefaultCrons,
+  connection: Connection,
   webhookSecret?: string,
+): Promise<Static<typeof ConnectionView>> {
+  const show = await connectionsShown(db, crons, [connection])
+  return show(connection, webhookSecret)
+}
+
+function toConnectionView(
+  connection: Connection,
+  activity: ConnectionActivity | undefined,
+  crons: DefaultCrons,
+  webhookSecret: string | undefined,
 ): Static<typeof ConnectionView> {
   const { perMinute, burst } = connection.rateLimit
   const settingOf = (part: SyncPart) => ({
@@ -94,8 +122,8 @@ export function toConnectionView(
       reconcile: settingOf('reconcile'),
     },
     rateLimit: perMinute === null ? null : { rpm: perMinute, burst: burst ?? perMinute },
-    import: connection.newestImport,
-    lastInboundAt: connection.lastInboundAt?.toISOString() ?? null,
+    import: activity?.newestImport ?? null,
+    lastInboundAt: activity?.lastInboundAt?.toISOString() ?? null,
     lastSyncAt: connection.lastSyncAt?.toISOString() ?? null,
     keySetAt: connection.keySetAt.toISOString(),
     createdAt: connection.createdAt.toISOString(),

@@ -18,7 +18,7 @@ import {
 import { findBlocksToMove } from '../../src/bookings/moved-stays-store.ts'
 import { claimBooking, findPushes } from '../../src/bookings/push-store.ts'
 import { listOverduePushes, listPushSteps, readPushTimes } from '../../src/bookings/push-turn-store.ts'
-import { findConnection } from '../../src/connections/connection-store.ts'
+import { findActivities } from '../../src/connections/connection-activity-store.ts'
 import { readHabit } from '../../src/connections/webhook-check-store.ts'
 import { openPool } from '../../src/db/database.ts'
 import type { Database } from '../../src/db/tables.ts'
@@ -111,8 +111,8 @@ const questions: Record<string, () => Promise<unknown>> = {
   'the sweep': () => findWebhooksToEnqueue(db, { neverEnqueuedForMs: 0, enqueuedForMs: 0, limit: 500 }),
   'the oldest unprocessed webhook': () => oldestUnprocessedSeconds(db),
   'the longest silence': () => longestSilenceSeconds(db),
-  'a connection with its last webhook': () => findConnection(db, connectionId),
-  'a quiet connection with its last webhook': () => findConnection(db, quiet.connectionId),
+  'a connection with its last webhook': () => findActivities(db, [connectionId]),
+  'a quiet connection with its last webhook': () => findActivities(db, [quiet.connectionId]),
   'the habit of a connection': () => readHabit(db, { id: connectionId, tenantId }),
   'the habit of a quiet connection': () =>
     readHabit(db, { id: quiet.connectionId, tenantId: quiet.tenantId }),
