@@ -13,17 +13,22 @@ import { dataFolder, provideDatabase } from './local-database.ts'
 const roles: readonly Role[] = ['admin', 'owner', 'manager', 'viewer', 'service']
 const usage = `Usage: npm run token -- --tenant <slug> --role <${roles.join('|')}> [--name <what it is for>]`
 
-try {
-  const token = await acquire(async (releases) => {
-    const made = await makeToken(readArguments(), await findDatabase(releases))
-    await releases.disposeAsync()
-    return made
-  })
-  // Alone on stdout, so that a script can take it.
-  console.log(token)
-} catch (error) {
-  console.error(sentenceOf(error))
-  process.exitCode = 1
+if (process.argv.includes('--help')) console.log(usage)
+else await printToken()
+
+async function printToken(): Promise<void> {
+  try {
+    const token = await acquire(async (releases) => {
+      const made = await makeToken(readArguments(), await findDatabase(releases))
+      await releases.disposeAsync()
+      return made
+    })
+    // Alone on stdout, so that a script can take it.
+    console.log(token)
+  } catch (error) {
+    console.error(sentenceOf(error))
+    process.exitCode = 1
+  }
 }
 
 type TokenRequest = { tenant: string | undefined; role: Role; name: string }

@@ -29,7 +29,8 @@ export const settingsSchema = Type.Object({
   QUEUE_PREFIX: Type.String({
     pattern: '^[a-z0-9_]{1,32}$',
     default: 'hostaway',
-    description: 'Prefix of the queue keys, or name of their schema on PostgreSQL.',
+    description:
+      'Prefix of the queue keys, or name of their schema on PostgreSQL: lower-case letters, digits and underscores.',
   }),
   ENCRYPTION_KEYS: Type.Optional(
     text(
@@ -102,7 +103,7 @@ export const settingsSchema = Type.Object({
   HOSTAWAY_ACCOUNT_ID: Type.Optional(
     Type.String({
       pattern: '^\\d{1,18}$',
-      description: 'Account that is connected to the tenant `default` at start.',
+      description: 'Number of the account that is connected to the tenant `default` at start.',
     }),
   ),
   HOSTAWAY_API_KEY: Type.Optional(text('API key of that account.')),

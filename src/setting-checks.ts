@@ -12,7 +12,7 @@ export function readSettings<Settings>(
   try {
     return envSchema<Settings>({ schema: structuredClone(schema), data: environment, env: false })
   } catch (error) {
-    for (const problem of schemaProblems(error)) problems.push(problem)
+    for (const problem of schemaProblems(error, schema)) problems.push(problem)
     // The rest is still checked, on what is readable, so that everything wrong is said at once.
     return { ...defaultsOf(schema), ...environment } as unknown as Settings
   }
@@ -41,16 +41,25 @@ export function checkUrl(name: string, value: string, protocols: string[], probl
   }
 }
 
-function schemaProblems(error: unknown): string[] {
-  const errors = (
-    error as {
-      errors?: Array<{ instancePath: string; message?: string; params?: { allowedValues?: string[] } }>
-    }
-  ).errors
+type SchemaError = {
+  instancePath: string
+  keyword: string
+  message?: string
+  params?: { allowedValues?: string[] }
+}
+
+function schemaProblems(error: unknown, schema: TObject): string[] {
+  const { errors } = error as { errors?: SchemaError[] }
   if (errors === undefined) throw error
-  return errors.map(({ instancePath, message, params }) => {
+  return errors.map(({ instancePath, keyword, message, params }) => {
+    const name = instancePath.slice(1)
+    const property: { description?: string } | undefined = schema.properties[name]
+    // Nobody wants to read a regular expression at start.
+    if (keyword === 'pattern' && property?.description !== undefined) {
+      return `${name} is not valid: ${property.description}`
+    }
     const allowed = params?.allowedValues === undefined ? '' : `: ${params.allowedValues.join(', ')}`
-    return `${instancePath.slice(1)} ${message ?? 'is not valid'}${allowed}`
+    return `${name} ${message ?? 'is not valid'}${allowed}`
   })
 }
 

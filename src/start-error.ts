@@ -7,19 +7,27 @@ export function sentenceOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** Listens, and names the setting where the port is taken. */
-export async function listenOn(
-  listen: () => Promise<unknown>,
-  address: { host: string; port: number; setting: string },
-): Promise<void> {
+type Address = { host: string; port: number; setting: string }
+
+const reasons: Record<string, (address: Address) => string> = {
+  EADDRINUSE: ({ host, port, setting }) => `Port ${port} on ${host} is taken; set ${setting} to a free one.`,
+  EACCES: ({ port, setting }) => `Port ${port} may not be used here; set ${setting} to one above 1023.`,
+  EADDRNOTAVAIL: noSuchAddress,
+  ENOTFOUND: noSuchAddress,
+}
+
+/** Listens; where the address cannot be had, names the setting that asked for it. */
+export async function listenOn(listen: () => Promise<unknown>, address: Address): Promise<void> {
   try {
     await listen()
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
-      throw new StartError(
-        `Port ${address.port} on ${address.host} is taken; set ${address.setting} to a free one.`,
-      )
-    }
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    const reason = reasons[code]
+    if (reason !== undefined) throw new StartError(reason(address))
     throw error
   }
+}
+
+function noSuchAddress({ host }: Address): string {
+  return `This machine has no address ${host}; set HOST to one that it has.`
 }

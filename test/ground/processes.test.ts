@@ -71,6 +71,15 @@ describe('a process', { concurrency: 2 }, () => {
     })
   }
 
+  for (const [file] of ports) {
+    it(`(${file}) names HOST where the machine does not have that address`, async (t) => {
+      const settings = { ...(await settingsOf(t)), HOST: '192.0.2.1' }
+      const { code, stderr } = await startProcess(t, file, settings).end()
+      assert.equal(code, 1)
+      assert.equal(stderr, 'This machine has no address 192.0.2.1; set HOST to one that it has.\n')
+    })
+  }
+
   it('says why it could not start where the database cannot be reached, without its password', async (t) => {
     const settings = {
       ...(await settingsOf(t)),

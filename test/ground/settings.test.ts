@@ -69,6 +69,12 @@ describe('the settings', () => {
       'REDIS_URL',
       'WORKER_CONCURRENCY',
     ]
+    assert.ok(
+      problems.includes(
+        'HOSTAWAY_RATE_LIMIT_PROFILE is not valid: Call limits: `2025`, `2026-08`, or `custom:15/10s,20/10s` for IP and account.',
+      ),
+      problems.join('\n'),
+    )
     for (const name of expected) {
       assert.ok(
         problems.some((problem) => problem.startsWith(name)),
