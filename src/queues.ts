@@ -5,7 +5,7 @@ import { createBacklogTurns } from './queue-turns.ts'
 import type { QueueName } from './telemetry/metrics.ts'
 
 /** What a job of each queue carries: ids only, the rest is read from Postgres when it runs. */
-export type InboundJob = { webhookId: string; connectionId?: string }
+export type InboundJob = { webhookId: string }
 /** Webhooks of one connection that were stored together. */
 export type InboundBatchJob = { webhookIds: string[]; connectionId: string }
 export type OutboundJob = { connectionId: string }
@@ -68,16 +68,14 @@ export function openJobQueues(options: JobQueuesOptions): JobQueues {
     enqueueWebhooks: (webhooks) =>
       inbound.addBulk(
         batchesOf(webhooks).map(({ connectionId, ids }) => ({
-          ...inboundJob(ids, connectionId),
+          ...jobOfBatch(ids, connectionId),
           priority: turns.next(connectionId, ids.length),
         })),
       ),
     enqueueWebhooksAgain: (webhooks) =>
       inbound.addBulk(
         webhooks.map(({ id, connectionId, delayMs, attemptsBefore }) => ({
-          name: processWebhook,
-          data: { webhookId: id, connectionId, attemptsBefore },
-          jobId: `webhook-${id}`,
+          ...jobOfOne(id, attemptsBefore),
           delayMs,
           // What is tried again has had its turn; and a tenant whose webhooks all fail has many to try again.
           priority: 1 + turns.next(connectionId, 1),
@@ -109,20 +107,21 @@ function batchesOf(webhooks: StoredWebhook[]): Array<{ connectionId: string; ids
   )
 }
 
-function inboundJob(webhookIds: string[], connectionId: string): NewJob {
+function jobOfBatch(webhookIds: string[], connectionId: string): NewJob {
   const [webhookId] = webhookIds
-  // A webhook alone has a job id of its own, so that a waiting one is not added twice.
   return webhookIds.length === 1 && webhookId !== undefined
-    ? {
-        name: processWebhook,
-        data: { webhookId, connectionId } satisfies InboundJob,
-        jobId: `webhook-${webhookId}`,
-      }
+    ? jobOfOne(webhookId, 0)
     : {
         name: processWebhooks,
         data: { webhookIds, connectionId } satisfies InboundBatchJob,
         jobId: `webhooks-${uuid()}`,
       }
+}
+
+// A webhook alone has a job id of its own, so that a waiting one is not added twice.
+function jobOfOne(webhookId: string, attemptsBefore: number): NewJob {
+  const job: InboundJob = { webhookId }
+  return { name: processWebhook, data: { ...job, attemptsBefore }, jobId: `webhook-${webhookId}` }
 }
 
 function outboundJob({ connectionId, inMs }: { connectionId: string; inMs: number }) {

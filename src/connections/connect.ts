@@ -13,7 +13,7 @@ import { replaceHmacSecret } from './connection-secret-store.ts'
 import { setConnectionStatus } from './connection-status-store.ts'
 import {
   type Connection,
-  findConnection,
+  existingConnection,
   findConnectionOfTenant,
   insertConnection,
   readConnectionSecrets,
@@ -77,7 +77,7 @@ export async function connect(
   const webhookSecret = await inTurn(deps.db, entry.id, () => goThrough(deps, tenant, request, entry)).catch(
     explainHostaway,
   )
-  const connection = await requireConnection(deps, entry.id)
+  const connection = await existingConnection(deps.db, entry.id)
   if (connection.status === 'active') await deps.onActive(connection.id)
   return { connection, created: entry.created, webhookSecret }
 }
@@ -88,10 +88,10 @@ async function goThrough(
   request: ConnectRequest,
   { id, created, token }: Entry,
 ): Promise<string | undefined> {
-  const before = await requireConnection(deps, id)
+  const before = await existingConnection(deps.db, id)
   refuseAnotherAccount(tenant, before, request)
   if (!created) await takeUp(deps, before, request)
-  const connection = await requireConnection(deps, id)
+  const connection = await existingConnection(deps.db, id)
   await storeAccessToken(deps.db, deps.vault, id, token, connection.keySetAt)
   const webhookSecret = await makeWebhookSecret(deps, request, connection)
   const repaired = await ensureWebhook(deps, connection, patience)
@@ -185,12 +185,6 @@ async function readListings(deps: ConnectDeps, connection: Connection): Promise<
     }),
   )
   await upsertListings(deps.db, connection, listings.map(toListingFacts), connection.autoMapListings)
-}
-
-async function requireConnection(deps: ConnectDeps, id: string): Promise<Connection> {
-  const connection = await findConnection(deps.db, id)
-  if (connection === undefined) throw new Error(`connection ${id} vanished while it was being connected`)
-  return connection
 }
 
 function refuseAnotherAccount(

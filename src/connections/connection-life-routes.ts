@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { Problem } from '../http/problems.ts'
 import type { ConnectDeps } from './connect.ts'
 import { resumeConnection, setConnectionStatus } from './connection-status-store.ts'
-import { type Connection, findConnection } from './connection-store.ts'
+import { type Connection, existingConnection } from './connection-store.ts'
 import { ConnectionView, type DefaultCrons, showConnection } from './connection-view.ts'
 import { disconnect } from './disconnect.ts'
 import { explainHostaway } from './explain-hostaway.ts'
@@ -53,11 +53,8 @@ export type ConnectionLifeOptions = ConnectDeps & {
 /** Pausing, resuming, verifying, rotating and ending a connection. */
 export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptions> = async (app, deps) => {
   const { db, crons } = deps
-  const show = async (id: string, webhookSecret?: string) => {
-    const connection = await findConnection(db, id)
-    if (connection === undefined) throw new Error(`connection ${id} vanished while it was changed`)
-    return showConnection(db, crons, connection, webhookSecret)
-  }
+  const show = async (id: string, webhookSecret?: string) =>
+    showConnection(db, crons, await existingConnection(db, id), webhookSecret)
 
   app.post(
     '/connections/:id/pause',

@@ -1,13 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyRequest } from 'fastify'
 import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
 import type { Database, ListingRow } from '../db/tables.ts'
-import { tenantScope } from '../http/api-auth.ts'
-import { isUuid, pageOf, pageQuery, toPage } from '../http/paging.ts'
-import { notFound } from '../http/problems.ts'
+import { pageOf, pageQuery, toPage } from '../http/paging.ts'
 import { listListings } from '../listings/listing-store.ts'
-import { type Connection, findConnection } from './connection-store.ts'
+import type { Connection } from './connection-store.ts'
+import { requireConnection } from './require-connection.ts'
 
 const nullableText = Type.Union([Type.String(), Type.Null()])
 
@@ -68,7 +66,7 @@ export const connectionListingRoutes: FastifyPluginAsyncTypebox<ConnectionListin
       },
     },
     async (request) => {
-      const { id } = await requireConnection(request)
+      const { id } = await requireConnection(db, request, request.params.id)
       const { limit, cursor } = request.query
       const rows = await listListings(db, { connectionId: id, limit, after: cursor })
       return toPage(rows, limit, (row) => row.listing_id, toListingView)
@@ -99,21 +97,12 @@ export const connectionListingRoutes: FastifyPluginAsyncTypebox<ConnectionListin
       },
     },
     async (request) => {
-      const connection = await requireConnection(request)
+      const connection = await requireConnection(db, request, request.params.id)
       const { unitId, commissionRate } = request.body
       const mapped = await mapListing(connection, request.params.listingId, { unitId, commissionRate })
       return { ...toListingView(mapped.listing), moved: mapped.moved, released: mapped.released }
     },
   )
-
-  async function requireConnection(request: FastifyRequest<{ Params: { id: string } }>): Promise<Connection> {
-    const { id } = request.params
-    const connection = isUuid(id)
-      ? await findConnection(db, id, { tenantId: tenantScope(request) })
-      : undefined
-    if (connection === undefined) throw notFound('The connection')
-    return connection
-  }
 }
 
 function toListingView(row: ListingRow) {

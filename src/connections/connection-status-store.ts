@@ -1,7 +1,8 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import type { ConnectionStatus, Database } from '../db/tables.ts'
 import { limitAccount } from '../hostaway/call-window-store.ts'
-import { appendEvents, type OutboxEventType } from '../outbox/outbox-store.ts'
+import type { OutboxEventType } from '../outbox/outbox-store.ts'
+import { appendConnectionEvent } from './connection-events.ts'
 
 // Which status may follow which; a change from any other is somebody else's news and is left alone.
 const followsFrom: Record<ConnectionStatus, readonly ConnectionStatus[]> = {
@@ -76,19 +77,12 @@ async function move(
     if (to === 'disconnected') await limitAccount(trx, row.account_id, undefined)
     const type = eventOf[to]
     if (type !== undefined) {
-      const data = { connectionId: id, accountId: row.account_id, status: to, reason }
-      await appendEvents(trx, [
-        { tenantId: row.tenant_id, connectionId: id, subject: connectionSubject(id), type, data },
-      ])
+      const connection = { id, tenantId: row.tenant_id }
+      await appendConnectionEvent(trx, connection, type, { accountId: row.account_id, status: to, reason })
     }
     await alongside?.(trx)
     return true
   })
-}
-
-/** What the events of one connection have in common. */
-export function connectionSubject(connectionId: string): string {
-  return `connection:${connectionId}`
 }
 
 // Whoever parks a webhook looks at the connection's row under a lock: it comes before this, and is released here, or

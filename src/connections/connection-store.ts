@@ -108,6 +108,13 @@ export async function findConnection(
   return row === undefined ? undefined : toConnection(row)
 }
 
+/** A connection that must be there, since none is ever deleted; throws where it is not. */
+export async function existingConnection(db: Kysely<Database>, id: string): Promise<Connection> {
+  const connection = await findConnection(db, id)
+  if (connection === undefined) throw new Error(`connection ${id} vanished while it was worked on`)
+  return connection
+}
+
 /** The connections that there are of these, in no order. */
 export async function findConnections(db: Kysely<Database>, ids: string[]): Promise<Connection[]> {
   const rows = await selectConnections(db, {})

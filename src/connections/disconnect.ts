@@ -25,29 +25,18 @@ const final = new Set<FailureKind>([
 /**
  * Ends a connection. From the first step on it takes no webhooks and pushes nothing; then its webhook is removed, its
  * access token revoked and its secrets erased, in this order, as without them the webhook could not be removed. What
- * Hostaway does not let us do now is done later by `continueDisconnecting`. Safe to repeat and to interrupt anywhere.
+ * Hostaway does not let us do now is done with a later look at its webhook. Safe to repeat and to interrupt anywhere.
  */
 export async function disconnect(deps: AccessTokenDeps, connection: Connection): Promise<void> {
   if (await setConnectionStatus(deps.db, connection.id, 'disconnected')) {
     deps.log.info({ connectionId: connection.id }, 'connection.disconnected')
   }
-  await continueDisconnecting(deps, connection.id, requested)
-}
-
-/** Goes on with a disconnection that did not come to its end; false if it still has not. */
-export async function continueDisconnecting(
-  deps: AccessTokenDeps,
-  connectionId: string,
-  patience: Patience,
-): Promise<boolean> {
   try {
-    await inTurn(deps.db, connectionId, () => takeDown(deps, connectionId, patience))
-    return true
+    await inTurn(deps.db, connection.id, () => takeDown(deps, connection.id, requested))
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    await setWebhookCheckDue(deps.db, connectionId, tryAgainAfterMs)
-    deps.log.warn({ err: error, connectionId }, 'connection.disconnecting')
-    return false
+    await setWebhookCheckDue(deps.db, connection.id, tryAgainAfterMs)
+    deps.log.warn({ err: error, connectionId: connection.id }, 'connection.disconnecting')
   }
 }
 

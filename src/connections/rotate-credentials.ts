@@ -7,7 +7,7 @@ import {
   readWebhookCredentials,
   replaceHmacSecret,
 } from './connection-secret-store.ts'
-import { type Connection, findConnection, readConnectionSecrets } from './connection-store.ts'
+import { existingConnection, readConnectionSecrets } from './connection-store.ts'
 import { inTurn } from './connection-turn.ts'
 import { ensureWebhook, type Patience } from './own-webhook.ts'
 
@@ -44,7 +44,7 @@ export async function rotateCredentials(
 ): Promise<string | undefined> {
   return inTurn(deps.db, connectionId, async () => {
     await keepNextCredentials(deps.db, deps.vault, connectionId, makeBasicCredentials())
-    await ensureWebhook(deps, await requireConnection(deps, connectionId), patience)
+    await ensureWebhook(deps, await existingConnection(deps.db, connectionId), patience)
     const secrets = await readConnectionSecrets(deps.db, deps.vault, connectionId)
     if (webhookSecret === undefined && secrets?.webhookHmacSecret == null) return undefined
     // Last of all: only the answer to this request shows it.
@@ -64,11 +64,4 @@ export async function untilAccepted(
   connectionId: string,
 ): Promise<void> {
   await delay((await readWebhookCredentials(db, vault, connectionId)).unseenMs)
-}
-
-async function requireConnection(deps: AccessTokenDeps, id: string): Promise<Connection> {
-  const connection = await findConnection(deps.db, id)
-  if (connection === undefined)
-    throw new Error(`connection ${id} vanished while its credentials were changed`)
-  return connection
 }

@@ -1,8 +1,7 @@
 import { AppError, failureKinds } from '../errors.ts'
-import { appendEvents } from '../outbox/outbox-store.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type AccessTokenDeps, withAccessToken } from './access-token.ts'
-import { connectionSubject } from './connection-status-store.ts'
+import { appendConnectionEvent } from './connection-events.ts'
 import { type Connection, findConnection } from './connection-store.ts'
 import { ifNobodyElse } from './connection-turn.ts'
 import { takeDown } from './disconnect.ts'
@@ -48,29 +47,17 @@ async function look(deps: WatchDeps, id: string): Promise<void> {
   await reportSilence(deps, connection)
 }
 
-async function reportRepair(
-  deps: WatchDeps,
-  { id, tenantId }: Connection,
-  found: WebhookFinding[],
-): Promise<void> {
-  deps.log.warn({ connectionId: id, found }, 'connection.webhook_repaired')
+async function reportRepair(deps: WatchDeps, connection: Connection, found: WebhookFinding[]): Promise<void> {
+  deps.log.warn({ connectionId: connection.id, found }, 'connection.webhook_repaired')
   for (const reason of found) deps.metrics.webhookRepairs.inc({ reason })
-  await deps.db.transaction().execute((trx) =>
-    appendEvents(trx, [
-      {
-        tenantId,
-        connectionId: id,
-        subject: connectionSubject(id),
-        type: 'connection.webhook_repaired',
-        data: { connectionId: id, found },
-      },
-    ]),
-  )
+  await deps.db
+    .transaction()
+    .execute((trx) => appendConnectionEvent(trx, connection, 'connection.webhook_repaired', { found }))
 }
 
 // Once per silence: what Hostaway says of its deliveries tells an account that is quiet from requests that do not arrive.
 async function reportSilence(deps: WatchDeps, connection: Connection): Promise<void> {
-  const { id, tenantId } = connection
+  const { id } = connection
   const habit = await readHabit(deps.db, connection)
   if (connection.status !== 'active' || habit.isTold || habit.silentSeconds <= habit.usualSeconds) return
   const deliveries = await readDeliveries(deps, id)
@@ -78,22 +65,9 @@ async function reportSilence(deps: WatchDeps, connection: Connection): Promise<v
     const silence = await noteSilence(trx, connection)
     if (silence === undefined) return
     const { lastInboundAt, ...lengths } = silence
-    const data = {
-      connectionId: id,
-      lastInboundAt: lastInboundAt?.toISOString() ?? null,
-      ...lengths,
-      deliveries,
-    }
-    deps.log.warn(data, 'connection.webhook_silent')
-    await appendEvents(trx, [
-      {
-        tenantId,
-        connectionId: id,
-        subject: connectionSubject(id),
-        type: 'connection.webhook_silent',
-        data,
-      },
-    ])
+    const data = { lastInboundAt: lastInboundAt?.toISOString() ?? null, ...lengths, deliveries }
+    deps.log.warn({ connectionId: id, ...data }, 'connection.webhook_silent')
+    await appendConnectionEvent(trx, connection, 'connection.webhook_silent', data)
   })
 }
 

@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely'
-import { type CronTimes, parseCron, wasDueSince } from '../cron-times.ts'
+import { type CronTimes, parseCron } from '../cron-times.ts'
 import { databaseTime } from '../db/database-time.ts'
+import { runIfDue } from '../db/scheduled-runs.ts'
 import type { Database } from '../db/tables.ts'
-import { lastRunOf, noteRun } from '../outbound/schedule-store.ts'
 import { requestReconciles } from './history-turn-store.ts'
 import { listOwnReconciles } from './reconcile-store.ts'
 
@@ -18,10 +18,7 @@ export async function scheduleReconciles(
   const now = await databaseTime(db)
   let ran = 0
   const run = async (name: string, times: CronTimes, of: Parameters<typeof requestReconciles>[1]) => {
-    if (!wasDueSince(times, await lastRunOf(db, name), now)) return
-    await requestReconciles(db, of)
-    await noteRun(db, name, now)
-    ran += 1
+    if (await runIfDue(db, { name, times, now }, () => requestReconciles(db, of))) ran += 1
   }
   await run('reconcile', cron, { staggerMs })
   for (const own of await listOwnReconciles(db)) {

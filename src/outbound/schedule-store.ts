@@ -114,20 +114,3 @@ export async function listOwnSchedules(
     return expression === null ? [] : [{ connectionId: row.id, cron: expression }]
   })
 }
-
-/** When a schedule last ran; the first question counts as a run. */
-export async function lastRunOf(db: Kysely<Database>, name: string): Promise<Date> {
-  const { rows } = await sql<{ at: Date }>`
-    insert into scheduled_runs (name, last_run_at) values (${name}, clock_timestamp())
-    on conflict (name) do update set name = excluded.name
-    returning last_run_at as at
-  `.execute(db)
-  const at = rows[0]?.at
-  if (at === undefined) throw new Error(`the schedule ${name} has no last run`)
-  return at
-}
-
-/** Notes that a schedule ran. */
-export async function noteRun(db: Kysely<Database>, name: string, at: Date): Promise<void> {
-  await db.updateTable('scheduled_runs').set({ last_run_at: at }).where('name', '=', name).execute()
-}

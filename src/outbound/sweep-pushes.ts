@@ -1,15 +1,14 @@
 import type { Kysely } from 'kysely'
-import { type CronTimes, parseCron, wasDueSince } from '../cron-times.ts'
+import { type CronTimes, parseCron } from '../cron-times.ts'
 import { databaseTime } from '../db/database-time.ts'
+import { runIfDue } from '../db/scheduled-runs.ts'
 import type { Database } from '../db/tables.ts'
 import type { JobQueues } from '../queues.ts'
 import {
   holdDisabled,
-  lastRunOf,
   listOwnSchedules,
   markDiffering,
   markForCheck,
-  noteRun,
   type ScheduleScope,
   type SyncType,
   syncTypes,
@@ -42,11 +41,11 @@ export async function runScheduledSyncs(
   const ran = new Set<SyncType>()
   for (const [type, cron] of Object.entries(crons) as Array<[SyncType, CronTimes]>) {
     const run = async (name: string, times: CronTimes, scope: ScheduleScope) => {
-      if (!wasDueSince(times, await lastRunOf(db, name), now)) return
-      const connectionIds = await markDiffering(db, type, scope)
-      await noteRun(db, name, now)
-      if (connectionIds.length > 0) await signalConnections(db, queues, connectionIds)
-      ran.add(type)
+      const isRun = await runIfDue(db, { name, times, now }, async () => {
+        const connectionIds = await markDiffering(db, type, scope)
+        if (connectionIds.length > 0) await signalConnections(db, queues, connectionIds)
+      })
+      if (isRun) ran.add(type)
     }
     await run(`sync-${type}`, cron, 'installation')
     for (const own of await listOwnSchedules(db, type)) {
