@@ -12,7 +12,7 @@ import type { StoredAccount } from './stored-account.ts'
 
 type Options = Contender & { port: number; account: StoredAccount; redisUrl: string | undefined }
 
-// What the ingress is compared with: the same listening options, authentication and answer, and either nothing else,
+// What the ingress is compared with: the same listening options, logger, authentication and answer, and either nothing else,
 // or what is usually written: one INSERT and one job per request.
 const options = JSON.parse(process.env.BENCH_OPTIONS ?? '{}') as Options
 const { account } = options
@@ -29,6 +29,7 @@ const receiver = {
 }
 
 const app = fastify({ ...listeningOptions(), loggerInstance: createLogger({ level: 'info', role: 'bench' }) })
+app.setChildLoggerFactory((logger) => logger)
 app.removeAllContentTypeParsers()
 app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) =>
   done(null, body),

@@ -3,8 +3,8 @@ import { Problem } from '../http/problems.ts'
 
 const dayMs = 86_400_000
 
-/** A calendar day `YYYY-MM-DD` in a query; whether it exists is checked by `requireDay`. */
-export const DayText = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$', description: '`YYYY-MM-DD`' })
+/** A calendar day `YYYY-MM-DD` in a query. The year 0 is a date to the format; `requireDay` refuses it. */
+export const DayText = Type.String({ format: 'date', description: '`YYYY-MM-DD`' })
 
 const firstYear = '0001'
 

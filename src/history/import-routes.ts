@@ -16,8 +16,7 @@ import { requestImport } from './request-import.ts'
 const tags = ['History']
 const Params = Type.Object({ id: Type.String() })
 const ImportParams = Type.Object({ id: Type.String(), importId: Type.String() })
-const day = (description: string) =>
-  Type.Optional(Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$', description }))
+const day = (description: string) => Type.Optional(Type.String({ format: 'date', description }))
 
 export type ImportRouteOptions = { db: Kysely<Database>; metrics: Pick<Metrics, 'imports'> }
 

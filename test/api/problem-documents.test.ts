@@ -142,6 +142,19 @@ describe('every refusal is a problem document', () => {
     assert.deepEqual(errors.map(({ field }) => field).sort(), ['name', 'role'])
   })
 
+  it('422: every day that is no day, one that is written wrong beside one that does not exist', async () => {
+    const { body } = await system.api<{ data: Array<{ id: string }> }>('GET', '/v1/connections')
+    const path = `/v1/connections/${body.data[0]?.id}/import`
+    for (const answer of [
+      await system.api('POST', path, { from: '2027-02-30', to: 'tomorrow' }),
+      await system.api('GET', '/v1/bookings?from=2027-02-30&to=2027-13-01'),
+      await system.api('GET', '/v1/units/any/calendar?tenant=demo&from=2027-02-30&to=tomorrow'),
+    ]) {
+      const { errors = [] } = assertProblem(answer, 422, 'VALIDATION_FAILED')
+      assert.deepEqual(errors.map(({ field }) => field).sort(), ['from', 'to'])
+    }
+  })
+
   it('422: a body of another type than an object', async () => {
     for (const body of [[], 'text', 1, null]) {
       assertProblem(await system.api('POST', '/v1/tenants', body), 422, 'VALIDATION_FAILED')
