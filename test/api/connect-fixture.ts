@@ -10,7 +10,7 @@ export type ConnectionView = {
   webhook: { id: string | null; url: string; secret?: string }
 }
 
-const apiTimeoutMs = 400
+const apiTimeoutMs = 2_000
 
 /** One system for a suite of tests that connect, each on a tenant and an account of its own. */
 export function useConnectFixture() {

@@ -75,7 +75,7 @@ describe('connecting', { concurrency: 6 }, () => {
     await system().control.injectFault({
       kind: 'latency',
       effect: 'after',
-      latencyMs: 300,
+      latencyMs: 1_000,
       accountId,
       method: 'POST',
       path: '/webhooks/unifiedWebhooks',

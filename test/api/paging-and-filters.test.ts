@@ -4,6 +4,7 @@ import { insertDeadLetter } from '../../src/dead-letters/dead-letter-store.ts'
 import { eventually } from '../support/eventually.ts'
 import { reservationBody } from '../support/reservation-bodies.ts'
 import { startTestSystem, type TestConnection, type TestSystem } from '../support/test-system.ts'
+import { whenEventsAreVisible } from '../support/visible-events.ts'
 import { assertProblem } from './assert-problem.ts'
 
 type Row = { id: string; [field: string]: unknown }
@@ -233,6 +234,7 @@ describe('lists', () => {
   })
 
   it('of events go on where they ended, in order, each event once', async () => {
+    await whenEventsAreVisible(system.db)
     const everything = (await list('/v1/feed?limit=200')).data
     assert.ok(everything.length > 14)
     const seen: string[] = []

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { fastTimes, inDays, wish } from '../outbound/wishes.ts'
 import { eventually } from '../support/eventually.ts'
+import { whenWebhooksEnded } from '../support/settled-webhooks.ts'
 import { sandboxAccount, startTestSystem } from '../support/test-system.ts'
 import { bookedSystem, bookingBody } from './booked-system.ts'
 
@@ -108,14 +109,7 @@ describe('a booking made in TVL', async () => {
     for (const { id } of deliveries.slice(-2)) await system.control.deliverAgain(id, 3)
     await system.control.whenDelivered()
     await booked.whenTold(early.id)
-    await eventually(async () => {
-      const left = await system.db
-        .selectFrom('webhook_logs')
-        .select('id')
-        .where('status', '=', 'received')
-        .execute()
-      assert.deepEqual(left, [])
-    })
+    await whenWebhooksEnded(system.db)
     for (const made of [early, late]) {
       assert.equal((await booked.reservationsOf(made.id)).length, 1)
       const subject = `reservation:${made.connectionId}:tvl-${made.id}`

@@ -6,6 +6,7 @@ import { startWorkers } from '../../workers/start-workers.ts'
 import { defaultUpkeepTimes } from '../../workers/upkeep-worker.ts'
 import { fastTimes, inDays } from '../outbound/wishes.ts'
 import { eventually } from '../support/eventually.ts'
+import { whenWebhooksEnded } from '../support/settled-webhooks.ts'
 import { sandboxAccount, startTestSystem, type TestSystem } from '../support/test-system.ts'
 import { bookedSystem, bookingBody } from './booked-system.ts'
 
@@ -171,17 +172,7 @@ describe('whatever is lost, late or twice on the way', () => {
     )
     await system.control.clearFaults()
     await system.control.whenDelivered()
-    await eventually(
-      async () => {
-        const left = await system.db
-          .selectFrom('webhook_logs')
-          .select('id')
-          .where('status', '=', 'received')
-          .execute()
-        assert.deepEqual(left, [])
-      },
-      { timeoutMs: 30_000 },
-    )
+    await whenWebhooksEnded(system.db, 30_000)
   }
 
   async function assertOneReservationEach(made: Wished[]): Promise<void> {

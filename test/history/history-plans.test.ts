@@ -1,40 +1,17 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
-import { type CompiledQuery, Kysely, PostgresDialect, sql } from 'kysely'
-import { openPool } from '../../src/db/database.ts'
-import type { Database } from '../../src/db/tables.ts'
+import { sql } from 'kysely'
 import { claimTurn } from '../../src/history/history-turn-store.ts'
 import { findRunningImport, listImports } from '../../src/history/import-store.ts'
 import { findReconcile } from '../../src/history/reconcile-store.ts'
 import { startWalk } from '../../src/history/walk.ts'
-import { createTestDatabase } from '../support/test-database.ts'
-
-type Plan = {
-  'Node Type': string
-  'Relation Name'?: string
-  'Actual Rows': number
-  'Actual Loops': number
-  Plans?: Plan[]
-}
+import { observePlans, stepsOf } from '../support/observed-plans.ts'
 
 const connections = 3_000
 const importsEach = 5
 const mostRowsTouched = 200
 
-const cleanUps: Array<() => Promise<void>> = []
-after(async () => {
-  for (const cleanUp of cleanUps) await cleanUp()
-})
-const url = await createTestDatabase({ after: (cleanUp) => cleanUps.unshift(cleanUp) })
-const pool = openPool({ url, maxConnections: 2, applicationName: 'history-plans' })
-const asked: CompiledQuery[] = []
-const db = new Kysely<Database>({
-  dialect: new PostgresDialect({ pool }),
-  log: ({ level, query }) => {
-    if (level === 'query') asked.push(query)
-  },
-})
-cleanUps.unshift(() => db.destroy())
+const { db, plansOf } = await observePlans({ after }, 'history-plans')
 const connectionId = await fill()
 
 /** Years of many connections; every third one waits for its turn. Returns one of them. */
@@ -75,21 +52,14 @@ const questions: Record<string, () => Promise<unknown>> = {
 
 for (const [question, ask] of Object.entries(questions)) {
   it(`${question}: answered through an index, without reading a table`, async () => {
-    asked.length = 0
-    await ask()
-    assert.ok(asked.length > 0)
-    for (const { sql: text, parameters } of [...asked]) {
-      const { rows } = await pool.query(`explain (analyze, format json) ${text}`, [...parameters])
-      const steps = stepsOf(rows[0]['QUERY PLAN'][0].Plan)
-      for (const step of steps) {
+    const plans = await plansOf(ask)
+    assert.ok(plans.length > 0)
+    for (const { plan } of plans) {
+      for (const step of stepsOf(plan)) {
         const shown = `${step['Node Type']} ${step['Relation Name'] ?? ''}`
         assert.ok(!shown.startsWith('Seq Scan'), shown)
         assert.ok(step['Actual Rows'] * step['Actual Loops'] <= mostRowsTouched, shown)
       }
     }
   })
-}
-
-function stepsOf(plan: Plan): Plan[] {
-  return [plan, ...(plan.Plans ?? []).flatMap(stepsOf)]
 }

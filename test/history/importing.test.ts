@@ -104,7 +104,9 @@ it('an import of some days reads only stays that touch them', async () => {
 
 it('one that runs is the answer to a second request, stands in the way of one that reads more, and can be cancelled', async () => {
   const path = `/v1/connections/${connectionId}/import`
-  await system.control.injectFault({ kind: 'latency', latencyMs: 400, path: '/reservations', method: 'GET' })
+  // The second page is on its way for as long as this takes.
+  const slow = { kind: 'latency', latencyMs: 4_000, path: '/reservations', method: 'GET' } as const
+  await system.control.injectFault({ ...slow, skip: 1 })
   await system.control.clearCalls()
   const first = await system.api<{ id: string }>('POST', path, { from: '2020-01-01' })
   const same = await system.api<{ id: string }>('POST', path, { from: '2020-01-01' })

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import { lockReservations } from '../../src/bookings/booking-store.ts'
 import type { Database } from '../../src/db/tables.ts'
 import { reservationSubject } from '../../src/inbound/reservation-events.ts'
 import { appendEvents, type OutboxEvent, readEvents } from '../../src/outbox/outbox-store.ts'
+import { allEventsAreVisible } from '../support/visible-events.ts'
 import { startObserved } from './observed-inbound.ts'
 
 const { system, connection } = await startObserved({ after }, { workers: false })
@@ -52,20 +53,11 @@ async function follow(source: Kysely<Database>, scope: string | undefined, isOve
   const seen: OutboxEvent[] = []
   for (;;) {
     // Asked before the page is read: what becomes visible after an empty page would be missed.
-    const isLast = isOver() && (await allAreVisible())
+    const isLast = isOver() && (await allEventsAreVisible(db))
     const page = await readEvents(source, { tenantId: scope, after: seen.at(-1)?.id, limit: 7 })
     seen.push(...page)
     if (isLast && page.length === 0) return seen
   }
-}
-
-// A transaction of anybody on the server holds back what came after it.
-async function allAreVisible(): Promise<boolean> {
-  const { rows } = await sql<{ hidden: string }>`
-    select count(*) as hidden from event_outbox
-    where transaction_id >= pg_snapshot_xmin(pg_current_snapshot())
-  `.execute(db)
-  return rows[0]?.hidden === '0'
 }
 
 /** The naive subscriber, who trusts the row ids; returns what it saw. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { type Kysely, sql } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { BookingView } from '../../src/bookings/booking-view.ts'
 import { openDatabase } from '../../src/db/database.ts'
 import type { Database, WebhookLogRow } from '../../src/db/tables.ts'
 import { reservationSubject } from '../../src/inbound/reservation-events.ts'
-import { eventually } from '../support/eventually.ts'
+import { whenWebhooksEnded } from '../support/settled-webhooks.ts'
 import {
   startTestSystem,
   type TestConnection,
@@ -93,17 +93,7 @@ export function observe(system: TestSystem, connection: TestConnection, db: Kyse
     send: async (data: Fields, event?: string) => ended(await accept(announcementOf(data, event))),
 
     /** Waits until no stored webhook is left unprocessed. */
-    async settled(timeoutMs = 60_000): Promise<void> {
-      await eventually(
-        async () => {
-          const { rows } = await sql<{ left: string }>`
-            select count(*) as left from webhook_logs where status = 'received'
-          `.execute(db)
-          assert.equal(rows[0]?.left, '0', `${rows[0]?.left} webhooks are still unprocessed`)
-        },
-        { timeoutMs, intervalMs: 25 },
-      )
-    },
+    settled: (timeoutMs?: number) => whenWebhooksEnded(db, timeoutMs),
 
     /** The bookings of a reservation as the API shows them. */
     bookings,

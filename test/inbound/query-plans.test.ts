@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
-import { type CompiledQuery, Kysely, PostgresDialect } from 'kysely'
 import {
   findQueuedReservations,
   findReleasedReservations,
@@ -20,8 +19,6 @@ import { claimBooking, findPushes } from '../../src/bookings/push-store.ts'
 import { listOverduePushes, listPushSteps, readPushTimes } from '../../src/bookings/push-turn-store.ts'
 import { findActivities } from '../../src/connections/connection-activity-store.ts'
 import { readHabit } from '../../src/connections/webhook-check-store.ts'
-import { openPool } from '../../src/db/database.ts'
-import type { Database } from '../../src/db/tables.ts'
 import {
   countOpenDeadLetters,
   findOpenDeadLetterOf,
@@ -40,36 +37,14 @@ import {
   oldestUnprocessedSeconds,
 } from '../../src/inbound/webhook-log.ts'
 import { listEventsOfSubject, readEvents } from '../../src/outbox/outbox-store.ts'
-import { createTestDatabase } from '../support/test-database.ts'
+import { observePlans, type Plan, stepsOf, touched } from '../support/observed-plans.ts'
 import { fillLargeDatabase } from './large-database.ts'
-
-type Plan = {
-  'Node Type': string
-  'Relation Name'?: string
-  'Actual Rows': number
-  'Actual Loops': number
-  'Rows Removed by Filter'?: number
-  Plans?: Plan[]
-}
 
 // Tables of a handful of rows are best read as a whole.
 const smallTables = new Set(['tenants', 'hostaway_connections', 'listings', 'imports'])
 const mostRowsTouched = 1_500
 
-const cleanUps: Array<() => Promise<void>> = []
-after(async () => {
-  for (const cleanUp of cleanUps) await cleanUp()
-})
-const url = await createTestDatabase({ after: (cleanUp) => cleanUps.unshift(cleanUp) })
-const pool = openPool({ url, maxConnections: 2, applicationName: 'query-plans' })
-const asked: CompiledQuery[] = []
-const db = new Kysely<Database>({
-  dialect: new PostgresDialect({ pool }),
-  log: ({ level, query }) => {
-    if (level === 'query') asked.push(query)
-  },
-})
-cleanUps.unshift(() => db.destroy())
+const { db, plansOf } = await observePlans({ after }, 'query-plans')
 const { busy, quiet } = await fillLargeDatabase(db)
 const [someId] = await db
   .selectFrom('webhook_logs')
@@ -213,12 +188,9 @@ const questions: Record<string, () => Promise<unknown>> = {
 
 for (const [question, ask] of Object.entries(questions)) {
   it(`${question}: answered through an index, without reading a table`, async () => {
-    asked.length = 0
-    await ask()
-    assert.ok(asked.length > 0)
-    for (const { sql: text, parameters } of [...asked]) {
-      const { rows } = await pool.query(`explain (analyze, format json) ${text}`, [...parameters])
-      const plan: Plan = rows[0]['QUERY PLAN'][0].Plan
+    const plans = await plansOf(ask)
+    assert.ok(plans.length > 0)
+    for (const { text, plan } of plans) {
       const steps = stepsOf(plan)
       const scans = steps.filter(
         (step) => step['Node Type'] === 'Seq Scan' && !smallTables.has(step['Relation Name'] ?? ''),
@@ -234,16 +206,8 @@ for (const [question, ask] of Object.entries(questions)) {
   })
 }
 
-function stepsOf(plan: Plan): Plan[] {
-  return [plan, ...(plan.Plans ?? []).flatMap(stepsOf)]
-}
-
-function touched(step: Plan): number {
-  return (step['Actual Rows'] + (step['Rows Removed by Filter'] ?? 0)) * step['Actual Loops']
-}
-
 function outline(plan: Plan, indent = ''): string {
-  const index = 'Index Name' in plan ? ` ${plan['Index Name']}` : ''
+  const index = plan['Index Name'] === undefined ? '' : ` ${plan['Index Name']}`
   const line = `${indent}${plan['Node Type']} ${plan['Relation Name'] ?? ''}${index} ${touched(plan)} rows`
   return [line, ...(plan.Plans ?? []).map((inner) => outline(inner, `${indent}  `))].join('\n')
 }

@@ -7,6 +7,7 @@ import { startWorkers } from '../../workers/start-workers.ts'
 import { defaultUpkeepTimes } from '../../workers/upkeep-worker.ts'
 import { afterAll } from '../support/after-all.ts'
 import { eventually } from '../support/eventually.ts'
+import { whenWebhooksEnded } from '../support/settled-webhooks.ts'
 import { sandboxAccount, startTestSystem, type TestSystem } from '../support/test-system.ts'
 import { fastTimes, inDays, listingIds, whenPushed, wish, writeAtHostaway } from './wishes.ts'
 
@@ -141,17 +142,7 @@ describe('whatever happens on the way', () => {
     await whenPushed(system, 40_000)
     await system.control.clearFaults()
     await system.control.whenDelivered()
-    await eventually(
-      async () => {
-        const left = await system.db
-          .selectFrom('webhook_logs')
-          .select('id')
-          .where('status', '=', 'received')
-          .execute()
-        assert.deepEqual(left, [])
-      },
-      { timeoutMs: 30_000 },
-    )
+    await whenWebhooksEnded(system.db, 30_000)
     await whenPushed(system, 40_000)
     await system.db.updateTable('listing_pushes').set({ check_due_at: new Date() }).execute()
     await eventually(async () => {

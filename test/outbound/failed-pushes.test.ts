@@ -36,7 +36,7 @@ describe('when a push fails', () => {
     system = await startTestSystem(context, {
       outboundTimes: { ...fastTimes, landingMs: 500 },
       upkeepTimes: { sweepEveryMs: 100, pushOverdueMs: 50 },
-      settings: { HOSTAWAY_API_TIMEOUT_MS: '300', HOSTAWAY_CIRCUIT_BREAKER_ENABLED: 'false' },
+      settings: { HOSTAWAY_API_TIMEOUT_MS: '1000', HOSTAWAY_CIRCUIT_BREAKER_ENABLED: 'false' },
     })
     const gone = await system.control.addListing(accountId, {
       name: 'Closed down',
@@ -82,7 +82,7 @@ describe('when a push fails', () => {
   })
 
   it('a timed-out call that lands late cannot overwrite the wish that came after it', async () => {
-    await system.control.injectFault({ kind: 'latency', latencyMs: 600, method: 'PUT', count: 1 })
+    await system.control.injectFault({ kind: 'latency', latencyMs: 1_300, method: 'PUT', count: 1 })
     const day = inDays(ahead)
     await wishFor(loft, [{ from: day, to: day, available: false }])
     await eventually(async () => assert.equal((await writesAt(system)).length, 1))
