@@ -13,7 +13,10 @@ export type NewJob = {
 }
 
 export type QueueHandle = {
-  /** Adds jobs in one round trip; a job whose id is still known is left as it is. Rejects at once while the backend is away. */
+  /**
+   * Adds jobs; one whose id is still known is left as it is. Rejects at once while the backend is away, and some of the
+   * jobs may be there then.
+   */
   addBulk(jobs: NewJob[]): Promise<void>
   /** Jobs that a worker could begin now. */
   dueJobs(): Promise<number>
@@ -23,6 +26,8 @@ export type QueueHandle = {
 export type AnyQueue = Pick<Queue, 'add' | 'addBulk' | 'getJobCounts' | 'waitUntilReady' | 'close' | 'on'>
 
 const moreAttemptsThanEver = 1_000_000
+// In PostgreSQL a bulk makes and drops two tables, which takes longer than all else about a few jobs.
+const mostByThemselves = 4
 const closeQueueWithinMs = 3_000
 
 export type QueueOpener = { opened(): Promise<AnyQueue>; close(): Promise<void> }
@@ -63,13 +68,11 @@ export function openOnce(open: () => AnyQueue, onError: (error: Error) => void):
 export function queueHandle(queue: QueueOpener): QueueHandle {
   return {
     async addBulk(jobs) {
-      const entries = jobs.map(jobEntry)
-      const [first, ...others] = entries
-      if (first === undefined) return
+      if (jobs.length === 0) return
       const opened = await queue.opened()
-      // In PostgreSQL a bulk makes and drops two tables, which takes longer than all else about a single job.
-      if (others.length === 0) await opened.add(first.name, first.data, first.opts)
-      else await opened.addBulk(entries)
+      const entries = jobs.map(jobEntry)
+      if (entries.length > mostByThemselves) await opened.addBulk(entries)
+      else await Promise.all(entries.map(({ name, data, opts }) => opened.add(name, data, opts)))
     },
     async dueJobs() {
       const counts = await (await queue.opened()).getJobCounts('waiting', 'prioritized')
