@@ -52,8 +52,12 @@ npm run bench -- growth [options]    latencies with 20,000 to 2 million stored w
   --json <file>        where the figures go (bench-results.json)
   --node <option>      passed to the API and worker processes, e.g. --node=--cpu-prof; may be repeated`
 
-/** Reads the command line; prints how it is used and ends where it is wrong. */
+/** Reads the command line; prints how it is used, and ends, where that is asked or it is wrong. */
 export function readOptions(given: string[]): BenchOptions {
+  if (given.includes('--help')) {
+    console.log(usage)
+    process.exit(0)
+  }
   try {
     return parse(given)
   } catch (error) {
