@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { Database } from '../db/tables.ts'
+import { hasNotEnded } from './webhook-log.ts'
 
 /**
  * Lets a webhook wait until its connection goes on, without anybody looking at it meanwhile. False where the connection
@@ -15,7 +16,7 @@ export async function parkWebhook(db: Kysely<Database>, id: string): Promise<boo
     `.execute(trx)
     if (waiting.length === 0) return false
     const { rows } = await sql`
-      update webhook_logs set parked = true where id = ${id} and status = 'received' returning 1
+      update webhook_logs set parked = true where id = ${id} and ${hasNotEnded} returning 1
     `.execute(trx)
     return rows.length > 0
   })

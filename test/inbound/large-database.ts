@@ -28,7 +28,7 @@ export async function fillLargeDatabase(db: Kysely<Database>): Promise<LargeData
   return { busy, quiet, bookings }
 }
 
-async function addTenant(db: Kysely<Database>, slug: string, accountId: string): Promise<Tenant> {
+export async function addTenant(db: Kysely<Database>, slug: string, accountId: string): Promise<Tenant> {
   const { rows } = await sql<Tenant>`
     with tenant as (
       insert into tenants (id, slug, name) values (uuidv7(), ${slug}, ${slug}) returning id

@@ -38,7 +38,7 @@ export async function observePlans(
     asked.length = 0
     await ask()
     const plans: Array<{ text: string; plan: Plan }> = []
-    for (const { sql: text, parameters } of [...asked]) {
+    for (const { sql: text, parameters } of asked.filter(hasPlan)) {
       const { rows } = await pool.query(`explain (analyze, format json) ${text}`, [...parameters])
       plans.push({ text, plan: rows[0]['QUERY PLAN'][0].Plan })
     }
@@ -46,6 +46,10 @@ export async function observePlans(
   }
 
   return { db, plansOf }
+}
+
+function hasPlan({ sql: text }: CompiledQuery): boolean {
+  return !/^(begin|commit|rollback)/.test(text)
 }
 
 /** A plan with everything below it. */
