@@ -29,17 +29,42 @@ describe('the log', () => {
     'headers',
   ]
   for (const name of names) {
-    it(`hides what is called ${name}, at the top and two levels below`, () => {
+    it(`hides what is called ${name}, at the top, in lists and at any depth`, () => {
       const { lines, log } = startLog()
-      log.info(
-        { [name]: 'hidden-value', a: { [name]: 'hidden-value', b: { [name]: 'hidden-value' } } },
-        'event',
-      )
+      const secret = { [name]: 'hidden-value' }
+      const line = {
+        ...secret,
+        a: { ...secret, b: [{ ...secret, c: { d: secret } }] },
+        kept: { e: [1, 'shown'] },
+      }
+      const before = structuredClone(line)
+      log.info(line, 'event')
       assert.equal(lines.length, 1)
       assert.doesNotMatch(lines.join(), /hidden-value/)
-      assert.equal(lines.join().match(/\[redacted\]/g)?.length, 3)
+      assert.equal(lines.join().match(/\[redacted\]/g)?.length, 4)
+      assert.deepEqual(JSON.parse(lines.join()).kept, before.kept)
+      assert.deepEqual(line, before)
     })
   }
+
+  it('hides secrets that a child of the logger is bound to', () => {
+    const { lines, log } = startLog()
+    log.child({ apiKey: 'hidden-value', reqId: 'r-1' }).info('event')
+    assert.doesNotMatch(lines.join(), /hidden-value/)
+    assert.equal(JSON.parse(lines.join()).reqId, 'r-1')
+  })
+
+  it('writes dates and errors as they are, and stops at what goes round in a circle', () => {
+    const { lines, log } = startLog()
+    const circle: Record<string, unknown> = { token: 'hidden-value' }
+    circle.again = circle
+    const at = new Date('2026-01-02T03:04:05Z')
+    log.info({ at, deep: { at }, err: new Error('refused'), circle }, 'event')
+    const written = JSON.parse(lines.join())
+    assert.deepEqual([written.at, written.deep.at], [at.toISOString(), at.toISOString()])
+    assert.equal(written.err.message, 'refused')
+    assert.doesNotMatch(lines.join(), /hidden-value/)
+  })
 
   it('has one event per line with level, time, role and process', () => {
     const { lines, log } = startLog()
