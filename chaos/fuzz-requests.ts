@@ -47,7 +47,7 @@ const strangeHeaders: Record<string, string>[] = [
   { origin: 'null' },
 ]
 
-/** One request of the fuzz, with the answers it may get by design.md, decisions 2 and 15. */
+/** One request of the fuzz, with the answers it may get by decisions 2 and 15. */
 export function fuzzRequest(draw: Draw, target: FuzzTarget): FuzzRequest {
   const share = draw.fraction()
   if (share < 0.01) return probe(draw, target)
