@@ -12,6 +12,7 @@ import { createConnectionCache } from './connections/connection-cache.ts'
 import { connectionLifeRoutes } from './connections/connection-life-routes.ts'
 import { connectionListingRoutes } from './connections/connection-listing-routes.ts'
 import { connectionRoutes } from './connections/connection-routes.ts'
+import { isCron } from './cron-times.ts'
 import { pingDatabase } from './db/leader-lock.ts'
 import { deadLetterRoutes } from './dead-letters/dead-letter-routes.ts'
 import { replayWebhook } from './dead-letters/replay.ts'
@@ -60,6 +61,7 @@ export function listeningOptions() {
         allowUnionTypes: true,
         coerceTypes: 'array' as const,
         removeAdditional: false as const,
+        formats: { cron: isCron },
       },
     },
   }

@@ -12,6 +12,16 @@ export function parseCron(expression: string): CronTimes {
   }
 }
 
+/** Whether `parseCron` reads it. */
+export function isCron(expression: string): boolean {
+  try {
+    parseCron(expression)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Whether a moment that the expression names lies after `last` and not after `now`. */
 export function wasDueSince(cron: CronTimes, last: Date, now: Date): boolean {
   const next = cron.nextRun(last)

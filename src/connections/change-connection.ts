@@ -1,17 +1,10 @@
-import { parseCron } from '../cron-times.ts'
 import type { WebhookAuth } from '../db/tables.ts'
 import { AppError } from '../errors.ts'
 import { Problem } from '../http/problems.ts'
 import type { AccessTokenDeps } from './access-token.ts'
 import { type ConnectionOptions, changeOptions } from './connection-change-store.ts'
 import { replaceHmacSecret } from './connection-secret-store.ts'
-import {
-  type Connection,
-  findConnection,
-  readConnectionSecrets,
-  type SyncPart,
-  syncParts,
-} from './connection-store.ts'
+import { type Connection, findConnection, readConnectionSecrets, type SyncPart } from './connection-store.ts'
 import { inTurn } from './connection-turn.ts'
 import { ensureWebhook } from './own-webhook.ts'
 import { disconnectedProblem } from './require-connection.ts'
@@ -44,7 +37,6 @@ export async function changeConnection(
   change: ConnectionChange,
 ): Promise<{ changed: Connection; webhookSecret: string | undefined }> {
   const { id } = connection
-  refuseUnreadableCrons(change)
   if (connection.status === 'disconnected') throw disconnectedProblem()
   const webhookSecret = await secretFor(deps, connection, change)
   const secret = change.webhookSecret ?? webhookSecret
@@ -85,20 +77,4 @@ async function tellHostaway(deps: ChangeDeps, id: string): Promise<void> {
     if (!(error instanceof AppError || error instanceof Problem)) throw error
     deps.log.warn({ err: error, connectionId: id }, 'connection.change_not_told')
   }
-}
-
-function refuseUnreadableCrons({ sync = {} }: ConnectionChange): void {
-  const errors = syncParts.flatMap((part) => {
-    const cron = sync[part]?.cron
-    if (cron == null) return []
-    try {
-      parseCron(cron)
-      return []
-    } catch (error) {
-      return [
-        { field: `sync.${part}.cron`, message: error instanceof Error ? error.message : 'is not valid' },
-      ]
-    }
-  })
-  if (errors.length > 0) throw new Problem(422, 'VALIDATION_FAILED', 'The body is not valid', errors)
 }

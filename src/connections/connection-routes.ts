@@ -69,7 +69,7 @@ const SyncChange = Type.Object(
       // A null that is tried as a text first becomes an empty one.
       Type.Union([
         Type.Null({ description: 'As the installation has it.' }),
-        Type.String({ maxLength: 100, description: 'Five or six fields, in UTC.' }),
+        Type.String({ maxLength: 100, format: 'cron', description: 'Five or six fields, in UTC.' }),
       ]),
     ),
   },

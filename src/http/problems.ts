@@ -1,8 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { AppError, failureKinds, toAppError } from '../errors.ts'
-
-type Entry = { field: string; message: string }
+import { describeViolations, type Entry } from './violations.ts'
 
 /** An answer other than success, with a stable `code`; becomes `application/problem+json` (RFC 9457). */
 export class Problem extends Error {
@@ -77,26 +76,10 @@ function toProblem(error: unknown): Problem {
   return new Problem(httpStatus, code, httpStatus >= 500 ? safeDetail(httpStatus) : classified.message)
 }
 
-function validationProblem(error: FastifyError): Problem {
-  const errors = (error.validation ?? []).map((entry) => {
-    const missing = entry.params.missingProperty ?? entry.params.additionalProperty
-    const field = [
-      ...entry.instancePath.split('/').filter(Boolean),
-      ...(missing ? [String(missing)] : []),
-    ].join('.')
-    const allowed = entry.params.allowedValues
-    const choices = Array.isArray(allowed) ? `: ${allowed.join(', ')}` : ''
-    return {
-      field: field === '' ? (error.validationContext ?? 'body') : field,
-      message: `${entry.message ?? 'is not valid'}${choices}`,
-    }
-  })
-  return new Problem(
-    422,
-    'VALIDATION_FAILED',
-    `The ${error.validationContext ?? 'request'} is not valid`,
-    errors,
-  )
+function validationProblem({ validation = [], validationContext }: FastifyError): Problem {
+  const part = validationContext ?? 'request'
+  const errors = describeViolations(validation, part)
+  return new Problem(422, 'VALIDATION_FAILED', `The ${part} is not valid`, errors)
 }
 
 function clientErrorCode(status: number): string {

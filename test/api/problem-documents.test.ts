@@ -120,17 +120,33 @@ describe('every refusal is a problem document', () => {
       surplus: 1,
     })
     const { errors = [] } = assertProblem(answer, 422, 'VALIDATION_FAILED')
-    assert.deepEqual([...new Set(errors.map(({ field }) => field))].sort(), [
-      'accountId',
-      'alertingEmailAddress',
-      'apiKey',
-      'autoImport',
-      'channel',
-      'surplus',
-      'webhookAuth',
-      'webhookSecret',
-    ])
-    assert.ok(errors.every(({ message }) => message !== ''))
+    assert.deepEqual(Object.fromEntries(errors.map(({ field, message }) => [field, message])), {
+      accountId: 'must be integer, or must match pattern "^\\d{1,18}$"',
+      alertingEmailAddress: 'must match pattern "^[^@\\s]+@[^@\\s]+$"',
+      apiKey: 'must have at least one character',
+      autoImport: 'must be boolean',
+      channel: 'must be "hostaway"',
+      surplus: 'is not known here',
+      webhookAuth: 'must be one of basic, hmac, basic+hmac',
+      webhookSecret: 'must have at least 16 characters',
+    })
+    assert.equal(errors.length, 8)
+  })
+
+  it('422: what may be null as well is told by what else it may be, deep down too', async () => {
+    const { body } = await system.api<{ data: Array<{ id: string }> }>('GET', '/v1/connections')
+    const answer = await system.api('PATCH', `/v1/connections/${body.data[0]?.id}`, {
+      rateLimit: { rpm: 0, more: 1 },
+      sync: { pricing: { cron: 'every day' }, listings: { cron: '99 * * * *', enabled: 'perhaps' } },
+    })
+    const { errors = [] } = assertProblem(answer, 422, 'VALIDATION_FAILED')
+    assert.deepEqual(Object.fromEntries(errors.map(({ field, message }) => [field, message])), {
+      'rateLimit.rpm': 'must be >= 1',
+      'rateLimit.more': 'is not known here',
+      'sync.pricing.cron': 'must be a cron expression of five or six fields',
+      'sync.listings.cron': 'must be a cron expression of five or six fields',
+      'sync.listings.enabled': 'must be boolean',
+    })
   })
 
   it('422: a body that lacks several fields, each named', async () => {
@@ -139,7 +155,10 @@ describe('every refusal is a problem document', () => {
       422,
       'VALIDATION_FAILED',
     )
-    assert.deepEqual(errors.map(({ field }) => field).sort(), ['name', 'role'])
+    assert.deepEqual(errors.map(({ field, message }) => `${field} ${message}`).sort(), [
+      'name is missing',
+      'role is missing',
+    ])
   })
 
   it('422: every day that is no day, one that is written wrong beside one that does not exist', async () => {
