@@ -21,8 +21,8 @@ const secretNames = [
   'args',
 ]
 const isSecret: ReadonlySet<string> = new Set(secretNames)
-// Ours and Fastify's, which tell what may be told.
-const hasSerializer: ReadonlySet<string> = new Set(['err', 'req', 'res'])
+// Ours and Fastify's, which tell at the top of a line what may be told.
+const serialized: ReadonlySet<string> = new Set(['err', 'req', 'res'])
 const censor = '[redacted]'
 const deepest = 6
 
@@ -41,7 +41,7 @@ export function createLogger(options: {
       level: (label: string) => ({ level: label }),
       log: (line: Record<string, unknown>) => hideInside(line, 1),
     },
-    // Covers what a child logger is bound to as well. Paths with wildcards would do for what lies deeper, but they copy
+    // Covers the names that a child logger is bound to as well. Paths with wildcards would do for what lies deeper, but they copy
     // each line several times over, which was most of what a job's line cost.
     redact: { paths: secretNames, censor },
   }
@@ -57,7 +57,7 @@ export function createLogger(options: {
 function hideInside<Container extends object>(container: Container, depth: number): Container {
   let copy: Record<string, unknown> | undefined
   for (const [key, value] of Object.entries(container)) {
-    if (hasSerializer.has(key)) continue
+    if (depth === 1 && serialized.has(key)) continue
     const shown = isSecret.has(key) ? censor : showable(value, depth)
     if (shown === value) continue
     copy ??= Object.assign(Array.isArray(container) ? [] : {}, container) as Record<string, unknown>
@@ -67,10 +67,17 @@ function hideInside<Container extends object>(container: Container, depth: numbe
 }
 
 function showable(value: unknown, depth: number): unknown {
-  // Of an error nothing is written where no serializer tells it, and what says itself how it is written, such as a date,
-  // holds no names.
-  if (typeof value !== 'object' || value === null || value instanceof Error || 'toJSON' in value) return value
-  return depth < deepest ? hideInside(value, depth + 1) : '[too deep]'
+  if (value instanceof Error) return describeError(value)
+  const told = tellsItself(value) ? value.toJSON() : value
+  if (typeof told !== 'object' || told === null) return told
+  return depth < deepest ? hideInside(told, depth + 1) : '[too deep]'
+}
+
+// A date does, and so do the headers of a call.
+function tellsItself(value: unknown): value is { toJSON(): unknown } {
+  return (
+    typeof value === 'object' && value !== null && 'toJSON' in value && typeof value.toJSON === 'function'
+  )
 }
 
 type DescribedError = {

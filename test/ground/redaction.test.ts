@@ -54,6 +54,24 @@ describe('the log', () => {
     assert.equal(JSON.parse(lines.join()).reqId, 'r-1')
   })
 
+  it('hides secrets in an error under any name, in what tells itself how it is written, and below req', () => {
+    const { lines, log } = startLog()
+    const refused = Object.assign(new Error('refused'), {
+      command: { args: ['AUTH', 'hidden-value'] },
+      config: { headers: { authorization: 'hidden-value' } },
+    })
+    const headers = { toJSON: () => ({ authorization: 'hidden-value', host: 'shown' }) }
+    log.error({
+      reason: refused,
+      sent: { headers: 1, with: headers },
+      of: { req: { token: 'hidden-value' } },
+    })
+    assert.doesNotMatch(lines.join(), /hidden-value/)
+    const written = JSON.parse(lines.join())
+    assert.equal(written.reason.message, 'refused')
+    assert.equal(written.sent.with.host, 'shown')
+  })
+
   it('writes dates and errors as they are, and stops at what goes round in a circle', () => {
     const { lines, log } = startLog()
     const circle: Record<string, unknown> = { token: 'hidden-value' }
