@@ -17,7 +17,7 @@ export type QueueHandle = {
    * Adds jobs; one whose id is still known is left as it is. Rejects at once while the backend is away, and some of the
    * jobs may be there then.
    */
-  addBulk(jobs: NewJob[]): Promise<void>
+  add(jobs: NewJob[]): Promise<void>
   /** Jobs that a worker could begin now. */
   dueJobs(): Promise<number>
 }
@@ -67,7 +67,7 @@ export function openOnce(open: () => AnyQueue, onError: (error: Error) => void):
 
 export function queueHandle(queue: QueueOpener): QueueHandle {
   return {
-    async addBulk(jobs) {
+    async add(jobs) {
       if (jobs.length === 0) return
       const opened = await queue.opened()
       const entries = jobs.map(jobEntry)

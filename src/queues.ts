@@ -66,14 +66,14 @@ export function openJobQueues(options: JobQueuesOptions): JobQueues {
   const turns = createBacklogTurns({ windowMs: turnsWindowMs, perTurn: webhooksPerJob })
   return {
     enqueueWebhooks: (webhooks) =>
-      inbound.addBulk(
+      inbound.add(
         batchesOf(webhooks).map(({ connectionId, ids }) => ({
           ...jobOfBatch(ids, connectionId),
           priority: turns.next(connectionId, ids.length),
         })),
       ),
     enqueueWebhooksAgain: (webhooks) =>
-      inbound.addBulk(
+      inbound.add(
         webhooks.map(({ id, connectionId, delayMs, attemptsBefore }) => ({
           ...jobOfOne(id, attemptsBefore),
           delayMs,
@@ -82,15 +82,15 @@ export function openJobQueues(options: JobQueuesOptions): JobQueues {
         })),
       ),
     enqueueWebhookReplay: (webhookId) =>
-      inbound.addBulk([
+      inbound.add([
         {
           name: processWebhook,
           data: { webhookId } satisfies InboundJob,
           jobId: `replay-${uuid()}`,
         },
       ]),
-    enqueueSync: (connections) => outbound.addBulk(connections.map(outboundJob)),
-    enqueueBookingPushes: (connections) => outbound.addBulk(connections.map(bookingPushJob)),
+    enqueueSync: (connections) => outbound.add(connections.map(outboundJob)),
+    enqueueBookingPushes: (connections) => outbound.add(connections.map(bookingPushJob)),
     dueJobs: (queue) => (queue === outboundQueue ? outbound : inbound).dueJobs(),
     ready: () => backend.ready(),
     close: () => backend.close(),

@@ -1,15 +1,15 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { AppError, failureKinds, toAppError } from '../errors.ts'
-import { describeViolations, type Entry } from './violations.ts'
+import { describeViolations, type WrongField } from './violations.ts'
 
 /** An answer other than success, with a stable `code`; becomes `application/problem+json` (RFC 9457). */
 export class Problem extends Error {
   readonly status: number
   readonly code: string
-  readonly errors: Entry[] | undefined
+  readonly errors: WrongField[] | undefined
 
-  constructor(status: number, code: string, detail: string, errors?: Entry[]) {
+  constructor(status: number, code: string, detail: string, errors?: WrongField[]) {
     super(detail)
     this.name = 'Problem'
     this.status = status
