@@ -1,54 +1,64 @@
-// Imports inside src point one way: a file may import from its own layer and from the layers above it in this list.
-const layers = [
-  [
-    'errors',
-    'acquire',
-    'config',
-    'cron-times',
-    'key-ring',
-    'setting-checks',
-    'vault',
-    'telemetry',
-    'shutdown',
-    'start-error',
-  ],
-  ['db', 'queues', 'queue-[^/]+', 'http'],
-  ['hostaway', 'mapping'],
-  ['tenants', 'connections', 'listings', 'bookings', 'outbox'],
-  ['inbound', 'approvals', 'outbound', 'history', 'dead-letters'],
-  ['field-mapping', 'booking-writes', 'mirrors', 'relay', 'console'],
-  ['deps', 'app', 'booking-timeline', 'connection-work', 'gauges', 'start-api'],
-  ['run-process', 'server', 'reseal'],
+// Imports inside src point down: a file may import from its own folder and from the ranks above it in this list,
+// never from a folder of the same rank.
+const ranks = [
+  ['platform'],
+  ['channels/contract', 'tenants', 'outbox', 'dead-letters'],
+  ['channels/[^/]+', 'integrations/[^/]+'],
+  ['listings', 'mapping'],
+  ['connections'],
+  ['webhooks', 'calendar', 'mirrors'],
+  ['bookings'],
+  ['messaging', 'access', 'tasks', 'polling'],
+  ['deps', 'app', 'connection-work', 'gauges', 'replay', 'start-api'],
+  ['run-process', 'server'],
 ]
 
-const inSrc = (names) => `^src/(${names.join('|')})(\\.ts$|/)`
+// `channels/[^/]+` stands for every channel, but not for the contract that they share.
+const inSrc = (names) =>
+  `^src/(${names.map((name) => name.replace('/[^/]+', '/(?!contract)[^/]+')).join('|')})(\\.ts$|/)`
+const roomInSrc = '^src/((platform|bookings|channels)/)?[^/]+$'
 const packages = (names) => `(^|/)node_modules/(${names.join('|')})(/|$)`
 const production = '^(src|workers|migrations)/'
 const shipped = '^(src|workers|migrations|local|sandbox)/'
-const queues = inSrc(['queues', 'queue-[^/]+'])
-const pure = '^src/(mapping/|outbound/intervals\\.ts$|hostaway/call-admission\\.ts$)'
+const queues = '^src/platform/queue/'
+const hostaway = '^src/channels/hostaway/'
+const pure =
+  '^src/(mapping/(?!mapping-store\\.ts$|compiled-mappings\\.ts$|mapping-lock\\.ts$)|calendar/intervals\\.ts$|channels/hostaway/call-admission\\.ts$)'
 const ioBuiltIns =
   '^(node:)?(fs|net|http|http2|https|tls|dns|dgram|child_process|cluster|worker_threads|readline|repl|sqlite|inspector|process)(/|$)'
 const fromNpm = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-bundled', 'npm-no-pkg', 'npm-unknown']
 
-const layerRules = layers.slice(0, -1).map((names, level) => ({
-  name: `layer-${names[0]}`,
-  comment: `${names.join(', ')} may not import from the layers that build on them.`,
+const rankRules = ranks.slice(0, -1).map((names, rank) => ({
+  name: `rank-${rank}`,
+  comment: `${names.join(', ')} may not import from the ranks that build on them.`,
   severity: 'error',
   from: { path: inSrc(names) },
-  to: { path: inSrc(layers.slice(level + 1).flat()) },
+  to: { path: inSrc(ranks.slice(rank + 1).flat()) },
 }))
+
+const crowded = ranks.slice(1, -2).filter((names) => names.length > 1 || names[0].includes('['))
+const siblingRules = crowded.map((names) => {
+  const siblings = inSrc(names).replace('(\\.ts$|/)', '/')
+  return {
+    name: `siblings-${ranks.indexOf(names)}`,
+    comment: `${names.join(', ')} know nothing of each other.`,
+    severity: 'error',
+    from: { path: siblings },
+    to: { path: siblings, pathNot: '^src/$1/' },
+  }
+})
 
 const forbid = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to })
 
 module.exports = {
   forbidden: [
-    ...layerRules,
+    ...rankRules,
+    ...siblingRules,
     forbid(
-      'layer-unknown',
-      'Every file and folder in src has its place in the list of layers; give this one a place.',
+      'rank-unknown',
+      'Every file and folder in src has its place in the list of ranks; give this one a place.',
       { path: '^(src|workers|local|test|sandbox|bench|chaos)/' },
-      { path: '^src/', pathNot: inSrc(layers.flat()) },
+      { path: '^src/', pathNot: inSrc(ranks.flat()) },
     ),
     forbid(
       'src-stands-alone',
@@ -96,16 +106,16 @@ module.exports = {
       ...forbid(
         'no-folder-cycles',
         'Imports between two folders of src point one way.',
-        { path: '^src/[^/]+$' },
-        { circular: true, viaOnly: { path: '^src/[^/]+$' } },
+        { path: roomInSrc },
+        { circular: true, viaOnly: { path: roomInSrc } },
       ),
       scope: 'folder',
     },
     forbid(
-      'hostaway-knows-no-domain',
-      'The client of Hostaway is given what it needs, the token for example, as arguments.',
-      { path: '^src/hostaway/' },
-      { path: inSrc(layers.slice(3).flat()) },
+      'channels-know-no-domain',
+      'A channel is given what it needs, the token for example, as arguments.',
+      { path: '^src/channels/' },
+      { path: inSrc(ranks[1].slice(1)) },
     ),
     forbid(
       'pure-without-system',
@@ -124,28 +134,28 @@ module.exports = {
       'Nor do the files that they import read or write.',
       { path: pure },
       {
-        path: `${inSrc(['db', 'queues', 'queue-[^/]+', 'http', 'config', 'telemetry'])}|${ioBuiltIns}`,
+        path: `^src/platform/(db|queue|http|config|telemetry)/|${ioBuiltIns}`,
         // Holds nothing but types.
-        pathNot: '^src/db/(outbound-|mapping-|history-)?tables\\.ts$',
+        pathNot: '^src/platform/db/(outbound-|mapping-|history-)?tables\\.ts$',
         reachable: true,
       },
     ),
     forbid(
       'hostaway-client-packages',
-      'Only src/hostaway calls Hostaway.',
-      { path: shipped, pathNot: '^src/hostaway/' },
+      'Only src/channels/hostaway calls Hostaway.',
+      { path: shipped, pathNot: hostaway },
       { path: packages(['axios', 'opossum', '@types/opossum']) },
     ),
     forbid(
       'queue-packages',
-      'Only src/queues and its backends know which queue runs underneath; tracing hands them a plug-in of theirs.',
-      { path: shipped, pathNot: `${queues}|^src/telemetry/tracing\\.ts$` },
+      'Only src/platform/queue knows which queue runs underneath; tracing hands them a plug-in of theirs.',
+      { path: shipped, pathNot: `${queues}|^src/platform/telemetry/tracing\\.ts$` },
       { path: packages(['bullmq', 'bullmq-otel', 'ioredis']) },
     ),
     forbid(
       'secret-manager-package',
       'It is large; only the file that needs it loads it, and only when it does.',
-      { path: shipped, pathNot: '^src/key-ring\\.ts$' },
+      { path: shipped, pathNot: '^src/platform/config/key-ring\\.ts$' },
       { path: packages(['@google-cloud/[^/]+', 'google-(gax|auth-library)']) },
     ),
     forbid(

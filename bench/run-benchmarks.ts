@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { cpus, loadavg, totalmem } from 'node:os'
-import { acquire } from '../src/acquire.ts'
+import { acquire } from '../src/platform/process/acquire.ts'
 import { measurePaced, measureThroughput, summarise } from './answer-benchmark.ts'
 import { type BenchOptions, readOptions } from './bench-options.ts'
 import { measureFairness } from './fairness-benchmark.ts'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Client } from 'pg'
 import { startEmbeddedPostgres } from '../local/embedded-postgres.ts'
-import { migrateToLatest } from '../src/db/migrate.ts'
+import { migrateToLatest } from '../src/platform/db/migrate.ts'
 import { type DurableRedis, startDurableRedis } from './durable-redis.ts'
 
 export type Backend = 'redis' | 'postgres'

@@ -1,5 +1,5 @@
 import type { ControlClient } from '../sandbox/control-client.ts'
-import { shiftDay } from '../src/outbound/calendar-fields.ts'
+import { shiftDay } from '../src/calendar/calendar-fields.ts'
 
 type Call = Awaited<ReturnType<ControlClient['calls']>>[number]
 

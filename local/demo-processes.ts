@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
-import type { Environment } from '../src/config.ts'
+import type { Environment } from '../src/platform/config/config.ts'
 import { endWithParent } from './end-with-parent.ts'
 
 const repository = path.join(import.meta.dirname, '..')

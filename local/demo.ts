@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { acquire } from '../src/acquire.ts'
+import { acquire } from '../src/platform/process/acquire.ts'
 import { awaitHistory, describeImport } from './demo-history.ts'
 import { play } from './demo-play.ts'
 import { introduce, notice, type Summary, summarise } from './demo-report.ts'

@@ -1,8 +1,8 @@
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import type { Environment } from '../src/config.ts'
-import { migrateToLatest } from '../src/db/migrate.ts'
-import { generateKeyRingEntry } from '../src/vault.ts'
+import type { Environment } from '../src/platform/config/config.ts'
+import { migrateToLatest } from '../src/platform/db/migrate.ts'
+import { generateKeyRingEntry } from '../src/platform/vault/vault.ts'
 import { startEmbeddedPostgres } from './embedded-postgres.ts'
 
 /** Where `npm start` keeps what it needs between starts. */

@@ -1,8 +1,8 @@
-import { loadConfigWithKeys } from '../src/config.ts'
-import { migrateToLatest } from '../src/db/migrate.ts'
+import { loadConfigWithKeys } from '../src/platform/config/config.ts'
+import { migrateToLatest } from '../src/platform/db/migrate.ts'
+import { generateKeyRingEntry } from '../src/platform/vault/vault.ts'
 import { runProcess } from '../src/run-process.ts'
 import { startApi } from '../src/start-api.ts'
-import { generateKeyRingEntry } from '../src/vault.ts'
 import { startWorkers } from '../workers/start-workers.ts'
 import { dataFolder, provideDatabase } from './local-database.ts'
 

@@ -4,8 +4,8 @@ import { chmod, cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { acquire } from '../src/acquire.ts'
-import { generateKeyRingEntry } from '../src/vault.ts'
+import { acquire } from '../src/platform/process/acquire.ts'
+import { generateKeyRingEntry } from '../src/platform/vault/vault.ts'
 import { startEmbeddedPostgres } from './embedded-postgres.ts'
 import { freePort } from './free-port.ts'
 import { type BuiltStage, buildStage } from './image-stages.ts'
@@ -55,8 +55,8 @@ await acquire(async (releases) => {
   }
 
   if (image.user === undefined) throw new Error('The image would run as root')
-  await endsWell('the migration', launch(['node', 'src/db/migrate.ts']))
-  await endsWell('re-sealing', launch(['node', 'src/reseal.ts']))
+  await endsWell('the migration', launch(['node', 'src/platform/db/migrate.ts']))
+  await endsWell('re-sealing', launch(['node', 'src/platform/db/reseal.ts']))
   await serves('the API', launch(image.command), ports.PORT, image, launch)
   await serves('a worker', launch(['node', 'workers/main.ts']), ports.METRICS_PORT, image, launch)
   await releases.disposeAsync()

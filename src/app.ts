@@ -2,43 +2,43 @@ import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
-import { approvalRoutes } from './approvals/approval-routes.ts'
-import { timelineOf } from './booking-timeline.ts'
-import { bookingWriteRoutes } from './booking-writes/booking-write-routes.ts'
+import { approvalRoutes } from './bookings/approvals/approval-routes.ts'
+import { importQueued, rejectQueued } from './bookings/approvals/decide-reservation.ts'
+import { mapListing } from './bookings/approvals/map-listing.ts'
 import { bookingRoutes } from './bookings/booking-routes.ts'
+import { timelineOf } from './bookings/booking-timeline.ts'
+import { bookingWriteRoutes } from './bookings/outgoing/booking-write-routes.ts'
+import { mappingRoutes } from './bookings/remap/mapping-routes.ts'
+import { remapRoutes } from './bookings/remap/remap-routes.ts'
 import { unitCalendarRoutes } from './bookings/unit-calendar-routes.ts'
+import { eventRoutes } from './calendar/event-routes.ts'
+import { syncRoutes } from './calendar/sync-routes.ts'
+import { wishesOfUnit } from './calendar/unit-wishes.ts'
 import { pendingWork, resumeWork } from './connection-work.ts'
 import { createConnectionCache } from './connections/connection-cache.ts'
 import { connectionLifeRoutes } from './connections/connection-life-routes.ts'
 import { connectionListingRoutes } from './connections/connection-listing-routes.ts'
 import { connectionRoutes } from './connections/connection-routes.ts'
-import { isCron } from './cron-times.ts'
-import { pingDatabase } from './db/leader-lock.ts'
 import { deadLetterRoutes } from './dead-letters/dead-letter-routes.ts'
-import { replayWebhook } from './dead-letters/replay.ts'
 import type { Deps } from './deps.ts'
-import { mappingRoutes } from './field-mapping/mapping-routes.ts'
-import { remapRoutes } from './field-mapping/remap-routes.ts'
 import { refreshGauges } from './gauges.ts'
-import { importRoutes } from './history/import-routes.ts'
-import { beginFirstImport } from './history/request-import.ts'
-import { useApiAuth } from './http/api-auth.ts'
-import { completeApiDocument } from './http/api-document.ts'
-import { healthRoutes } from './http/health.ts'
-import { closeIdleConnections } from './http/idle-connections.ts'
-import { useOptionalBodies, withDefaultBody } from './http/optional-body.ts'
-import { refuseUnroutable, useProblems } from './http/problems.ts'
-import { importQueued, rejectQueued } from './inbound/decide-reservation.ts'
-import { mapListing } from './inbound/map-listing.ts'
-import { createWebhookInbox } from './inbound/webhook-inbox.ts'
-import { webhookLogRoutes } from './inbound/webhook-log-routes.ts'
-import { webhookRoutes } from './inbound/webhook-route.ts'
-import { eventRoutes } from './outbound/event-routes.ts'
-import { syncRoutes } from './outbound/sync-routes.ts'
-import { wishesOfUnit } from './outbound/unit-wishes.ts'
 import { feedRoutes } from './outbox/feed-routes.ts'
+import { isCron } from './platform/config/cron-times.ts'
+import { pingDatabase } from './platform/db/leader-lock.ts'
+import { useApiAuth } from './platform/http/api-auth.ts'
+import { completeApiDocument } from './platform/http/api-document.ts'
+import { healthRoutes } from './platform/http/health.ts'
+import { closeIdleConnections } from './platform/http/idle-connections.ts'
+import { useOptionalBodies, withDefaultBody } from './platform/http/optional-body.ts'
+import { refuseUnroutable, useProblems } from './platform/http/problems.ts'
+import { importRoutes } from './polling/import-routes.ts'
+import { beginFirstImport } from './polling/request-import.ts'
+import { replayAll, replayDeadLetter, replayWebhook } from './replay.ts'
 import { findApiTokenOwner } from './tenants/api-token-store.ts'
 import { tenantRoutes } from './tenants/tenant-routes.ts'
+import { createWebhookInbox } from './webhooks/webhook-inbox.ts'
+import { webhookLogRoutes } from './webhooks/webhook-log-routes.ts'
+import { webhookRoutes } from './webhooks/webhook-route.ts'
 
 const bodyLimitBytes = 5 * 1_048_576
 const longestAddress = 16_384
@@ -166,7 +166,11 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
     rejectQueued: (scope, order) => rejectQueued(deps, scope, order),
   })
   await app.register(webhookLogRoutes, { db, replay: (webhook) => replayWebhook(db, queues, webhook) })
-  await app.register(deadLetterRoutes, { db, queues })
+  await app.register(deadLetterRoutes, {
+    db,
+    replayDeadLetter: (letter) => replayDeadLetter(db, queues, letter),
+    replayAll: (filter) => replayAll(db, queues, filter),
+  })
   await app.register(feedRoutes, { db })
   await app.register(syncRoutes, { db, queues })
   await app.register(eventRoutes, { db, queues, settleMs: deps.outboundTimes.settleMs })

@@ -1,13 +1,13 @@
 import type { Kysely } from 'kysely'
+import { goOnPushing } from './calendar/sweep-pushes.ts'
+import { listListingSyncs } from './calendar/sync-status-store.ts'
 import type { Pending } from './connections/verify-connection.ts'
-import type { Database } from './db/tables.ts'
-import { forgetWaiting } from './history/history-turn-store.ts'
-import { countWaitingWebhooks } from './inbound/parked-webhook-store.ts'
-import { offerWebhooksOf } from './inbound/sweep-webhooks.ts'
-import { goOnPushing } from './outbound/sweep-pushes.ts'
-import { listListingSyncs } from './outbound/sync-status-store.ts'
-import type { JobQueues } from './queues.ts'
-import type { Logger } from './telemetry/logger.ts'
+import type { Database } from './platform/db/tables.ts'
+import type { JobQueues } from './platform/queue/queues.ts'
+import type { Logger } from './platform/telemetry/logger.ts'
+import { forgetWaiting } from './polling/history-turn-store.ts'
+import { countWaitingWebhooks } from './webhooks/parked-webhook-store.ts'
+import { offerWebhooksOf } from './webhooks/sweep-webhooks.ts'
 
 type WorkDeps = { db: Kysely<Database>; queues: JobQueues; log: Logger }
 

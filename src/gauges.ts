@@ -1,11 +1,11 @@
-import { countWaitingPushes } from './bookings/push-turn-store.ts'
+import { countWaitingPushes } from './bookings/outgoing/push-turn-store.ts'
+import { countWaiting } from './calendar/sync-status-store.ts'
 import { countConnections, oldestKeySeconds } from './connections/connection-store.ts'
 import { countOpenDeadLetters } from './dead-letters/dead-letter-store.ts'
 import type { Deps } from './deps.ts'
-import { countRunningImports } from './history/import-store.ts'
-import { longestUnreconciledSeconds } from './history/reconcile-store.ts'
-import { longestSilenceSeconds, oldestUnprocessedSeconds } from './inbound/webhook-log.ts'
-import { countWaiting } from './outbound/sync-status-store.ts'
+import { countRunningImports } from './polling/import-store.ts'
+import { longestUnreconciledSeconds } from './polling/reconcile-store.ts'
+import { longestSilenceSeconds, oldestUnprocessedSeconds } from './webhooks/webhook-log.ts'
 
 const statuses = ['connecting', 'active', 'paused', 'needs_reauth', 'disconnected'] as const
 

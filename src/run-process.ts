@@ -1,8 +1,8 @@
-import { type Config, ConfigError, describeConfig } from './config.ts'
 import { createDeps, type Deps } from './deps.ts'
-import { shutDownOn } from './shutdown.ts'
-import { StartError } from './start-error.ts'
-import { createLogger } from './telemetry/logger.ts'
+import { type Config, ConfigError, describeConfig } from './platform/config/config.ts'
+import { shutDownOn } from './platform/process/shutdown.ts'
+import { StartError } from './platform/process/start-error.ts'
+import { createLogger } from './platform/telemetry/logger.ts'
 
 // A call to Hostaway may last longer than a process is given to end.
 const hangUpAfterMs = 8_000

@@ -1,4 +1,4 @@
-import { loadConfigWithKeys } from './config.ts'
+import { loadConfigWithKeys } from './platform/config/config.ts'
 import { runProcess } from './run-process.ts'
 import { startApi } from './start-api.ts'
 

@@ -3,8 +3,8 @@ import { createApp } from './app.ts'
 import { resumeWork } from './connection-work.ts'
 import { connectDefaultAccount } from './connections/connect-default-account.ts'
 import type { Deps } from './deps.ts'
-import { beginFirstImport } from './history/request-import.ts'
-import { listenOn } from './start-error.ts'
+import { listenOn } from './platform/process/start-error.ts'
+import { beginFirstImport } from './polling/request-import.ts'
 
 /** Serves the API; resolves once it listens. Closing the app answers what is in flight first. */
 export async function startApi(deps: Deps): Promise<FastifyInstance> {

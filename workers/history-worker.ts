@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { insertDeadLetter } from '../src/dead-letters/dead-letter-store.ts'
 import type { Deps } from '../src/deps.ts'
-import type { HistoryDeps } from '../src/history/history-context.ts'
-import { takeTurn } from '../src/history/take-turn.ts'
-import { historyQueue } from '../src/queues.ts'
-import { currentTraceId } from '../src/telemetry/tracing.ts'
+import { historyQueue } from '../src/platform/queue/queues.ts'
+import { currentTraceId } from '../src/platform/telemetry/tracing.ts'
+import type { HistoryDeps } from '../src/polling/history-context.ts'
+import { takeTurn } from '../src/polling/take-turn.ts'
 
 export type HistoryWorker = {
   /** Waits until the turns under way are over. */

@@ -1,4 +1,4 @@
-import { loadConfigWithKeys } from '../src/config.ts'
+import { loadConfigWithKeys } from '../src/platform/config/config.ts'
 import { runProcess } from '../src/run-process.ts'
 import { startWorkers } from './start-workers.ts'
 

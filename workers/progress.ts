@@ -1,6 +1,6 @@
-import type { JobQueues } from '../src/queues.ts'
-import type { Logger } from '../src/telemetry/logger.ts'
-import type { Metrics, QueueName } from '../src/telemetry/metrics.ts'
+import type { JobQueues } from '../src/platform/queue/queues.ts'
+import type { Logger } from '../src/platform/telemetry/logger.ts'
+import type { Metrics, QueueName } from '../src/platform/telemetry/metrics.ts'
 
 export type ProgressTimes = {
   watchEveryMs: number

@@ -1,6 +1,6 @@
-import { openQueueBackend, type QueueBackendOptions } from '../src/queue-backend.ts'
-import type { WorkerOptions } from '../src/queue-worker.ts'
-import type { QueueName } from '../src/telemetry/metrics.ts'
+import { openQueueBackend, type QueueBackendOptions } from '../src/platform/queue/queue-backend.ts'
+import type { WorkerOptions } from '../src/platform/queue/queue-worker.ts'
+import type { QueueName } from '../src/platform/telemetry/metrics.ts'
 
 export type ReplaceableWorker = {
   /** Replaces the worker by a new one with connections of its own, within seconds. */

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit'
-import type { JobVerdict, RunningJob } from '../src/queue-worker.ts'
-import type { InboundBatchJob, JobQueues, StoredWebhook, WebhookAgain } from '../src/queues.ts'
-import type { Logger } from '../src/telemetry/logger.ts'
+import type { JobVerdict, RunningJob } from '../src/platform/queue/queue-worker.ts'
+import type { InboundBatchJob, JobQueues, StoredWebhook, WebhookAgain } from '../src/platform/queue/queues.ts'
+import type { Logger } from '../src/platform/telemetry/logger.ts'
 
 export type BatchRunnerOptions = {
   runOne: (job: RunningJob) => Promise<JobVerdict>

@@ -1,8 +1,8 @@
-import { type AppError, failureKinds, toAppError } from '../src/errors.ts'
-import type { JobVerdict, RunningJob } from '../src/queue-worker.ts'
-import type { Logger } from '../src/telemetry/logger.ts'
-import type { QueueName } from '../src/telemetry/metrics.ts'
-import { currentTraceId } from '../src/telemetry/tracing.ts'
+import { type AppError, failureKinds, toAppError } from '../src/platform/errors.ts'
+import type { JobVerdict, RunningJob } from '../src/platform/queue/queue-worker.ts'
+import type { Logger } from '../src/platform/telemetry/logger.ts'
+import type { QueueName } from '../src/platform/telemetry/metrics.ts'
+import { currentTraceId } from '../src/platform/telemetry/tracing.ts'
 
 /** What a queue's jobs are and how one is worked on. */
 export type JobDefinition<Payload extends Record<string, string>> = {

@@ -1,6 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
-import { isOfReservations } from '../db/key-pairs.ts'
-import type { BlockRow, Database } from '../db/tables.ts'
+import { isOfReservations } from '../platform/db/key-pairs.ts'
+import type { BlockRow, Database } from '../platform/db/tables.ts'
 import type { ReservationKey } from './booking-store.ts'
 
 /** Nights that a reservation holds: `firstNight` inclusive, `departure` exclusive. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { BookingRow, NewBookingRow } from '../db/tables.ts'
+import type { BookingRow, NewBookingRow } from '../platform/db/tables.ts'
 import { type BookingWrite, replaced, toBookingRow } from './booking-store.ts'
 
 // Which body it was and what mapped it; none of it is what a booking says.

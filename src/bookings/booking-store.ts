@@ -1,10 +1,16 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { v7 as uuid } from 'uuid'
-import { isOfReservations } from '../db/key-pairs.ts'
-import { mappingLockKey } from '../db/mapping-lock.ts'
-import type { BookingRow, BookingStatus, Database, NewBookingRow, VersionKind } from '../db/tables.ts'
-import type { FieldVersions } from '../hostaway/wire/reservation-merge.ts'
+import type { FieldVersions } from '../channels/hostaway/wire/reservation-merge.ts'
 import type { BookingDraft } from '../mapping/booking-draft.ts'
+import { mappingLockKey } from '../mapping/mapping-lock.ts'
+import { isOfReservations } from '../platform/db/key-pairs.ts'
+import type {
+  BookingRow,
+  BookingStatus,
+  Database,
+  NewBookingRow,
+  VersionKind,
+} from '../platform/db/tables.ts'
 import { bookingIdOfMarker } from './booking-marker.ts'
 
 /**

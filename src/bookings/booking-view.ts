@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import type { BookingPushRow } from '../db/outbound-tables.ts'
+import type { BookingPushRow } from '../platform/db/outbound-tables.ts'
 import { knownExternalId } from './booking-marker.ts'
 import type { BookingWithTenant } from './booking-store.ts'
 

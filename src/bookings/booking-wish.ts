@@ -1,5 +1,5 @@
-import type { BookingRow } from '../db/tables.ts'
 import type { BookingDraft } from '../mapping/booking-draft.ts'
+import type { BookingRow } from '../platform/db/tables.ts'
 
 /**
  * What is wished of a booking otherwise than Hostaway holds it, by the names of a draft; a field left out is as

@@ -1,6 +1,6 @@
 import type { Transaction } from 'kysely'
 import { sql } from 'kysely'
-import type { Database } from '../db/tables.ts'
+import type { Database } from '../platform/db/tables.ts'
 import { type Block, putBlocks } from './block-store.ts'
 
 /** Nights that are wished for a booking beside those that Hostaway holds for it; none where `claimed` is empty. */

@@ -1,5 +1,5 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
-import type { BlockRow, BookingRow, Database } from '../db/tables.ts'
+import type { BlockRow, BookingRow, Database } from '../platform/db/tables.ts'
 
 /** Nights on a listing that come with it when it stands for another unit: those of stays that end after `today`. */
 export type MovingListing = { connectionId: string; listingId: string; unitId: string; today: string }

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { Problem } from '../http/problems.ts'
+import { Problem } from '../platform/http/problems.ts'
 
 const dayMs = 86_400_000
 

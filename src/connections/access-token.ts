@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
-import type { Database } from '../db/tables.ts'
-import { AppError } from '../errors.ts'
-import type { HostawayClient } from '../hostaway/client.ts'
-import type { Logger } from '../telemetry/logger.ts'
-import type { Vault } from '../vault.ts'
+import type { HostawayClient } from '../channels/hostaway/client.ts'
+import type { Database } from '../platform/db/tables.ts'
+import { AppError } from '../platform/errors.ts'
+import type { Logger } from '../platform/telemetry/logger.ts'
+import type { Vault } from '../platform/vault/vault.ts'
 import {
   type NewAccessToken,
   readAccessToken,

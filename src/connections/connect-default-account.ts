@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Problem } from '../http/problems.ts'
+import { Problem } from '../platform/http/problems.ts'
 import { ensureTenant } from '../tenants/tenant-store.ts'
 import { type ConnectDeps, connect } from './connect.ts'
 import { type Connection, findConnectionOfTenant, readConnectionSecrets } from './connection-store.ts'

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
-import type { ImportStatus } from '../db/history-tables.ts'
-import type { Database } from '../db/tables.ts'
+import type { ImportStatus } from '../platform/db/history-tables.ts'
+import type { Database } from '../platform/db/tables.ts'
 
 /** What happened last on a connection: when the last webhook was stored, and the newest import of its history. */
 export type ConnectionActivity = {

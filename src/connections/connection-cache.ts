@@ -1,10 +1,10 @@
 import type { Kysely } from 'kysely'
 import { LRUCache } from 'lru-cache'
-import type { Database } from '../db/tables.ts'
-import { AppError } from '../errors.ts'
-import { isUuid } from '../http/paging.ts'
-import type { Logger } from '../telemetry/logger.ts'
-import type { Vault } from '../vault.ts'
+import type { Database } from '../platform/db/tables.ts'
+import { AppError } from '../platform/errors.ts'
+import { isUuid } from '../platform/http/paging.ts'
+import type { Logger } from '../platform/telemetry/logger.ts'
+import type { Vault } from '../platform/vault/vault.ts'
 import { readWebhookReceivers, type WebhookReceiver } from './webhook-receiver-store.ts'
 
 /** Finds the receiver of a webhook without a query per request. */

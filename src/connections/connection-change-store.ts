@@ -1,9 +1,9 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
-import type { Database, WebhookAuth } from '../db/tables.ts'
-import { limitAccount } from '../hostaway/call-window-store.ts'
-import { callsPerMinute } from '../hostaway/rate-limit-profile.ts'
+import { limitAccount } from '../channels/hostaway/call-window-store.ts'
+import { callsPerMinute } from '../channels/hostaway/rate-limit-profile.ts'
 import { forgetListings } from '../listings/listing-store.ts'
-import type { Vault } from '../vault.ts'
+import type { Database, WebhookAuth } from '../platform/db/tables.ts'
+import type { Vault } from '../platform/vault/vault.ts'
 import type { BasicCredentials } from './connection-secret-store.ts'
 import type { SyncPart } from './connection-store.ts'
 

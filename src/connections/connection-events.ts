@@ -1,6 +1,6 @@
 import type { Transaction } from 'kysely'
-import type { Database } from '../db/tables.ts'
 import { appendEvents, type OutboxEventType } from '../outbox/outbox-store.ts'
+import type { Database } from '../platform/db/tables.ts'
 
 /** Tells other services something about a connection, in the transaction that makes it so; in order per connection. */
 export async function appendConnectionEvent(

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { Problem } from '../http/problems.ts'
+import { Problem } from '../platform/http/problems.ts'
 import type { ConnectDeps } from './connect.ts'
 import { resumeConnection, setConnectionStatus } from './connection-status-store.ts'
 import { type Connection, existingConnection } from './connection-store.ts'

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
-import type { Database, ListingRow } from '../db/tables.ts'
-import { pageOf, pageQuery, toPage } from '../http/paging.ts'
 import { listListings } from '../listings/listing-store.ts'
+import type { Database, ListingRow } from '../platform/db/tables.ts'
+import { pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
 import type { Connection } from './connection-store.ts'
 import { requireConnection } from './require-connection.ts'
 

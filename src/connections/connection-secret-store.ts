@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
-import type { Database } from '../db/tables.ts'
-import type { Vault } from '../vault.ts'
+import type { Database } from '../platform/db/tables.ts'
+import type { Vault } from '../platform/vault/vault.ts'
 
 const table = 'hostaway_connections'
 

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import { v7 as uuid } from 'uuid'
-import type { ConnectionRow, ConnectionStatus, Database, WebhookAuth } from '../db/tables.ts'
-import type { Vault } from '../vault.ts'
+import type { ConnectionRow, ConnectionStatus, Database, WebhookAuth } from '../platform/db/tables.ts'
+import type { Vault } from '../platform/vault/vault.ts'
 
 const table = 'hostaway_connections'
 

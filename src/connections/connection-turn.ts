@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
-import { withLeaderLock } from '../db/leader-lock.ts'
-import type { Database } from '../db/tables.ts'
-import { Problem } from '../http/problems.ts'
+import { withLeaderLock } from '../platform/db/leader-lock.ts'
+import type { Database } from '../platform/db/tables.ts'
+import { Problem } from '../platform/http/problems.ts'
 
 const longestTurnMs = 20_000
 const turnCheckMs = 100

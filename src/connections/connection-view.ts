@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { type Static, type TProperties, Type } from 'typebox'
-import type { Database } from '../db/tables.ts'
+import type { Database } from '../platform/db/tables.ts'
 import { type ConnectionActivity, findActivities } from './connection-activity-store.ts'
 import { type Connection, type SyncPart, syncParts } from './connection-store.ts'
 

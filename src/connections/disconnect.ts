@@ -1,4 +1,4 @@
-import { AppError, type FailureKind } from '../errors.ts'
+import { AppError, type FailureKind } from '../platform/errors.ts'
 import type { AccessTokenDeps } from './access-token.ts'
 import { readAccessToken } from './access-token-store.ts'
 import { eraseSecrets } from './connection-secret-store.ts'

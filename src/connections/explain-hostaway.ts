@@ -1,5 +1,5 @@
-import { AppError, type FailureKind } from '../errors.ts'
-import { Problem } from '../http/problems.ts'
+import { AppError, type FailureKind } from '../platform/errors.ts'
+import { Problem } from '../platform/http/problems.ts'
 
 const hostawayIsAway = new Set<FailureKind>([
   'network',

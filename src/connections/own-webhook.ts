@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { AppError } from '../errors.ts'
-import type { Call } from '../hostaway/client.ts'
+import type { Call } from '../channels/hostaway/client.ts'
 import {
   deviationsOf,
   type WebhookDeviation,
   type WebhookRegistration,
   type WebhookTarget,
-} from '../hostaway/wire/webhook-registration.ts'
+} from '../channels/hostaway/wire/webhook-registration.ts'
+import { AppError } from '../platform/errors.ts'
 import { type AccessTokenDeps, withAccessToken } from './access-token.ts'
 import { promoteNextCredentials, readWebhookCredentials } from './connection-secret-store.ts'
 import type { Connection } from './connection-store.ts'

@@ -1,9 +1,9 @@
 import type { FastifyRequest } from 'fastify'
 import type { Kysely } from 'kysely'
-import type { Database } from '../db/tables.ts'
-import { tenantScope } from '../http/api-auth.ts'
-import { isUuid } from '../http/paging.ts'
-import { notFound, Problem } from '../http/problems.ts'
+import type { Database } from '../platform/db/tables.ts'
+import { tenantScope } from '../platform/http/api-auth.ts'
+import { isUuid } from '../platform/http/paging.ts'
+import { notFound, Problem } from '../platform/http/problems.ts'
 import { type Connection, findConnection } from './connection-store.ts'
 
 /** The connection a request names; another tenant's does not exist for the caller. */

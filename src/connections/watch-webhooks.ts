@@ -1,5 +1,5 @@
-import { AppError, failureKinds } from '../errors.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
+import { AppError, failureKinds } from '../platform/errors.ts'
+import type { Metrics } from '../platform/telemetry/metrics.ts'
 import { type AccessTokenDeps, withAccessToken } from './access-token.ts'
 import { appendConnectionEvent } from './connection-events.ts'
 import { type Connection, findConnection } from './connection-store.ts'

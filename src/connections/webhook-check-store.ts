@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { Database } from '../db/tables.ts'
+import type { Database } from '../platform/db/tables.ts'
 
 /** Says when Hostaway is to be asked about a connection's webhook again, whatever becomes of this process. */
 export async function setWebhookCheckDue(db: Kysely<Database>, id: string, inMs: number): Promise<void> {

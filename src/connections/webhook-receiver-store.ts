@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely'
-import type { Database, WebhookAuth } from '../db/tables.ts'
-import { AppError } from '../errors.ts'
-import type { Vault } from '../vault.ts'
+import type { Database, WebhookAuth } from '../platform/db/tables.ts'
+import { AppError } from '../platform/errors.ts'
+import type { Vault } from '../platform/vault/vault.ts'
 import {
   type BasicCredentials,
   type FormerSecret,

@@ -1,15 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
-import type { Database, DeadLetterRow } from '../db/tables.ts'
-import { type FailureKind, failureKinds } from '../errors.ts'
-import { tenantScope } from '../http/api-auth.ts'
-import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../http/paging.ts'
-import { notFound, Problem } from '../http/problems.ts'
-import type { JobQueues } from '../queues.ts'
-import { queueNames } from '../telemetry/metrics.ts'
-import { findDeadLetter, listDeadLetters, markDiscarded } from './dead-letter-store.ts'
-import { replayAll, replayDeadLetter } from './replay.ts'
+import type { Database, DeadLetterRow } from '../platform/db/tables.ts'
+import { type FailureKind, failureKinds } from '../platform/errors.ts'
+import { tenantScope } from '../platform/http/api-auth.ts'
+import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
+import { notFound, Problem } from '../platform/http/problems.ts'
+import { queueNames } from '../platform/telemetry/metrics.ts'
+import { type DeadLetterFilter, findDeadLetter, listDeadLetters, markDiscarded } from './dead-letter-store.ts'
 
 const tags = ['When things fail']
 const nullableText = Type.Union([Type.String(), Type.Null()])
@@ -39,12 +37,18 @@ const DeadLetterView = Type.Object({
 const Params = Type.Object({ id: Type.String() })
 const Count = Type.Object({ count: Type.Integer({ description: 'How many are being replayed.' }) })
 
-export type DeadLetterRouteOptions = { db: Kysely<Database>; queues: JobQueues }
+export type DeadLetterRouteOptions = {
+  db: Kysely<Database>
+  /** Runs the job of one dead letter again; false if it is no longer open. */
+  replayDeadLetter: (letter: DeadLetterRow) => Promise<boolean>
+  /** Runs the jobs of all open dead letters again that match; returns how many. */
+  replayAll: (filter: Omit<DeadLetterFilter, 'status' | 'limit' | 'before'>) => Promise<number>
+}
 
 /** Jobs that failed for good. */
 export const deadLetterRoutes: FastifyPluginAsyncTypebox<DeadLetterRouteOptions> = async (
   app,
-  { db, queues },
+  { db, replayDeadLetter, replayAll },
 ) => {
   app.get(
     '/dead-letters',
@@ -103,7 +107,7 @@ export const deadLetterRoutes: FastifyPluginAsyncTypebox<DeadLetterRouteOptions>
     },
     async (request, reply) => {
       const letter = await requireDeadLetter(request.params.id, tenantScope(request))
-      if (!(await replayDeadLetter(db, queues, letter))) throw notOpen(letter)
+      if (!(await replayDeadLetter(letter))) throw notOpen(letter)
       return reply.code(202).send({ count: 1 })
     },
   )
@@ -130,7 +134,7 @@ export const deadLetterRoutes: FastifyPluginAsyncTypebox<DeadLetterRouteOptions>
     async (request, reply) => {
       const { queue, kind, connection } = request.body
       if (connection !== undefined && !isUuid(connection)) return reply.code(202).send({ count: 0 })
-      const count = await replayAll(db, queues, {
+      const count = await replayAll({
         tenantId: tenantScope(request),
         queue,
         kind,

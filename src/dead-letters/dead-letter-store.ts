@@ -1,8 +1,8 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { v7 as uuid } from 'uuid'
-import type { Database, DeadLetterRow, DeadLetterStatus } from '../db/tables.ts'
-import type { FailureKind } from '../errors.ts'
-import { type QueueName, queueNames } from '../telemetry/metrics.ts'
+import type { Database, DeadLetterRow, DeadLetterStatus } from '../platform/db/tables.ts'
+import type { FailureKind } from '../platform/errors.ts'
+import { type QueueName, queueNames } from '../platform/telemetry/metrics.ts'
 
 export type NewDeadLetter = {
   tenantId: string | null

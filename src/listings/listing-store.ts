@@ -1,7 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
-import { belongsToOneOf } from '../db/key-pairs.ts'
-import type { Database, ListingRow } from '../db/tables.ts'
-import type { Listing } from '../hostaway/wire/listing.ts'
+import type { Listing } from '../channels/hostaway/wire/listing.ts'
+import { belongsToOneOf } from '../platform/db/key-pairs.ts'
+import type { Database, ListingRow } from '../platform/db/tables.ts'
 
 /** A listing as Hostaway describes it, reduced to what the connector keeps. */
 export type ListingFacts = {

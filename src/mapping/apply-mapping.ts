@@ -1,6 +1,11 @@
 import { Big } from 'big.js'
-import { createFieldReader, isRecord, type Problem, storableText } from '../hostaway/wire/field-reader.ts'
-import type { Reservation } from '../hostaway/wire/reservation.ts'
+import {
+  createFieldReader,
+  isRecord,
+  type Problem,
+  storableText,
+} from '../channels/hostaway/wire/field-reader.ts'
+import type { Reservation } from '../channels/hostaway/wire/reservation.ts'
 import {
   type BookingColumns,
   type BookingDraft,
@@ -9,8 +14,13 @@ import {
   type MappedListing,
   type MappingProblem,
 } from './booking-draft.ts'
-import { type Calculation, type CalculationResult, compileCalculation, newMeter } from './calculation.ts'
-import { calculationInput } from './calculation-input.ts'
+import {
+  type Calculation,
+  type CalculationResult,
+  compileCalculation,
+  newMeter,
+} from './calculation/calculation.ts'
+import { calculationInput } from './calculation/calculation-input.ts'
 import { type Converted, convertColumn, convertDefault, convertValue } from './convert-value.ts'
 import {
   type BookingRule,

@@ -1,5 +1,5 @@
-import type { BookingStatus } from '../db/tables.ts'
-import type { Reservation } from '../hostaway/wire/reservation.ts'
+import type { Reservation } from '../channels/hostaway/wire/reservation.ts'
+import type { BookingStatus } from '../platform/db/tables.ts'
 import type { BookingTarget } from './mapping-spec.ts'
 import { toMoney } from './money.ts'
 

@@ -1,7 +1,7 @@
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
-import { isRecord } from '../hostaway/wire/field-reader.ts'
-import { findCalculationProblems, refusedName } from './calculation-rules.ts'
+import { isRecord } from '../channels/hostaway/wire/field-reader.ts'
+import { findCalculationProblems, refusedName } from './calculation/calculation-rules.ts'
 import { type Converted, convertColumn, convertDefault, convertValue } from './convert-value.ts'
 import {
   BookingRule,

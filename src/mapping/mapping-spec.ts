@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox'
-import { reservationSpellings } from '../hostaway/wire/reservation.ts'
+import { reservationSpellings } from '../channels/hostaway/wire/reservation.ts'
 
 /** What keeps a mapping small enough to be read, compiled and carried out for every webhook. */
 export const mappingLimits = {

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
-import type { Database } from '../db/tables.ts'
-import { tenantScope } from '../http/api-auth.ts'
-import { Problem } from '../http/problems.ts'
+import type { Database } from '../platform/db/tables.ts'
+import { tenantScope } from '../platform/http/api-auth.ts'
+import { Problem } from '../platform/http/problems.ts'
 import { isEventId, readEvents } from './outbox-store.ts'
 
 const Event = Type.Object({

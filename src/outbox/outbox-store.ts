@@ -1,5 +1,5 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely'
-import type { Database, EventOutboxTable } from '../db/tables.ts'
+import type { Database, EventOutboxTable } from '../platform/db/tables.ts'
 
 export const outboxEventTypes = [
   'booking.created',

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Kysely } from 'kysely'
 import { v7 as uuid } from 'uuid'
-import type { Database, Role } from '../db/tables.ts'
+import type { Database, Role } from '../platform/db/tables.ts'
 
 export type ApiTokenOwner = {
   tokenId: string

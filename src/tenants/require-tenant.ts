@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Kysely } from 'kysely'
-import type { Database } from '../db/tables.ts'
-import { notFound, Problem } from '../http/problems.ts'
+import type { Database } from '../platform/db/tables.ts'
+import { notFound, Problem } from '../platform/http/problems.ts'
 import { findTenantBySlug, type Tenant } from './tenant-store.ts'
 
 /** The tenant a request is about: the one it names, or the caller's own. Another tenant does not exist for the caller. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
-import { parseReservation } from '../../src/hostaway/wire/reservation.ts'
+import { parseReservation } from '../../src/channels/hostaway/wire/reservation.ts'
 import { draftBooking } from '../../src/mapping/booking-draft.ts'
 import {
   applyOverrides,
@@ -13,7 +13,7 @@ import {
   showOverrides,
 } from '../../src/mapping/booking-overrides.ts'
 import { readOverrideFields, type Scalar } from '../../src/mapping/override-fields.ts'
-import { type Fields, reservationBody } from '../inbound/made-up-bodies.ts'
+import { type Fields, reservationBody } from '../support/made-up-bodies.ts'
 import { boathouse } from './mapped-reservations.ts'
 
 function drafted(fields: Fields, listing: typeof boathouse | undefined = boathouse) {

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
-import { parseReservation } from '../../src/hostaway/wire/reservation.ts'
+import { parseReservation } from '../../src/channels/hostaway/wire/reservation.ts'
 import { compileMapping, mapReservation } from '../../src/mapping/apply-mapping.ts'
-import { calculationLimits, compileCalculation, newMeter } from '../../src/mapping/calculation.ts'
-import { calculationInput } from '../../src/mapping/calculation-input.ts'
+import { calculationLimits, compileCalculation, newMeter } from '../../src/mapping/calculation/calculation.ts'
+import { calculationInput } from '../../src/mapping/calculation/calculation-input.ts'
 import {
   calculationFunctions,
   calculationInputs,
   findCalculationProblems,
-} from '../../src/mapping/calculation-rules.ts'
+} from '../../src/mapping/calculation/calculation-rules.ts'
 import { checkSpec } from '../../src/mapping/check-spec.ts'
 import { sourceKinds, targetTypes } from '../../src/mapping/mapping-spec.ts'
 import { reservationBody } from '../support/reservation-bodies.ts'

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { parseReservation, type Reservation } from '../../src/hostaway/wire/reservation.ts'
+import { parseReservation, type Reservation } from '../../src/channels/hostaway/wire/reservation.ts'
 import { compileMapping, mapReservation } from '../../src/mapping/apply-mapping.ts'
 import type { MappedListing } from '../../src/mapping/booking-draft.ts'
 import { checkSpec } from '../../src/mapping/check-spec.ts'

@@ -57,7 +57,7 @@ describe('the alert rules', () => {
   })
 
   it('name only metrics that the product declares', async () => {
-    const declared = declaredSeries(await read('src/telemetry/metrics.ts'))
+    const declared = declaredSeries(await read('src/platform/telemetry/metrics.ts'))
     for (const rule of rules) {
       const unknown = metricNames(rule.expr).filter((name) => !declared.has(name))
       assert.deepEqual(unknown, [], rule.alert)

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { Database } from '../../src/db/tables.ts'
+import type { Database } from '../../src/platform/db/tables.ts'
 
 /** Holds an advisory lock of the product, by its name, while `during` runs; gives what that gives. */
 export async function holdingLock<T>(

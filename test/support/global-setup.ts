@@ -3,7 +3,7 @@ import { access, chmod, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../local/embedded-postgres.ts'
-import { migrateToLatest } from '../../src/db/migrate.ts'
+import { migrateToLatest } from '../../src/platform/db/migrate.ts'
 import { startTestRedis, type TestRedis } from './redis-server.ts'
 import { databaseUrl, migratedTemplate, runOnServer } from './test-database.ts'
 

@@ -1,11 +1,11 @@
 import pino from 'pino'
-import { openDatabase } from '../../src/db/database.ts'
-import { AppError } from '../../src/errors.ts'
-import { createBreaker } from '../../src/hostaway/breaker.ts'
-import { createHostawayClient } from '../../src/hostaway/client.ts'
-import { createLimiter } from '../../src/hostaway/limiter.ts'
-import { parseRateLimitProfile } from '../../src/hostaway/rate-limit-profile.ts'
-import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { createBreaker } from '../../src/channels/hostaway/breaker.ts'
+import { createHostawayClient } from '../../src/channels/hostaway/client.ts'
+import { createLimiter } from '../../src/channels/hostaway/limiter.ts'
+import { parseRateLimitProfile } from '../../src/channels/hostaway/rate-limit-profile.ts'
+import { openDatabase } from '../../src/platform/db/database.ts'
+import { AppError } from '../../src/platform/errors.ts'
+import { createMetrics } from '../../src/platform/telemetry/metrics.ts'
 
 // A process of its own that calls as often as it is let, from several tasks at once, until it is ended.
 const [databaseUrl = '', apiUrl = '', profile = '', tasks = '4'] = process.argv.slice(2)

@@ -1,12 +1,12 @@
 import { Writable } from 'node:stream'
 import type { TestContext } from 'node:test'
 import pino from 'pino'
-import { openDatabase } from '../../src/db/database.ts'
-import { type BreakerOptions, createBreaker } from '../../src/hostaway/breaker.ts'
-import { createHostawayClient } from '../../src/hostaway/client.ts'
-import { createLimiter } from '../../src/hostaway/limiter.ts'
-import { parseRateLimitProfile } from '../../src/hostaway/rate-limit-profile.ts'
-import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { type BreakerOptions, createBreaker } from '../../src/channels/hostaway/breaker.ts'
+import { createHostawayClient } from '../../src/channels/hostaway/client.ts'
+import { createLimiter } from '../../src/channels/hostaway/limiter.ts'
+import { parseRateLimitProfile } from '../../src/channels/hostaway/rate-limit-profile.ts'
+import { openDatabase } from '../../src/platform/db/database.ts'
+import { createMetrics } from '../../src/platform/telemetry/metrics.ts'
 import { createTestDatabase } from './test-database.ts'
 
 type ClientOptions = {

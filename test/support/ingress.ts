@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import type { WebhookLogRow } from '../../src/db/tables.ts'
+import type { WebhookLogRow } from '../../src/platform/db/tables.ts'
 import type { TestConnection, TestSystem } from './test-system.ts'
 
 export type WebhookAnswer = { status: number; headers: Headers; body: Record<string, unknown>; text: string }

@@ -1,6 +1,6 @@
 import { type CompiledQuery, Kysely, PostgresDialect } from 'kysely'
-import { openPool } from '../../src/db/database.ts'
-import type { Database } from '../../src/db/tables.ts'
+import { openPool } from '../../src/platform/db/database.ts'
+import type { Database } from '../../src/platform/db/tables.ts'
 import { createTestDatabase } from './test-database.ts'
 
 export type Plan = {

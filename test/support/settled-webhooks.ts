@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type Kysely, sql } from 'kysely'
-import type { Database } from '../../src/db/tables.ts'
+import type { Database } from '../../src/platform/db/tables.ts'
 import { eventually } from './eventually.ts'
 
 /** Waits until every stored webhook has come to an end. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Client } from 'pg'
-import { pendingMigrations } from '../../src/db/migrate.ts'
+import { pendingMigrations } from '../../src/platform/db/migrate.ts'
 import { createTestDatabase, databaseUrl } from './test-database.ts'
 
 async function countDatabases(url: string): Promise<number> {

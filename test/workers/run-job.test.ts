@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import pino from 'pino'
-import { AppError, type FailureKind, failureKinds } from '../../src/errors.ts'
-import type { RunningJob } from '../../src/queue-worker.ts'
+import { AppError, type FailureKind, failureKinds } from '../../src/platform/errors.ts'
+import type { RunningJob } from '../../src/platform/queue/queue-worker.ts'
 import { type BuriedJob, backoffMs, createRunner, type JobDefinition } from '../../workers/run-job.ts'
 
 type Payload = { webhookId: string }

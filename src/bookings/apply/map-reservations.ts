@@ -1,0 +1,39 @@
+import type { Kysely } from 'kysely'
+import type { Reservation } from '../../channels/hostaway/wire/reservation.ts'
+import { type CompiledMapping, type MappedReservation, mapReservation } from '../../mapping/apply-mapping.ts'
+import type { MappedListing } from '../../mapping/booking-draft.ts'
+import { compiledMappings } from '../../mapping/compiled-mappings.ts'
+import type { Database, ListingRow } from '../../platform/db/tables.ts'
+
+export type MappingTask = { connectionId: string; reservation: Reservation; listing: ListingRow | undefined }
+
+/** A mapping that is tried in place of those in force; undefined in it is the default one. */
+export type CandidateMapping = { mapping: CompiledMapping | undefined }
+
+/** Maps reservations in the same order, each by the mapping of its connection that is in force if no other is tried. */
+export async function mapReservations(
+  db: Kysely<Database>,
+  tasks: MappingTask[],
+  candidate?: CandidateMapping,
+): Promise<MappedReservation[]> {
+  const connectionIds = tasks.map(({ connectionId }) => connectionId)
+  const inForce = candidate === undefined ? await compiledMappings(db, connectionIds) : undefined
+  const mapped: MappedReservation[] = []
+  for (const { connectionId, reservation, listing } of tasks) {
+    const mapping = candidate === undefined ? inForce?.get(connectionId) : candidate.mapping
+    mapped.push(await mapReservation(mapping, reservation, toMappedListing(listing)))
+  }
+  return mapped
+}
+
+/** A listing as mapping sees it. */
+export function toMappedListing(listing: ListingRow | undefined): MappedListing | undefined {
+  if (listing === undefined) return undefined
+  return {
+    listingId: listing.listing_id,
+    unitId: listing.unit_id,
+    name: listing.name,
+    currency: listing.currency,
+    commissionRate: listing.commission_rate,
+  }
+}

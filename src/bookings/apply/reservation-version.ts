@@ -1,0 +1,53 @@
+import type { Reservation } from '../../channels/hostaway/wire/reservation.ts'
+import type { FieldComparison } from '../../channels/hostaway/wire/reservation-merge.ts'
+import type { ReservationVersion } from '../booking-store.ts'
+
+/** What to do with an incoming version: `conflict` means that only Hostaway can say which of two equals is right. */
+export type VersionVerdict = 'apply' | 'older' | 'same' | 'conflict'
+
+/**
+ * Compares an incoming version of a reservation with the stored one. Hostaway gives no sequence: the version is its
+ * `updatedOn`, in seconds, so two different bodies can carry the same one. A provisional version (a body without
+ * `updatedOn` that Hostaway does not know any more) never beats one with `updatedOn`. An older version is applied where
+ * it speaks of fields of which nothing newer was heard: bodies are often partial, and come in any order.
+ */
+export function compareVersions(
+  incoming: ReservationVersion & { receivedAt: Date | null },
+  stored: ReservationVersion | undefined,
+  /** Called only where the version alone does not tell. */
+  compareBodies: () => FieldComparison,
+): VersionVerdict {
+  if (stored === undefined || versionText(incoming) > versionText(stored)) return 'apply'
+  const { bringsNews, contradicts } = compareBodies()
+  if (!contradicts) {
+    if (bringsNews) return 'apply'
+    return versionText(incoming) === versionText(stored) ? 'same' : 'older'
+  }
+  if (incoming.kind === 'provisional') return 'apply'
+  if (incoming.fetchedAt !== null) {
+    return stored.fetchedAt === null || incoming.fetchedAt >= stored.fetchedAt ? 'apply' : 'older'
+  }
+  // Hostaway was asked after this body had arrived, so what is stored is what came of it.
+  if (stored.fetchedAt !== null && incoming.receivedAt !== null && stored.fetchedAt > incoming.receivedAt) {
+    return 'older'
+  }
+  return 'conflict'
+}
+
+/** A text per version; they sort as the versions follow each other, every provisional one before any with `updatedOn`. */
+export function versionText({ kind, at }: ReservationVersion): string {
+  return `${kind === 'source' ? 's' : 'p'}${at.toISOString()}`
+}
+
+/** The newer of two versions, the second if they are equal; one with `updatedOn` is newer than any provisional one. */
+export function newerVersion<Version extends ReservationVersion>(a: Version, b: Version): Version {
+  if (a.kind !== b.kind) return a.kind === 'source' ? a : b
+  return a.at > b.at ? a : b
+}
+
+/** The version of a reservation as Hostaway itself showed it; `fetchedAt` is when it was asked, by the database's clock. */
+export function fetchedVersion({ updatedOn }: Reservation, fetchedAt: Date): ReservationVersion {
+  return updatedOn === undefined
+    ? { kind: 'provisional', at: fetchedAt, fetchedAt }
+    : { kind: 'source', at: updatedOn, fetchedAt }
+}

@@ -1,0 +1,249 @@
+import type { Transaction } from 'kysely'
+import { noteReleasedNights, releasedStretches, type Stretch } from '../../calendar/released-nights-store.ts'
+import type { Reservation } from '../../channels/hostaway/wire/reservation.ts'
+import { unitCountsOf } from '../../listings/listing-store.ts'
+import type { MappedReservation } from '../../mapping/apply-mapping.ts'
+import { applyOverrides, mergeOverrides } from '../../mapping/booking-overrides.ts'
+import { appendEvents } from '../../outbox/outbox-store.ts'
+import type { Database, ListingRow } from '../../platform/db/tables.ts'
+import { overridesOf, upsertQueuedReservations } from '../approval-store.ts'
+import { deleteBlocks, findOverbooked, lockUnits, putBlocks } from '../block-store.ts'
+import {
+  type BookingWrite,
+  type ReservationKey,
+  type ReservationVersion,
+  upsertBookings,
+} from '../booking-store.ts'
+import { wishOf, withWish } from '../booking-wish.ts'
+import { type BookingClaims, claimedNights, putClaims } from '../claim-store.ts'
+import type { IncomingReservation } from './incoming-reservation.ts'
+import { keepUnit } from './kept-unit.ts'
+import { type CandidateMapping, mapReservations } from './map-reservations.ts'
+import { eventsOfChange, newClaim, type ReservationChange } from './reservation-events.ts'
+import { blockOf, planReservation } from './reservation-plan.ts'
+import { byReservation, nameOf, type StoredReservation } from './stored-reservation.ts'
+
+/** A version that is to be applied to what is stored. */
+export type ReservationWrite = {
+  incoming: IncomingReservation
+  /** What was sent, together with what only the stored version says. */
+  reservation: Reservation
+  /** The version of both together, where it is another than the incoming one. */
+  version?: ReservationVersion
+  stored: StoredReservation
+  listing: ListingRow | undefined
+}
+
+/** Writes bookings, rows for people, nights and events; returns what changed, in the same order. The caller holds the reservations' locks. */
+export async function writeReservations(
+  trx: Transaction<Database>,
+  writes: ReservationWrite[],
+): Promise<ReservationChange[]> {
+  return writePlanned(trx, await planWrites(trx, writes))
+}
+
+/** Decides what is to become of each version, in the same order; nothing is written. The caller holds the reservations' locks. */
+export async function planWrites(
+  trx: Transaction<Database>,
+  writes: ReservationWrite[],
+  candidate?: CandidateMapping,
+): Promise<PlannedWrite[]> {
+  if (writes.length === 0) return []
+  const mapped = await mapReservations(
+    trx,
+    writes.map(({ incoming, ...write }) => ({ ...write, connectionId: incoming.connection.id })),
+    candidate,
+  )
+  return writes.map((write, index) => plan(write, mapped[index]))
+}
+
+/** Carries out what was planned under the same locks. */
+export async function writePlanned(
+  trx: Transaction<Database>,
+  planned: PlannedWrite[],
+): Promise<ReservationChange[]> {
+  if (planned.length === 0) return []
+  await lockUnits(trx, planned.flatMap(unitsOf))
+  const bookings = byReservation(
+    await upsertBookings(
+      trx,
+      planned.flatMap((one) => bookingWriteOf(one) ?? []),
+    ),
+  )
+  await upsertQueuedReservations(
+    trx,
+    planned.flatMap(({ row, plan: { approval }, draft, problems, overrides, webhookId }) =>
+      approval === null ? [] : [{ ...row, status: approval, draft, problems, overrides, webhookId }],
+    ),
+  )
+  const bookingIdOf = ({ row, stored }: PlannedWrite) =>
+    (bookings.get(nameOf(row)) ?? stored.booking)?.id ?? null
+  await deleteBlocks(
+    trx,
+    planned.flatMap(({ row, plan, stored }) =>
+      plan.block === null && stored.block !== undefined ? [row] : [],
+    ),
+  )
+  await putClaims(trx, planned.flatMap(claimsOf))
+  const blocks = byReservation(
+    await putBlocks(
+      trx,
+      planned.flatMap((one) =>
+        one.plan.block === null || one.plan.block === 'keep'
+          ? []
+          : [{ ...one.row, bookingId: bookingIdOf(one), block: one.plan.block }],
+      ),
+    ),
+  )
+  const changes = planned.map((one): ReservationChange => {
+    const { incoming, row, stored, plan } = one
+    return {
+      connection: incoming.connection,
+      externalId: row.externalId,
+      bookingId: bookingIdOf(one),
+      before: stored.booking,
+      after: bookings.get(nameOf(row)),
+      approval: plan.approval,
+      blockBefore: stored.block,
+      blockAfter: plan.block === 'keep' ? stored.block : blocks.get(nameOf(row)),
+      overbookedWith: [],
+    }
+  })
+  await noteReleasedNights(
+    trx,
+    changes.flatMap(({ blockBefore, blockAfter }, index) => [
+      ...releasedStretches(blockBefore, blockAfter),
+      ...neverSeenStretch(planned[index]),
+    ]),
+  )
+  await findConflicts(trx, changes, planned)
+  await appendEvents(trx, changes.flatMap(eventsOfChange))
+  return changes
+}
+
+/** A version with its mapping and what is to become of it. */
+export type PlannedWrite = ReturnType<typeof plan>
+
+/** The booking that a plan writes, if it writes one. */
+export function bookingWriteOf({ row, plan: { booking }, incoming }: PlannedWrite): BookingWrite | null {
+  return booking === null ? null : { ...row, channel: incoming.connection.channel, draft: booking }
+}
+
+function plan(
+  { incoming, reservation, version = incoming.version, stored, listing }: ReservationWrite,
+  asMapped: MappedReservation | undefined,
+) {
+  if (asMapped === undefined) throw new Error('A reservation was not mapped')
+  const mapped = keepUnit(asMapped, stored.booking, listing)
+  const { approved } = incoming
+  const saidBefore = overridesOf(stored.queued)
+  const {
+    draft: held,
+    problems,
+    overrides,
+  } = applyOverrides(
+    mapped,
+    approved === undefined ? saidBefore : mergeOverrides(saidBefore, mapped.draft, approved),
+  )
+  const draft = withWish(held, wishOf(stored.booking))
+  const row = {
+    connectionId: incoming.connection.id,
+    externalId: reservation.id,
+    tenantId: incoming.connection.tenantId,
+    source: reservation.source,
+    version: withEarlierFetch(version, stored),
+  } satisfies ReservationKey & Record<string, unknown>
+  const planned = planReservation({
+    draft,
+    problems,
+    autoImport: incoming.connection.autoImport,
+    approved: approved !== undefined,
+    booking: stored.booking,
+    approval: stored.queued?.status ?? null,
+  })
+  return {
+    incoming,
+    stored,
+    draft,
+    problems,
+    overrides,
+    row,
+    listing,
+    // The same version once more was brought by the webhook that brought it first.
+    webhookId:
+      incoming.webhook?.id ?? (isStoredVersion(incoming.version, stored) ? waitingFor(stored) : null),
+    // A wish is no more than that: the nights that Hostaway holds stay held until it has let them go.
+    plan: draft === held ? planned : { ...planned, block: blockOf(held) },
+    claimed: draft === held ? [] : claimedNights(nightsOf(blockOf(held)), nightsOf(blockOf(draft))),
+  }
+}
+
+function nightsOf(block: ReturnType<typeof blockOf>) {
+  return block === 'keep' ? null : block
+}
+
+function claimsOf({ row, stored: { booking }, claimed }: PlannedWrite): BookingClaims[] {
+  // Nothing was ever wished of a booking that has no wish, not even an empty one.
+  if (booking === undefined || booking.wished === null) return []
+  return [{ tenantId: row.tenantId, connectionId: row.connectionId, bookingId: booking.id, claimed }]
+}
+
+// The same version once more does not undo that Hostaway was asked for it.
+function withEarlierFetch(version: ReservationVersion, stored: StoredReservation): ReservationVersion {
+  if (!isStoredVersion(version, stored)) return version
+  return { ...version, fetchedAt: version.fetchedAt ?? stored.newest?.version.fetchedAt ?? null }
+}
+
+function isStoredVersion(version: ReservationVersion, { newest }: StoredReservation): boolean {
+  return newest?.version.kind === version.kind && newest.version.at.getTime() === version.at.getTime()
+}
+
+function waitingFor({ queued }: StoredReservation): string | null {
+  return queued?.webhook_id ?? null
+}
+
+// Cancelled before anything else was heard of it: its nights were held at Hostaway all the same.
+function neverSeenStretch(one: PlannedWrite | undefined): Stretch[] {
+  if (one === undefined) return []
+  const { status, listingId, checkIn, checkOut } = one.draft
+  const isNews =
+    status === 'cancelled' && one.stored.booking?.status !== 'cancelled' && one.stored.block === undefined
+  if (!isNews || listingId === null || checkIn === null || checkOut === null) return []
+  return [{ connectionId: one.row.connectionId, listingId, firstNight: checkIn, departure: checkOut }]
+}
+
+function unitsOf({ row: { tenantId }, draft, stored }: PlannedWrite) {
+  return [stored.block?.unit_id, draft.unitId].flatMap((unitId) =>
+    unitId == null ? [] : [{ tenantId, unitId }],
+  )
+}
+
+async function findConflicts(
+  trx: Transaction<Database>,
+  changes: ReservationChange[],
+  planned: PlannedWrite[],
+): Promise<void> {
+  const unitsOfPlanned = await countUnits(trx, planned)
+  const claims = changes.flatMap((change, index) => {
+    const claim = newClaim(change, unitsOfPlanned[index] ?? 1)
+    return claim === null ? [] : [{ change, claim }]
+  })
+  const overbooked = await findOverbooked(
+    trx,
+    claims.map(({ claim }) => claim),
+  )
+  for (const [index, { change }] of claims.entries()) change.overbookedWith = overbooked[index] ?? []
+}
+
+// How many units there are where each stay is planned: its listing's, unless a person put it into another unit.
+async function countUnits(trx: Transaction<Database>, planned: PlannedWrite[]): Promise<number[]> {
+  const isElsewhere = ({ draft, listing }: PlannedWrite) =>
+    draft.unitId !== null && draft.unitId !== listing?.unit_id
+  const counts = await unitCountsOf(
+    trx,
+    planned
+      .filter(isElsewhere)
+      .map(({ draft, row: { tenantId } }) => ({ tenantId, unitId: draft.unitId ?? '' })),
+  )
+  return planned.map((one) => (isElsewhere(one) ? counts.shift() : one.listing?.unit_count) ?? 1)
+}

@@ -1,0 +1,149 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Kysely } from 'kysely'
+import { Type } from 'typebox'
+import { OverrideFields, type Scalar } from '../../mapping/override-fields.ts'
+import type { Database } from '../../platform/db/tables.ts'
+import { hasRole, tenantScope } from '../../platform/http/api-auth.ts'
+import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../../platform/http/paging.ts'
+import { notFound } from '../../platform/http/problems.ts'
+import { findQueuedReservationById, listQueuedReservations, type QueuedRow } from '../approval-store.ts'
+import { QueuedView, QueueStatus, toQueuedView } from './queued-view.ts'
+
+const tags = ['Bookings']
+const Params = Type.Object({ id: Type.String() })
+
+const ImportOrder = Type.Object(
+  {
+    unitId: Type.Optional(
+      Type.Unsafe<string | null>({
+        type: ['string', 'null'],
+        minLength: 1,
+        maxLength: 200,
+        description:
+          'The unit the guest stays in, any of TVL’s. At Hostaway the reservation stays on its listing. `null` takes it back.',
+      }),
+    ),
+    fields: Type.Optional(OverrideFields),
+  },
+  { additionalProperties: false },
+)
+
+type Scope = { id: string; tenantId: string | undefined }
+
+export type ApprovalRouteOptions = {
+  db: Kysely<Database>
+  importQueued: (
+    scope: Scope,
+    order: { unitId: string | null | undefined; fields: Record<string, Scalar>; by: string },
+  ) => Promise<QueuedRow>
+  rejectQueued: (scope: Scope, order: { reason: string; by: string }) => Promise<QueuedRow>
+}
+
+/** Reservations that wait for a person, and what the person decides. */
+export const approvalRoutes: FastifyPluginAsyncTypebox<ApprovalRouteOptions> = async (app, options) => {
+  const { db } = options
+  app.get(
+    '/booking-queue',
+    {
+      config: { roles: ['viewer'] },
+      schema: {
+        tags,
+        summary: 'List the reservations that wait for a person',
+        description: '`pending`: something is missing; `mapped`: complete, waits for a yes.',
+        querystring: Type.Object({
+          ...pageQuery,
+          status: Type.Optional(QueueStatus),
+          connection: Type.Optional(Type.String()),
+        }),
+        response: { 200: pageOf(QueuedView) },
+      },
+    },
+    async (request) => {
+      const { status, connection, limit, cursor } = request.query
+      if (connection !== undefined && !isUuid(connection)) return { data: [], nextCursor: null }
+      const rows = await listQueuedReservations(db, {
+        tenantId: tenantScope(request),
+        status,
+        connectionId: connection,
+        after: cursorId(cursor),
+        limit,
+      })
+      return toPage(rows, limit, ({ id }) => id, toQueuedView)
+    },
+  )
+
+  app.get(
+    '/booking-queue/:id',
+    {
+      config: { roles: ['viewer'] },
+      schema: {
+        tags,
+        summary: 'Show a waiting reservation; with the body as received for managers',
+        params: Params,
+        response: {
+          200: Type.Object({
+            ...QueuedView.properties,
+            source: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+          }),
+        },
+      },
+    },
+    async (request) => {
+      const { id } = request.params
+      const row = isUuid(id) ? await findQueuedReservationById(db, id, tenantScope(request)) : undefined
+      if (row === undefined) throw notFound('The reservation')
+      const source = row.source as Record<string, unknown>
+      return { ...toQueuedView(row), ...(hasRole(request, 'manager') ? { source } : {}) }
+    },
+  )
+
+  app.post(
+    '/booking-queue/:id/import',
+    {
+      // No body means a plain yes.
+      config: { roles: ['manager'], bodyIsOptional: true },
+      schema: {
+        tags,
+        summary: 'Book a waiting reservation, with what Hostaway does not say',
+        description:
+          'Books the newest version; what is sent is kept for the versions after it. 422 `RESERVATION_INCOMPLETE` lists everything that is still missing, and nothing is written. Repeated, the answer is the same; a booking that was imported can be corrected this way. A rejected reservation can be imported after all; a withdrawn one is 409 `RESERVATION_WITHDRAWN`.',
+        params: Params,
+        body: ImportOrder,
+        response: { 200: QueuedView },
+      },
+    },
+    async (request) => {
+      const { unitId, fields } = request.body
+      const order = { unitId, fields: fields ?? {}, by: request.caller.tokenName }
+      return toQueuedView(await options.importQueued(scopeOf(request.params.id, tenantScope(request)), order))
+    },
+  )
+
+  app.post(
+    '/booking-queue/:id/reject',
+    {
+      config: { roles: ['manager'] },
+      schema: {
+        tags,
+        summary: 'Turn a waiting reservation down',
+        description:
+          'It becomes no booking, whatever Hostaway says of it later. Hostaway still holds it, so its nights stay blocked until it is cancelled there. 409 `ALREADY_IMPORTED` where there is a booking, `RESERVATION_WITHDRAWN` where it was cancelled.',
+        params: Params,
+        body: Type.Object(
+          { reason: Type.String({ minLength: 1, maxLength: 1_000 }) },
+          { additionalProperties: false },
+        ),
+        response: { 200: QueuedView },
+      },
+    },
+    async (request) => {
+      const order = { reason: request.body.reason, by: request.caller.tokenName }
+      return toQueuedView(await options.rejectQueued(scopeOf(request.params.id, tenantScope(request)), order))
+    },
+  )
+}
+
+function scopeOf(id: string, tenantId: string | undefined): Scope {
+  if (!isUuid(id)) throw notFound('The reservation')
+  return { id, tenantId }
+}

@@ -1,0 +1,160 @@
+import type { Kysely, Transaction } from 'kysely'
+import { findConnections } from '../../connections/connection-store.ts'
+import { findListings, listListingsOfUnit } from '../../listings/listing-store.ts'
+import { isSaid, type Said } from '../../mapping/booking-overrides.ts'
+import { readOverrideFields, type Scalar, sourceNames } from '../../mapping/override-fields.ts'
+import type { Database } from '../../platform/db/tables.ts'
+import { notFound, Problem } from '../../platform/http/problems.ts'
+import { endQueuedWebhooks } from '../../webhooks/queued-webhook-store.ts'
+import { type ConflictDeps, reportConflict } from '../apply/report-conflict.ts'
+import type { ReservationChange } from '../apply/reservation-events.ts'
+import { readStoredReservations, type StoredReservation } from '../apply/stored-reservation.ts'
+import { writeReservations } from '../apply/write-reservations.ts'
+import { findQueuedReservationById, noteDecision, overridesOf, type QueuedRow } from '../approval-store.ts'
+import { lockReservations } from '../booking-store.ts'
+
+/** A row that waits, within a tenant; undefined sees all tenants. */
+export type QueuedScope = { id: string; tenantId: string | undefined }
+
+export type ImportOrder = {
+  /** Undefined keeps what was said before, null takes it back. */
+  unitId: string | null | undefined
+  fields: Record<string, Scalar>
+  /** Who says so. */
+  by: string
+}
+
+export type DecisionDeps = ConflictDeps & { db: Kysely<Database> }
+
+type Waiting = { row: QueuedRow; stored: StoredReservation; connectionId: string }
+
+/**
+ * Books a reservation that waits, as the newest version of it says and a person differently. Takes the same locks and
+ * the same path as a webhook, so whichever comes second sees the first. Safe to repeat: what is booked already is
+ * answered as it is. Throws a Problem that names everything that is still missing, and writes nothing then.
+ */
+export async function importQueued(
+  deps: DecisionDeps,
+  scope: QueuedScope,
+  order: ImportOrder,
+): Promise<QueuedRow> {
+  const { said, problems } = readOverrideFields(order.fields)
+  if (problems.length > 0) throw new Problem(422, 'VALIDATION_FAILED', 'The fields are not valid', problems)
+  const { decided, change } = await deps.db.transaction().execute(async (trx) => {
+    const waiting = await lockWaiting(trx, scope)
+    const { row, stored } = waiting
+    const approved: Said = { ...said, ...(await saidUnit(trx, row, order.unitId)) }
+    if (row.status === 'imported' && stored.booking !== undefined && isSaid(overridesOf(row), approved)) {
+      return { decided: row, change: undefined }
+    }
+    const change = await book(trx, waiting, approved)
+    if (change.after === undefined) throw incomplete(await requireRow(trx, scope))
+    await noteDecision(trx, row.id, { status: 'imported', by: order.by, reason: null })
+    await endWebhooks(trx, waiting, change.before === undefined ? 'created' : 'updated')
+    return { decided: await requireRow(trx, scope), change }
+  })
+  if (change !== undefined) reportConflict(deps, change.connection.id, change)
+  return decided
+}
+
+/**
+ * Turns a waiting reservation down. Hostaway still holds it, so its nights stay blocked until it is cancelled there.
+ * Safe to repeat, with another reason too.
+ */
+export async function rejectQueued(
+  { db }: DecisionDeps,
+  scope: QueuedScope,
+  { reason, by }: { reason: string; by: string },
+): Promise<QueuedRow> {
+  return db.transaction().execute(async (trx) => {
+    const waiting = await lockWaiting(trx, scope)
+    const { row, stored } = waiting
+    if (stored.booking !== undefined) {
+      throw new Problem(409, 'ALREADY_IMPORTED', 'The reservation is a booking by now; cancel it at Hostaway')
+    }
+    if (row.status === 'rejected' && row.rejection_reason === reason) return row
+    await noteDecision(trx, row.id, { status: 'rejected', by, reason })
+    await endWebhooks(trx, waiting, 'rejected')
+    return requireRow(trx, scope)
+  })
+}
+
+async function lockWaiting(trx: Transaction<Database>, scope: QueuedScope): Promise<Waiting> {
+  const { connection_id: connectionId, external_id: externalId } = await requireRow(trx, scope)
+  await lockReservations(trx, [{ connectionId, externalId }])
+  const [stored] = await readStoredReservations(trx, [{ connectionId, externalId }])
+  // Read again: it may have changed before the lock was ours.
+  const row = await requireRow(trx, scope)
+  if (stored === undefined) throw notFound('The reservation')
+  if (row.status === 'withdrawn') {
+    throw new Problem(409, 'RESERVATION_WITHDRAWN', 'The reservation was cancelled at Hostaway meanwhile')
+  }
+  return { row, stored, connectionId }
+}
+
+async function book(
+  trx: Transaction<Database>,
+  { row, stored, connectionId }: Waiting,
+  approved: Said,
+): Promise<ReservationChange> {
+  const [connection] = await findConnections(trx, [connectionId])
+  const reservation = stored.newest?.reservation
+  if (connection === undefined || stored.newest === undefined || reservation == null) {
+    throw new Error(`The reservation of queue row ${row.id} cannot be read again`)
+  }
+  const { listingId } = reservation
+  const [listing] = await findListings(trx, listingId === undefined ? [] : [{ connectionId, listingId }])
+  const { version } = stored.newest
+  const incoming = { connection, reservation, version, webhook: null, isStored: true, approved }
+  const [change] = await writeReservations(trx, [{ incoming, reservation, stored, listing }])
+  if (change === undefined) throw new Error('A reservation was written without a result')
+  return change
+}
+
+async function saidUnit(
+  trx: Transaction<Database>,
+  row: QueuedRow,
+  unitId: string | null | undefined,
+): Promise<Pick<Said, 'unit'>> {
+  if (unitId === undefined) return {}
+  if (unitId === null) return { unit: null }
+  const listings = await listListingsOfUnit(trx, { tenantId: row.tenant_id, unitId })
+  const own = listings.find((listing) => listing.connection_id === row.connection_id)
+  return { unit: { unitId, listingId: own?.listing_id ?? null } }
+}
+
+async function endWebhooks(trx: Transaction<Database>, { row }: Waiting, outcome: string): Promise<void> {
+  await endQueuedWebhooks(trx, [
+    {
+      connectionId: row.connection_id,
+      externalId: row.external_id,
+      newest: { id: row.webhook_id, outcome },
+    },
+  ])
+}
+
+async function requireRow(db: Kysely<Database>, { id, tenantId }: QueuedScope): Promise<QueuedRow> {
+  const row = await findQueuedReservationById(db, id, tenantId)
+  if (row === undefined) throw notFound('The reservation')
+  return row
+}
+
+const answers = new Map<string, string>(
+  Object.entries(sourceNames).flatMap(([field, names]) =>
+    [field, ...names].map((name) => [name, `send \`fields.${field}\``] as const),
+  ),
+)
+
+function incomplete({ problems }: QueuedRow): Problem {
+  return new Problem(
+    422,
+    'RESERVATION_INCOMPLETE',
+    'Something is still missing; say it with the import, or mend it at Hostaway and wait for its webhook',
+    problems.map(({ field, message }) => ({ field, message: `${message}: ${answerTo(field)}` })),
+  )
+}
+
+function answerTo(field: string): string {
+  if (field === 'listingMapId' || field === 'listingId') return 'send `unitId`, or map the listing to a unit'
+  return answers.get(field) ?? `send \`fields.${field.replace(/^fields\./, '')}\``
+}

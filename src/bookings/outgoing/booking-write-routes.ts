@@ -1,0 +1,239 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
+import type { Kysely, Transaction } from 'kysely'
+import { Type } from 'typebox'
+import type { Problem as Entry } from '../../calendar/read-events.ts'
+import { type Connection, findConnection } from '../../connections/connection-store.ts'
+import { findListings, listListingsOfUnit } from '../../listings/listing-store.ts'
+import type { Database, ListingRow } from '../../platform/db/tables.ts'
+import { tenantScope } from '../../platform/http/api-auth.ts'
+import { keyHeader, onceByKey } from '../../platform/http/once-by-key.ts'
+import { isUuid } from '../../platform/http/paging.ts'
+import { notFound, Problem } from '../../platform/http/problems.ts'
+import type { JobQueues } from '../../platform/queue/queues.ts'
+import { requireTenant } from '../../tenants/require-tenant.ts'
+import { type BookingWithTenant, findBooking } from '../booking-store.ts'
+import { BookingDetail, toBookingDetail } from '../booking-view.ts'
+import type { BookingWish } from '../booking-wish.ts'
+import { cancelBooking, changeBooking } from './change-booking.ts'
+import { checkBooking, toWish } from './check-booking.ts'
+import { makeBooking, type NewBooking } from './make-booking.ts'
+import { findPushes } from './push-store.ts'
+import { readBookingChange, readNewBooking } from './read-booking.ts'
+import { signalBookings } from './signal-bookings.ts'
+
+const tags = ['TVL to Hostaway']
+const Params = Type.Object({ id: Type.String() })
+const day = Type.String({ description: '`YYYY-MM-DD`; check-out is the day of departure.' })
+const nullableText = Type.Union([Type.String(), Type.Null()])
+const changeable = {
+  checkIn: Type.Optional(day),
+  checkOut: Type.Optional(day),
+  guest: Type.Optional(
+    Type.Object({
+      name: Type.Optional(Type.String()),
+      email: Type.Optional(nullableText),
+      phone: Type.Optional(nullableText),
+    }),
+  ),
+  guests: Type.Optional(
+    Type.Object({
+      total: Type.Optional(Type.Integer()),
+      adults: Type.Optional(Type.Integer()),
+      children: Type.Optional(Type.Integer()),
+      infants: Type.Optional(Type.Integer()),
+      pets: Type.Optional(Type.Integer()),
+    }),
+  ),
+  amount: Type.Optional(
+    Type.Object({
+      total: Type.Union([Type.String(), Type.Number()]),
+      currency: Type.String({ description: 'The listing’s.' }),
+    }),
+  ),
+  note: Type.Optional(Type.Union([Type.String(), Type.Null()], { description: 'For the host alone.' })),
+}
+const NewBookingBody = Type.Object({
+  ...changeable,
+  unitId: Type.String(),
+  checkIn: day,
+  checkOut: day,
+  status: Type.Optional(Type.Literal('confirmed')),
+})
+const scope = 'bookings'
+
+export type BookingWriteRouteOptions = { db: Kysely<Database>; queues: JobQueues }
+
+/** Bookings that are made, changed and cancelled here, and told to Hostaway. */
+export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOptions> = async (
+  app,
+  { db, queues },
+) => {
+  // Read by hand: everything that is wrong is said at once, and nothing may be coerced.
+  const validatorCompiler = () => () => true
+
+  app.post(
+    '/bookings',
+    {
+      config: { roles: ['service'] },
+      schema: {
+        tags,
+        summary: 'Make a booking',
+        description:
+          '201 = it is stored and its nights are blocked; Hostaway is told next, and `push` says how far that is. 409 `UNIT_NOT_AVAILABLE` where a night is booked beyond the unit’s rooms or closed. A repeated `Idempotency-Key` answers what the first request was answered.',
+        querystring: Type.Object({ tenant: Type.Optional(Type.String()) }),
+        headers: keyHeader,
+        body: NewBookingBody,
+        response: { 201: BookingDetail },
+      },
+      validatorCompiler,
+    },
+    async (request, reply) => {
+      const tenant = await requireTenant(db, request, request.query.tenant)
+      const answer = await onceByKey(db, request, { tenantId: tenant.id, scope }, async (trx) => {
+        const booking = await makeBooking(trx, await readBookable(trx, tenant.id, request.body))
+        return show(trx, booking)
+      })
+      await signalBookings(db, queues, [answer.connectionId])
+      return reply.code(201).header('location', `/v1/bookings/${answer.id}`).send(answer)
+    },
+  )
+
+  app.patch(
+    '/bookings/:id',
+    {
+      config: { roles: ['service'] },
+      schema: {
+        tags,
+        summary: 'Change a booking',
+        description:
+          'What is left out stays as it is; the later change wins, field by field. Hostaway is told next. New nights are taken at once, and old ones stay blocked until Hostaway has let them go. Of a booking that came from a travel agency only the `note` can be changed (409 `BOOKING_NOT_CHANGEABLE`).',
+        params: Params,
+        body: Type.Object(changeable),
+        response: { 200: BookingDetail },
+      },
+      validatorCompiler,
+    },
+    async (request) => {
+      const { booking, connection, listing } = await requireBooking(request, request.params.id)
+      const { sent, problems } = readBookingChange(request.body)
+      problems.push(
+        ...checkBooking(sent, listing, new Date(), {
+          checkIn: booking.check_in,
+          checkOut: booking.check_out,
+        }),
+      )
+      const wish = withGuestCount(toWish(sent), booking)
+      if (problems.length === 0 && Object.keys(wish).length === 0) {
+        problems.push({ field: 'body', message: 'names nothing to change' })
+      }
+      refuse(problems, 'Nothing was changed')
+      await changeBooking(db, { connection, booking, listing }, wish)
+      await signalBookings(db, queues, [connection.id])
+      return showAgain(booking)
+    },
+  )
+
+  app.post(
+    '/bookings/:id/cancel',
+    {
+      config: { roles: ['service'] },
+      schema: {
+        tags,
+        summary: 'Cancel a booking',
+        description:
+          'On behalf of the host; safe to repeat. Hostaway is told next, and the nights are free once it has let them go. A booking that came from a travel agency is cancelled there (409 `BOOKING_NOT_CHANGEABLE`).',
+        params: Params,
+        response: { 200: BookingDetail },
+      },
+    },
+    async (request) => {
+      const { booking, connection } = await requireBooking(request, request.params.id)
+      await cancelBooking(db, { connection, booking })
+      await signalBookings(db, queues, [connection.id])
+      return showAgain(booking)
+    },
+  )
+
+  async function requireBooking(
+    request: FastifyRequest,
+    id: string,
+  ): Promise<{ booking: BookingWithTenant; connection: Connection; listing: ListingRow }> {
+    const booking = isUuid(id) ? await findBooking(db, id, tenantScope(request)) : undefined
+    if (booking === undefined) throw notFound('The booking')
+    const { connection_id: connectionId, listing_id: listingId } = booking
+    const connection = await findConnection(db, connectionId)
+    const [listing] = await findListings(db, [{ connectionId, listingId }])
+    if (connection === undefined || listing === undefined)
+      throw new Error('A booking has no connection or no listing')
+    if (connection.status === 'disconnected') {
+      throw new Problem(409, 'CONNECTION_DISCONNECTED', 'Hostaway cannot be told: the connection has ended')
+    }
+    return { booking, connection, listing }
+  }
+
+  async function show(executor: Kysely<Database>, booking: BookingWithTenant): Promise<BookingDetail> {
+    const [push] = await findPushes(executor, [booking.id])
+    return toBookingDetail(booking, push)
+  }
+
+  async function showAgain({ id, tenant_id: tenantId }: BookingWithTenant): Promise<BookingDetail> {
+    const booking = await findBooking(db, id, tenantId)
+    if (booking === undefined) throw notFound('The booking')
+    return show(db, booking)
+  }
+}
+
+// Says everything that is wrong at once.
+async function readBookable(
+  trx: Transaction<Database>,
+  tenantId: string,
+  body: unknown,
+): Promise<NewBooking> {
+  const { unitId, sent, problems } = readNewBooking(body)
+  const bookable = unitId === undefined ? undefined : await findBookable(trx, tenantId, unitId)
+  if (unitId !== undefined && bookable === undefined) {
+    problems.push({ field: 'unitId', message: `unit ${unitId} is not known` })
+  }
+  // What is wrong whatever the unit is said along with the unit.
+  const listing = bookable?.listing ?? { currency: null, time_zone: null }
+  problems.push(...checkBooking(sent, listing, new Date()))
+  refuse(problems, 'Nothing was stored')
+  const { checkIn, checkOut } = sent
+  if (bookable === undefined || checkIn === undefined || checkOut === undefined)
+    throw new Error('A booking was checked and is not complete')
+  return { ...bookable, checkIn, checkOut, wish: withGuestCount(toWish(sent)) }
+}
+
+async function findBookable(
+  trx: Transaction<Database>,
+  tenantId: string,
+  unitId: string,
+): Promise<Pick<NewBooking, 'unitId' | 'listing' | 'connection'> | undefined> {
+  for (const listing of await listListingsOfUnit(trx, { tenantId, unitId })) {
+    const connection = await findConnection(trx, listing.connection_id)
+    if (connection !== undefined && connection.status !== 'disconnected')
+      return { unitId, listing, connection }
+  }
+  return undefined
+}
+
+// Hostaway takes the number of guests as one figure beside the others.
+function withGuestCount(
+  wish: BookingWish,
+  current: { guests_adults: number | null; guests_children: number | null } = {
+    guests_adults: null,
+    guests_children: null,
+  },
+): BookingWish {
+  const { guestsTotal, guestsAdults, guestsChildren } = wish
+  if (guestsTotal !== undefined || (guestsAdults ?? guestsChildren) === undefined) return wish
+  const adults = guestsAdults ?? current.guests_adults ?? 0
+  const children = guestsChildren ?? current.guests_children ?? 0
+  return adults + children === 0 ? wish : { ...wish, guestsTotal: adults + children }
+}
+
+function refuse(problems: Entry[], consequence: string): void {
+  if (problems.length === 0) return
+  throw new Problem(422, 'VALIDATION_FAILED', `${consequence}: the booking is not valid`, problems)
+}

@@ -1,0 +1,203 @@
+import type { OutboundTimes } from '../../calendar/outbound-times.ts'
+import { hadNoEffect } from '../../calendar/push-context.ts'
+import type { Call } from '../../channels/hostaway/client.ts'
+import type { Reservation } from '../../channels/hostaway/wire/reservation.ts'
+import { type AccessTokenDeps, withAccessToken } from '../../connections/access-token.ts'
+import type { Connection } from '../../connections/connection-store.ts'
+import { databaseTime } from '../../platform/db/database-time.ts'
+import type { BookingPushAction } from '../../platform/db/outbound-tables.ts'
+import type { BookingRow } from '../../platform/db/tables.ts'
+import { AppError, toAppError } from '../../platform/errors.ts'
+import type { BreakerState, Metrics } from '../../platform/telemetry/metrics.ts'
+import { applyReservation } from '../apply/apply-reservation.ts'
+import { rewriteReservation } from '../apply/rewrite-reservation.ts'
+import { knownExternalId, markerOf } from '../booking-marker.ts'
+import { findBooking, findBookingsOfReservations } from '../booking-store.ts'
+import { type BookingWish, wishOf } from '../booking-wish.ts'
+import { type NextStep, nextStep, reservationOf } from './next-step.ts'
+import { beginCall, endCall, noteStep, type PushClaim, strikeWish } from './push-store.ts'
+import { withLockedBooking } from './revise-booking.ts'
+
+export type BookingPushDeps = AccessTokenDeps & {
+  metrics: Metrics
+  times: OutboundTimes
+  timeoutMs: number
+  maxAttempts: number
+  retryDelayMs: number
+  breakerState: () => BreakerState
+}
+
+/** One booking while Hostaway is being told of it. */
+export type BookingPush = {
+  deps: BookingPushDeps
+  connection: Connection
+  claim: PushClaim
+  /** What is being told, or was last. */
+  action: BookingPushAction
+}
+
+/**
+ * Tells Hostaway one thing and writes down what it answers. Throws an AppError: then either nothing happened, or the
+ * call stays noted as one whose outcome is to be found out. Does nothing if `action` is not what is to be told any more.
+ */
+export async function tell(push: BookingPush, action: BookingPushAction): Promise<void> {
+  const { deps, claim } = push
+  let answer: Answer | undefined
+  try {
+    answer = await call(push, action)
+  } catch (error) {
+    if (hadNoEffect(toAppError(error))) await endCall(deps.db, claim)
+    throw error
+  }
+  if (answer !== undefined) await writeDown(push, answer)
+  await endCall(deps.db, claim)
+}
+
+async function call(push: BookingPush, action: BookingPushAction): Promise<Answer | undefined> {
+  const { deps, connection, claim } = push
+  return withAccessToken(deps, connection, async (token) => {
+    const startBefore = performance.now() + deps.times.startMs
+    const lastsMs = deps.times.startMs + deps.timeoutMs + deps.times.landingMs
+    await beginCall(deps.db, claim, action, lastsMs)
+    // Only now: from here on a change of the booking is a wish beside what is being told.
+    const booking = await findBooking(deps.db, claim.bookingId, connection.tenantId)
+    const step: NextStep = booking === undefined ? { action: 'none' } : nextStep(booking)
+    if (booking === undefined || step.action !== action) return undefined
+    const permission = { accountId: connection.accountId, token, urgency: 'urgent', startBefore } as const
+    return { step, reservation: await send(push, permission, booking, step) }
+  })
+}
+
+/** Finds out what came of a call without a clear answer, and brings the booking to what Hostaway holds. */
+export async function readBack(
+  push: BookingPush,
+  booking: BookingRow,
+  sending: BookingPushAction,
+): Promise<void> {
+  const { deps, connection } = push
+  const externalId = knownExternalId(booking.external_id)
+  // The webhook was faster: what is stored is what came of it.
+  if (sending === 'create' && externalId !== null) return
+  const startedAt = await databaseTime(deps.db)
+  const found = await withAccessToken(deps, connection, (token) => {
+    const permission = { accountId: connection.accountId, token, urgency: 'urgent' } as const
+    return externalId === null
+      ? findCreated(push, permission, booking)
+      : deps.client.getReservation(permission, externalId)
+  })
+  if (found !== undefined) await applyAnswer(push, found, startedAt)
+}
+
+async function send(
+  push: BookingPush,
+  permission: Call,
+  booking: BookingRow,
+  step: Exclude<NextStep, { action: 'none' }>,
+): Promise<Reservation> {
+  const { client } = push.deps
+  if (step.action === 'cancel') return client.cancelReservation(permission, booking.external_id)
+  if (step.action === 'change') return client.updateReservation(permission, booking.external_id, step.fields)
+  try {
+    return await client.createReservation(permission, step.reservation)
+  } catch (error) {
+    // "Not available" is also what Hostaway says when an earlier try of ours holds the nights.
+    if (!(error instanceof AppError && error.kind === 'rejected')) throw error
+    const found = await findCreated(push, permission, booking)
+    if (found === undefined) throw error
+    return found
+  }
+}
+
+async function findCreated(
+  { deps }: BookingPush,
+  { accountId, token }: Call,
+  booking: BookingRow,
+): Promise<Reservation | undefined> {
+  const permission = { accountId, token, urgency: 'urgent' } as const
+  const { listing_id: listingId, check_in: arrivalDate } = booking
+  const marker = markerOf(booking.id)
+  const [marked, ...others] = await deps.client.findReservationsByMarker(permission, { listingId, marker })
+  if (others.length > 0) {
+    const reservations = others.map(({ id }) => id)
+    deps.log.error({ bookingId: booking.id, reservations }, 'booking.made_twice')
+  }
+  if (marked !== undefined || arrivalDate === null) return marked
+  const sameDay = await deps.client.findReservationsByArrival(permission, { listingId, arrivalDate })
+  const alike = sameDay.filter((reservation) => isTheSame(reservation, reservationOf(booking)))
+  const connectionId = booking.connection_id
+  const known = await findBookingsOfReservations(
+    deps.db,
+    alike.map(({ id }) => ({ connectionId, externalId: id })),
+  )
+  return alike.find(({ id }) => !known.some((one) => one.external_id === id && one.origin === 'tvl'))
+}
+
+// If Hostaway does not keep the marker, a guest who has booked the same nights directly is the guest of this booking.
+function isTheSame(found: Reservation, made: Reservation): boolean {
+  const names = ['channelId', 'arrivalDate', 'departureDate', 'guestName', 'guestEmail'] as const
+  return (
+    found.customerUserId == null &&
+    found.bookingStatus !== 'cancelled' &&
+    names.every((name) => (found[name] ?? null) === (made[name] ?? null))
+  )
+}
+
+type Answer = {
+  step: Exclude<NextStep, { action: 'none' }>
+  reservation: Reservation
+}
+
+async function writeDown(push: BookingPush, { step, reservation }: Answer): Promise<void> {
+  if (step.action === 'change') refuseIfKept(step.fields, reservation)
+  await applyAnswer(push, reservation, null)
+  if (step.action === 'create') return
+  await strike(push, step.told)
+  const told = step.action === 'cancel' ? 'cancelled' : `changed ${Object.keys(step.fields).join(', ')}`
+  await noteStep(push.deps.db, push.claim.bookingId, 'pushed', told)
+}
+
+// Hostaway has been seen to answer "success" and to leave things as they were; nights must not be guessed.
+function refuseIfKept(fields: Record<string, unknown>, reservation: Reservation): void {
+  for (const name of ['arrivalDate', 'departureDate'] as const) {
+    if (fields[name] === undefined || reservation[name] === fields[name]) continue
+    throw new AppError('rejected', `Hostaway answered that all is well and left ${name} as it was`)
+  }
+}
+
+/** Applies what Hostaway holds like a webhook; `fetchedAt` is when it was asked for it, null for an answer to a write. */
+async function applyAnswer(
+  push: BookingPush,
+  reservation: Reservation,
+  fetchedAt: Date | null,
+): Promise<void> {
+  const { deps, connection, claim } = push
+  const version =
+    reservation.updatedOn === undefined
+      ? { kind: 'provisional' as const, at: fetchedAt ?? (await databaseTime(deps.db)), fetchedAt }
+      : { kind: 'source' as const, at: reservation.updatedOn, fetchedAt }
+  const applied = await applyReservation(deps.db, {
+    connection,
+    reservation,
+    version,
+    webhook: null,
+    bookingId: claim.bookingId,
+  })
+  if (applied.outcome !== 'conflict') return
+  // A webhook with the same version says something else: only a fresh look tells which is right.
+  const startedAt = await databaseTime(deps.db)
+  const fetched = await withAccessToken(deps, connection, (token) =>
+    deps.client.getReservation({ accountId: connection.accountId, token, urgency: 'urgent' }, reservation.id),
+  )
+  await applyAnswer(push, fetched, startedAt)
+}
+
+async function strike({ deps, connection, claim }: BookingPush, told: BookingWish): Promise<void> {
+  await withLockedBooking(
+    deps.db,
+    { id: claim.bookingId, tenantId: connection.tenantId },
+    async (trx, booking) => {
+      await strikeWish(trx, { id: booking.id, wish: wishOf(booking) }, told)
+      await rewriteReservation(trx, connection, booking.external_id)
+    },
+  )
+}

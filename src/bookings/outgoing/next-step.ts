@@ -1,0 +1,117 @@
+import { Big } from 'big.js'
+import { parseReservation, type Reservation } from '../../channels/hostaway/wire/reservation.ts'
+import type { NewReservation, ReservationFields } from '../../channels/hostaway/wire/reservation-fields.ts'
+import type { BookingRow } from '../../platform/db/tables.ts'
+import { knownExternalId, markerOf } from '../booking-marker.ts'
+import { type BookingWish, wishOf } from '../booking-wish.ts'
+
+/** What Hostaway is to be told next of a booking; `told` is struck off the wish once it has answered. */
+export type NextStep =
+  | { action: 'none' }
+  | { action: 'create'; reservation: NewReservation }
+  | { action: 'change'; fields: ReservationFields; told: BookingWish }
+  | { action: 'cancel'; told: BookingWish }
+
+type FieldName = keyof ReservationFields
+
+const fieldOf = {
+  checkIn: 'arrivalDate',
+  checkOut: 'departureDate',
+  guestName: 'guestName',
+  guestEmail: 'guestEmail',
+  guestPhone: 'phone',
+  guestsTotal: 'numberOfGuests',
+  guestsAdults: 'adults',
+  guestsChildren: 'children',
+  guestsInfants: 'infants',
+  guestsPets: 'pets',
+  amountTotal: 'totalPrice',
+  note: 'hostNote',
+} as const satisfies Partial<Record<keyof BookingWish, FieldName>>
+
+/** Compares what is wished with what Hostaway was last seen to hold. Pure. */
+export function nextStep(booking: BookingRow): NextStep {
+  const reservation = reservationOf(booking)
+  const wish = wishOf(booking)
+  if (knownExternalId(booking.external_id) === null) {
+    return booking.status === 'cancelled'
+      ? { action: 'none' }
+      : { action: 'create', reservation: newReservation(booking, reservation) }
+  }
+  if (reservation.bookingStatus === 'cancelled') return { action: 'none' }
+  if (wish.status === 'cancelled') return { action: 'cancel', told: { status: 'cancelled' } }
+  const fields = toFields(wish)
+  const differing = namesOf(fields).filter((name) => !isSame(name, fields[name], reservation[name]))
+  if (differing.length === 0) return { action: 'none' }
+  return { action: 'change', fields: only(withBothDays(fields, reservation), differing), told: wish }
+}
+
+/** The part of a wish that Hostaway holds already. Pure. */
+export function fulfilledWish(booking: BookingRow): BookingWish {
+  const wish = wishOf(booking)
+  if (knownExternalId(booking.external_id) === null) return {}
+  const reservation = reservationOf(booking)
+  if (reservation.bookingStatus === 'cancelled') return wish
+  const fields = toFields(wish)
+  const held = new Set<string>(
+    namesOf(fields).filter((name) => isSame(name, fields[name], reservation[name])),
+  )
+  return Object.fromEntries(
+    Object.entries(wish).filter(([name]) => {
+      const field = fieldOf[(name === 'amountMinor' ? 'amountTotal' : name) as keyof typeof fieldOf]
+      return field !== undefined && held.has(field)
+    }),
+  )
+}
+
+/** A wish by the names that a reservation has. Pure. */
+export function toFields(wish: BookingWish): ReservationFields {
+  return Object.fromEntries(
+    Object.entries(fieldOf).flatMap(([name, field]) => {
+      const value = wish[name as keyof typeof fieldOf]
+      return value === undefined ? [] : [[field, value]]
+    }),
+  )
+}
+
+/** The newest body of a booking's reservation, Hostaway's own or the one that was made here. */
+export function reservationOf(booking: BookingRow): Reservation {
+  const { reservation } = parseReservation(booking.source)
+  if (reservation === null) throw new Error('The stored body of a booking cannot be read')
+  return reservation
+}
+
+function newReservation(booking: BookingRow, reservation: Reservation): NewReservation {
+  const names = Object.values(fieldOf)
+  return {
+    listingId: booking.listing_id,
+    marker: markerOf(booking.id),
+    currency: booking.currency,
+    fields: Object.fromEntries(
+      names.flatMap((name) => (reservation[name] == null ? [] : [[name, reservation[name]]])),
+    ),
+  }
+}
+
+// A day alone could come to lie behind the other one on its way.
+function withBothDays(fields: ReservationFields, reservation: Reservation): ReservationFields {
+  const { arrivalDate, departureDate } = { ...reservation, ...fields }
+  return { ...fields, arrivalDate, departureDate }
+}
+
+function only(fields: ReservationFields, names: FieldName[]): ReservationFields {
+  const days: FieldName[] = ['arrivalDate', 'departureDate']
+  const wanted = new Set(names.some((name) => days.includes(name)) ? [...names, ...days] : names)
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => wanted.has(name as FieldName)))
+}
+
+function namesOf(fields: ReservationFields): FieldName[] {
+  return Object.keys(fields) as FieldName[]
+}
+
+function isSame(name: FieldName, wished: unknown, held: unknown): boolean {
+  if (name === 'totalPrice' && typeof wished === 'string' && typeof held === 'string') {
+    return new Big(wished).eq(held)
+  }
+  return (wished ?? null) === (held ?? null)
+}

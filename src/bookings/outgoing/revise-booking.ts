@@ -1,0 +1,65 @@
+import type { Kysely, Transaction } from 'kysely'
+import { parseReservation } from '../../channels/hostaway/wire/reservation.ts'
+import { databaseTime } from '../../platform/db/database-time.ts'
+import type { BookingRow, Database } from '../../platform/db/tables.ts'
+import { applyReservationsWithin, type ReservationOwner } from '../apply/apply-reservation.ts'
+import { knownExternalId, markerOf } from '../booking-marker.ts'
+import { type BookingWithTenant, findBooking, lockReservations } from '../booking-store.ts'
+import { type BookingWish, wishOf } from '../booking-wish.ts'
+import { toFields } from './next-step.ts'
+import { writeWish } from './push-store.ts'
+
+/**
+ * Does something to a booking under the locks of everything that writes its reservation, on the row as it then is.
+ * Undefined where there is no such booking.
+ */
+export async function withLockedBooking<Result>(
+  db: Kysely<Database>,
+  { id, tenantId }: { id: string; tenantId: string | undefined },
+  work: (trx: Transaction<Database>, booking: BookingWithTenant) => Promise<Result>,
+): Promise<Result | undefined> {
+  for (;;) {
+    const seen = await findBooking(db, id, tenantId)
+    if (seen === undefined) return undefined
+    const done = await db.transaction().execute(async (trx) => {
+      await lockReservations(trx, keysOf(seen))
+      const booking = await findBooking(trx, id, tenantId)
+      // Its reservation got its id between the look and the lock: the lock is that of another key now.
+      if (booking === undefined || booking.external_id !== seen.external_id) return undefined
+      return { result: await work(trx, booking) }
+    })
+    if (done !== undefined) return done.result
+  }
+}
+
+/**
+ * Lets a wish become part of a booking that Hostaway does not know and is not being told of: there is nothing yet
+ * that it could differ from. The caller holds the booking's locks.
+ */
+export async function foldWish(
+  trx: Transaction<Database>,
+  connection: ReservationOwner,
+  booking: BookingRow,
+  wish: BookingWish,
+): Promise<void> {
+  const { status } = wish
+  const body = {
+    ...(booking.source as Record<string, unknown>),
+    ...toFields(wish),
+    ...(status === undefined ? {} : { status }),
+  }
+  const { reservation } = parseReservation(body)
+  if (reservation === null) throw new Error('The body of a booking made here cannot be read')
+  if (Object.keys(wishOf(booking)).length > 0) await writeWish(trx, booking.id, {})
+  // Newer than the one before, whatever the clock says.
+  const at = new Date(Math.max((await databaseTime(trx)).getTime(), booking.version_at.getTime() + 1))
+  const version = { kind: 'provisional' as const, at, fetchedAt: null }
+  await applyReservationsWithin(trx, [{ connection, reservation, version, webhook: null }])
+}
+
+function keysOf(booking: BookingRow) {
+  const connectionId = booking.connection_id
+  const own = { connectionId, externalId: booking.external_id }
+  if (booking.origin !== 'tvl' || knownExternalId(booking.external_id) === null) return [own]
+  return [own, { connectionId, externalId: markerOf(booking.id) }]
+}

@@ -1,0 +1,201 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Kysely } from 'kysely'
+import { Type } from 'typebox'
+import { requireConnection } from '../../connections/require-connection.ts'
+import { defaultSpec, MappingSpec } from '../../mapping/mapping-spec.ts'
+import {
+  findCurrentMapping,
+  findMapping,
+  listMappings,
+  type StoredMapping,
+  storeMapping,
+} from '../../mapping/mapping-store.ts'
+import type { Database } from '../../platform/db/tables.ts'
+import { pageOf, pageQuery, toPage } from '../../platform/http/paging.ts'
+import { notFound, Problem } from '../../platform/http/problems.ts'
+import { asSent } from './as-sent.ts'
+import { type PreviewResult, previewMapping } from './preview-mapping.ts'
+import { PreviewAnswer } from './preview-view.ts'
+import { readMappingOrder, readPreviewOrder } from './read-mapping-body.ts'
+
+const tags = ['Mapping']
+const Params = Type.Object({ id: Type.String() })
+
+const MappingView = Type.Object({
+  connectionId: Type.String(),
+  version: Type.Integer({ description: 'Counts the changes; 0 is the default mapping.' }),
+  // As it was stored: only what is sent is checked.
+  spec: Type.Record(Type.String(), Type.Unknown(), { description: 'See the body of PUT.' }),
+  createdAt: Type.Union([Type.String(), Type.Null()]),
+})
+
+/** The field mapping of a connection, its versions, and what a change of it would do. */
+export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = async (app, { db }) => {
+  app.get(
+    '/connections/:id/mapping',
+    {
+      config: { roles: ['viewer'] },
+      schema: {
+        tags,
+        summary: 'Show the field mapping in force',
+        description: 'Version 0 is the default mapping. The ETag is the version, for If-Match.',
+        params: Params,
+        response: { 200: MappingView },
+      },
+    },
+    async (request, reply) => {
+      const { id } = await requireConnection(db, request, request.params.id)
+      return sendMapping(reply, id, await findCurrentMapping(db, id))
+    },
+  )
+
+  app.put(
+    '/connections/:id/mapping',
+    {
+      config: { roles: ['manager'] },
+      ...asSent,
+      schema: {
+        tags,
+        summary: 'Replace the field mapping',
+        description:
+          'Checks the whole spec and answers 422 with the place of everything that is wrong. What comes in from then on is mapped by it; bookings that exist are mapped again by `POST …/mapping/remap`. The same spec again makes no new version. With `expectedVersion` (409) or If-Match (412) only if nobody changed it meanwhile: `MAPPING_CHANGED`.',
+        params: Params,
+        body: Type.Object(
+          { spec: MappingSpec, expectedVersion: Type.Optional(Type.Integer({ minimum: 0 })) },
+          { additionalProperties: false },
+        ),
+        response: { 200: MappingView },
+      },
+    },
+    async (request, reply) => {
+      const connection = await requireConnection(db, request, request.params.id)
+      const { spec, expectedVersion } = readMappingOrder(request.body)
+      const matched = readIfMatch(request)
+      if (matched !== undefined && expectedVersion !== undefined && matched !== expectedVersion) {
+        throw changed(412)
+      }
+      const stored = await storeMapping(db, connection, spec, matched ?? expectedVersion)
+      if (stored === undefined) throw changed(matched === undefined ? 409 : 412)
+      return sendMapping(reply, connection.id, stored)
+    },
+  )
+
+  app.get(
+    '/connections/:id/mapping/versions',
+    {
+      config: { roles: ['viewer'] },
+      schema: {
+        tags,
+        summary: 'List the versions of the field mapping, newest first',
+        params: Params,
+        querystring: Type.Object(pageQuery),
+        response: { 200: pageOf(MappingView) },
+      },
+    },
+    async (request) => {
+      const { id } = await requireConnection(db, request, request.params.id)
+      const { limit, cursor } = request.query
+      const rows = await listMappings(db, { connectionId: id, limit, before: cursorVersion(cursor) })
+      return toPage(
+        rows,
+        limit,
+        ({ version }) => String(version),
+        (row) => toMappingView(id, row),
+      )
+    },
+  )
+
+  app.get(
+    '/connections/:id/mapping/versions/:version',
+    {
+      config: { roles: ['viewer'] },
+      schema: {
+        tags,
+        summary: 'Show a version of the field mapping',
+        params: Type.Object({ id: Type.String(), version: Type.String() }),
+        response: { 200: MappingView },
+      },
+    },
+    async (request) => {
+      const { id } = await requireConnection(db, request, request.params.id)
+      const { version } = request.params
+      if (version === '0') return toMappingView(id, undefined)
+      const stored = /^[1-9]\d{0,8}$/.test(version) ? await findMapping(db, id, Number(version)) : undefined
+      if (stored === undefined) throw notFound('The version')
+      return toMappingView(id, stored)
+    },
+  )
+
+  app.post(
+    '/connections/:id/mapping/preview',
+    {
+      config: { roles: ['manager'] },
+      ...asSent,
+      schema: {
+        tags,
+        summary: 'Try a field mapping without changing anything',
+        description:
+          'Maps one reservation, given in the body or by a stored webhook, and answers its draft with everything that keeps it from being complete. With `last`, maps that many of the bookings and waiting reservations that changed last, and answers what would change.',
+        params: Params,
+        body: Type.Object(
+          {
+            spec: Type.Optional(MappingSpec),
+            reservation: Type.Optional(
+              Type.Record(Type.String(), Type.Unknown(), { description: 'As Hostaway sends it.' }),
+            ),
+            webhookId: Type.Optional(Type.String()),
+            last: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
+          },
+          {
+            additionalProperties: false,
+            description: 'Without `spec`, the mapping in force. Exactly one of the others.',
+          },
+        ),
+        response: { 200: PreviewAnswer },
+      },
+    },
+    async (request): Promise<PreviewResult> => {
+      const connection = await requireConnection(db, request, request.params.id)
+      return previewMapping(db, connection, readPreviewOrder(request.body))
+    },
+  )
+}
+
+function sendMapping(reply: FastifyReply, connectionId: string, stored: StoredMapping | undefined) {
+  reply.header('etag', `"${stored?.version ?? 0}"`)
+  return toMappingView(connectionId, stored)
+}
+
+function toMappingView(connectionId: string, stored: StoredMapping | undefined) {
+  return {
+    connectionId,
+    version: stored?.version ?? 0,
+    spec: stored?.spec ?? defaultSpec,
+    createdAt: stored?.createdAt.toISOString() ?? null,
+  }
+}
+
+function readIfMatch({ headers }: FastifyRequest): number | undefined {
+  const header = headers['if-match']
+  if (header === undefined || header.trim() === '*') return undefined
+  const version = /^\s*(?:W\/)?"(\d{1,9})"\s*$/.exec(header)?.[1]
+  // What is no ETag of ours cannot match.
+  return version === undefined ? -1 : Number(version)
+}
+
+function changed(status: 409 | 412): Problem {
+  return new Problem(
+    status,
+    'MAPPING_CHANGED',
+    'Another version of the mapping is in force; read it and decide again',
+  )
+}
+
+function cursorVersion(cursor: string | undefined): number | undefined {
+  if (cursor === undefined) return undefined
+  if (!/^\d{1,9}$/.test(cursor)) {
+    throw new Problem(422, 'INVALID_CURSOR', 'cursor must be the nextCursor of an earlier answer')
+  }
+  return Number(cursor)
+}

@@ -1,0 +1,134 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Kysely, Transaction } from 'kysely'
+import { findListings } from '../../listings/listing-store.ts'
+import type { Database } from '../../platform/db/tables.ts'
+import { endQueuedWebhooks, type QueuedEnd } from '../../webhooks/queued-webhook-store.ts'
+import type { ReservationOwner } from '../apply/incoming-reservation.ts'
+import type { CandidateMapping } from '../apply/map-reservations.ts'
+import type { ReservationChange } from '../apply/reservation-events.ts'
+import { readStoredReservations, type StoredReservation } from '../apply/stored-reservation.ts'
+import {
+  bookingWriteOf,
+  type PlannedWrite,
+  planWrites,
+  type ReservationWrite,
+  writePlanned,
+} from '../apply/write-reservations.ts'
+import { changesBooking } from '../booking-change.ts'
+import { lockReservations, noteMapping } from '../booking-store.ts'
+
+/** What mapping some reservations again came to. */
+export type RemapCounts = {
+  /** Bookings and waiting rows that say something else now. */
+  changed: number
+  /** Reservations that wait for a person now. */
+  waiting: number
+}
+
+/**
+ * Maps stored reservations of one connection again, each from the newest body that was applied, in one transaction
+ * with whatever `commit` writes. Takes the same locks and the same path as a webhook, so that whichever comes second
+ * sees the first. What comes out as it is stored is left alone: no event, and nobody sees it as changed. Safe to repeat.
+ */
+export async function remapReservations(
+  db: Kysely<Database>,
+  connection: ReservationOwner,
+  externalIds: string[],
+  commit: (trx: Transaction<Database>, counts: RemapCounts) => Promise<void>,
+): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    const keys = externalIds.map((externalId) => ({ connectionId: connection.id, externalId }))
+    await lockReservations(trx, keys)
+    const planned = await planRemap(trx, connection, externalIds)
+    const changed = planned.filter(changesAnything)
+    const changes = await writePlanned(trx, changed)
+    await endQueuedWebhooks(
+      trx,
+      changes.flatMap((change, index) => endOfWaiting(change, changed[index]) ?? []),
+    )
+    await noteSameBookings(trx, planned)
+    await commit(trx, {
+      changed: changed.length,
+      waiting: planned.filter(({ plan: { approval } }) => approval === 'pending' || approval === 'mapped')
+        .length,
+    })
+  })
+}
+
+/**
+ * Decides what mapping stored reservations again would come to; nothing is written. With `candidate` by that mapping
+ * (undefined in it is the default one), otherwise by the one in force.
+ */
+export async function planRemap(
+  trx: Transaction<Database>,
+  connection: ReservationOwner,
+  externalIds: string[],
+  candidate?: CandidateMapping,
+): Promise<PlannedWrite[]> {
+  const keys = externalIds.map((externalId) => ({ connectionId: connection.id, externalId }))
+  const writes = await toWrites(trx, connection, await readStoredReservations(trx, keys))
+  return planWrites(trx, writes, candidate)
+}
+
+async function toWrites(
+  trx: Transaction<Database>,
+  connection: ReservationOwner,
+  stored: StoredReservation[],
+): Promise<ReservationWrite[]> {
+  const readable = stored.flatMap((one) => {
+    const reservation = one.newest?.reservation
+    return one.newest === undefined || reservation == null || !isMappable(one)
+      ? []
+      : [{ stored: one, reservation, version: one.newest.version }]
+  })
+  const listings = await findListings(
+    trx,
+    readable.flatMap(({ reservation: { listingId } }) =>
+      listingId === undefined ? [] : [{ connectionId: connection.id, listingId }],
+    ),
+  )
+  return readable.map(({ stored: one, reservation, version }) => ({
+    incoming: { connection, reservation, version, webhook: null },
+    reservation,
+    stored: one,
+    listing: listings.find(({ listing_id }) => listing_id === reservation.listingId),
+  }))
+}
+
+// What a person turned down, or what was withdrawn before it became a booking, is nobody's to map any more.
+function isMappable({ booking, queued }: StoredReservation): boolean {
+  return booking !== undefined || queued?.status === 'pending' || queued?.status === 'mapped'
+}
+
+function changesAnything(planned: PlannedWrite): boolean {
+  const { stored, plan, draft, problems } = planned
+  const write = bookingWriteOf(planned)
+  if (write !== null && (stored.booking === undefined || changesBooking(stored.booking, write))) return true
+  if (plan.approval === null) return false
+  const { queued } = stored
+  if (queued?.status !== plan.approval) return true
+  return !isDeepStrictEqual(queued.problems, problems) || !isDeepStrictEqual(queued.draft, asStored(draft))
+}
+
+// The webhook that waited for a person does so no more once there is a booking.
+function endOfWaiting(change: ReservationChange, planned: PlannedWrite | undefined): QueuedEnd | undefined {
+  if (change.after === undefined || planned?.stored.queued === undefined) return undefined
+  const { connectionId, externalId } = planned.row
+  const outcome = change.before === undefined ? 'created' : 'updated'
+  return { connectionId, externalId, newest: { id: planned.stored.queued.webhook_id, outcome } }
+}
+
+function asStored(draft: PlannedWrite['draft']): unknown {
+  return JSON.parse(JSON.stringify(draft))
+}
+
+async function noteSameBookings(trx: Transaction<Database>, planned: PlannedWrite[]): Promise<void> {
+  const [first] = planned
+  if (first === undefined) return
+  const mapped = planned.filter(({ plan }) => plan.booking !== null)
+  await noteMapping(
+    trx,
+    mapped.flatMap(({ stored: { booking } }) => booking?.id ?? []),
+    first.draft.mappingVersion,
+  )
+}

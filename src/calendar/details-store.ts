@@ -1,0 +1,54 @@
+import { type Kysely, sql, type Transaction } from 'kysely'
+import type { Database } from '../platform/db/tables.ts'
+import { type Claim, lockClaim } from './lease-store.ts'
+import type { ListingDetails } from './listing-changes.ts'
+
+/** The details that are wished otherwise than Hostaway was told; none where nothing is, or where they are set aside. */
+export async function listDetailsToPush(
+  db: Kysely<Database>,
+  { connectionId, listingId }: Pick<Claim, 'connectionId' | 'listingId'>,
+): Promise<ListingDetails> {
+  const { rows } = await sql<{ name: string; value: string | number }>`
+    select wish.key as name, wish.value as value
+    from listing_pushes p cross join lateral jsonb_each(p.wished_details) as wish
+    where p.connection_id = ${connectionId} and p.listing_id = ${listingId} and p.details_failed_kind is null
+      and p.pushed_details -> wish.key is distinct from wish.value
+  `.execute(db)
+  return Object.fromEntries(rows.map(({ name, value }) => [name, value]))
+}
+
+/** Writes down which details Hostaway holds, and that the call has ended. Throws LeaseLost. */
+export async function markDetailsPushed(
+  db: Kysely<Database>,
+  claim: Claim,
+  held: ListingDetails,
+): Promise<void> {
+  await db.transaction().execute(async (trx) => {
+    await lockClaim(trx, claim)
+    await sql`
+      update listing_pushes set
+        pushed_details = pushed_details || ${JSON.stringify(held)}::jsonb,
+        details_sending = false, sending_until = null, last_pushed_at = clock_timestamp()
+      where connection_id = ${claim.connectionId} and listing_id = ${claim.listingId}
+    `.execute(trx)
+  })
+}
+
+/**
+ * Sets the details aside, if any are due, until the wish changes or somebody replays them; of `refused` ones only while
+ * they are still wished, as nobody has refused another wish. False where nothing was set aside.
+ */
+export async function setDetailsAside(
+  trx: Transaction<Database>,
+  { connectionId, listingId }: Pick<Claim, 'connectionId' | 'listingId'>,
+  kind: string,
+  refused: ListingDetails = {},
+): Promise<boolean> {
+  const { rows } = await sql`
+    update listing_pushes set details_failed_kind = ${kind}
+    where connection_id = ${connectionId} and listing_id = ${listingId}
+      and not pushed_details @> wished_details and wished_details @> ${JSON.stringify(refused)}::jsonb
+    returning 1
+  `.execute(trx)
+  return rows.length > 0
+}

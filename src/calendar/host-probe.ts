@@ -1,0 +1,73 @@
+import { isHostFailure } from '../channels/hostaway/breaker.ts'
+import type { Call } from '../channels/hostaway/caller.ts'
+import { withAccessToken } from '../connections/access-token.ts'
+import { findNeighbour } from '../listings/listing-store.ts'
+import { type AppError, failureKinds, toAppError } from '../platform/errors.ts'
+import type { Push, PushDeps } from './push-context.ts'
+
+/** What is being told to Hostaway, and of which listing. */
+export type Telling = {
+  deps: Pick<PushDeps, 'db' | 'vault' | 'client' | 'log' | 'breakerState'>
+  connection: Pick<Push['connection'], 'id' | 'accountId'>
+  listing: Pick<Push['listing'], 'listing_id'>
+}
+
+const longestWaitMs = 5_000
+
+/**
+ * Whether Hostaway answers something that has nothing to do with the listing: another one, or at least the list. A push
+ * that fails while it does is the listing's own failure; while it does not, or nobody can tell, it is none.
+ */
+export async function hostAnswers(push: Telling): Promise<boolean> {
+  const failure = await failureOf(askForNeighbour(push))
+  if (failure === undefined || isAnswer(failure)) return true
+  // What gave no answer at all gives none to another question either.
+  if (failure.status === undefined) return false
+  const again = await failureOf(askForList(push))
+  return again === undefined || isAnswer(again)
+}
+
+/**
+ * Lets the breaker, where it tries whether Hostaway is back, find that out by reading. By the push itself it would
+ * learn about the listing only: one that always fails would keep it open for all of them. Throws what stands in the way.
+ */
+export async function closeBreaker(push: Telling): Promise<void> {
+  while (push.deps.breakerState() !== 'closed') {
+    const failure = await failureOf(askForNeighbour(push))
+    if (failure !== undefined && !isAnswer(failure)) throw failure
+  }
+}
+
+async function failureOf(asking: Promise<void>): Promise<AppError | undefined> {
+  try {
+    await asking
+    return undefined
+  } catch (caught) {
+    return toAppError(caught)
+  }
+}
+
+// Whatever it says of the neighbour.
+function isAnswer({ kind, status }: AppError): boolean {
+  return status !== undefined && !isHostFailure(kind) && failureKinds[kind].retry !== 'later'
+}
+
+async function askForNeighbour(push: Telling): Promise<void> {
+  const { deps, connection, listing } = push
+  const key = { connectionId: connection.id, listingId: listing.listing_id }
+  const neighbour = await findNeighbour(deps.db, key)
+  if (neighbour === undefined) return askForList(push)
+  await withAccessToken(deps, connection, async (token) => {
+    await deps.client.getListing(callOf(push, token), neighbour)
+  })
+}
+
+async function askForList(push: Telling): Promise<void> {
+  await withAccessToken(push.deps, push.connection, (token) =>
+    push.deps.client.checkAccess(callOf(push, token)),
+  )
+}
+
+function callOf({ connection: { accountId } }: Telling, token: string): Call {
+  return { accountId, token, urgency: 'urgent', maxWaitMs: longestWaitMs }
+}

@@ -1,0 +1,126 @@
+import { mostIntervalsPerCall } from '../channels/hostaway/wire/calendar.ts'
+import { AppError, toAppError } from '../platform/errors.ts'
+import {
+  type CalendarField,
+  type CalendarRange,
+  type CalendarValues,
+  daysApart,
+  shiftDay,
+} from './calendar-fields.ts'
+import { listNightsToPush, type WishedNight } from './calendar-store.ts'
+import { compress, type PlannedDay } from './intervals.ts'
+import { refuseIfListingIsGone } from './listing-gone.ts'
+import type { Push } from './push-context.ts'
+import { sendIntervals } from './send-calendar.ts'
+import { setNightAside } from './set-aside.ts'
+
+// So many single nights of one interval refused and none taken: then it is the interval's values.
+const refusedNightsAreEnough = 3
+
+/** Pushes every night that is due, in as few calls as possible. Returns how many calls changed something. */
+export async function pushCalendar(push: Push): Promise<number> {
+  const nights = await listNightsToPush(push.deps.db, keyOf(push), push.today)
+  const { availability, pricing } = push.connection.sync
+  const enabled = { availability: availability.enabled, pricing: pricing.enabled }
+  const intervals = compress(nights.map((night) => planNight(night, enabled)))
+  const state: SplitState = { calls: 0, listingChecked: false }
+  for (let start = 0; start < intervals.length; start += mostIntervalsPerCall) {
+    await sendOrSplit(push, intervals.slice(start, start + mostIntervalsPerCall), state)
+  }
+  return state.calls
+}
+
+/**
+ * What of a night must be sent and what may be: nothing of one that is set aside or not known, nor of a part that is not
+ * to be kept in step. Pure.
+ */
+export function planNight(
+  night: WishedNight,
+  enabled: { availability: boolean; pricing: boolean },
+): PlannedDay {
+  const { day } = night
+  if (night.failed_kind !== null || night.unverified_since !== null) return { day, due: {}, allowed: {} }
+  const wished: Array<[CalendarField, string | number | boolean | null, string | number | boolean | null]> = [
+    ['units', night.held_now ? null : night.wished_units, night.pushed_units],
+    ['price', night.wished_price, night.pushed_price],
+    ['minStay', night.wished_min_stay, night.pushed_min_stay],
+    ['maxStay', night.wished_max_stay, night.pushed_max_stay],
+    ['closedOnArrival', night.wished_closed_on_arrival, night.pushed_closed_on_arrival],
+    ['closedOnDeparture', night.wished_closed_on_departure, night.pushed_closed_on_departure],
+    ['note', night.wished_note, night.pushed_note],
+  ]
+  const allowed = wished.filter(
+    ([field, value]) => value !== null && (field === 'units' ? enabled.availability : enabled.pricing),
+  )
+  const due = allowed.filter(([, value, pushed]) => value !== pushed)
+  return { day, due: toValues(due), allowed: toValues(allowed) }
+}
+
+type SplitState = { calls: number; listingChecked: boolean }
+
+// Hostaway refuses a batch as a whole and does not say which night is at fault.
+async function sendOrSplit(push: Push, intervals: CalendarRange[], state: SplitState): Promise<void> {
+  const refusal = await trySending(push, intervals, state)
+  if (refusal === undefined) return
+  const [only] = intervals
+  if (intervals.length > 1 || only === undefined) {
+    const middle = Math.ceil(intervals.length / 2)
+    await sendOrSplit(push, intervals.slice(0, middle), state)
+    await sendOrSplit(push, intervals.slice(middle), state)
+  } else await splitInterval(push, only, refusal, state)
+}
+
+async function splitInterval(
+  push: Push,
+  whole: CalendarRange,
+  refusal: AppError,
+  state: SplitState,
+): Promise<void> {
+  const refused = new Map<string, AppError>()
+  let taken = 0
+  const open: Array<{ range: CalendarRange; refusal: AppError | undefined }> = [{ range: whole, refusal }]
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { range } = next
+    const isHopeless = refused.size >= refusedNightsAreEnough && taken === 0
+    const said = isHopeless ? refusal : (next.refusal ?? (await trySending(push, [range], state)))
+    if (said === undefined) taken += 1
+    else if (range.from === range.to || isHopeless) {
+      for (let day = range.from; day <= range.to; day = shiftDay(day, 1)) {
+        refused.set(day, said)
+        await setNightAside(push, day, range.values, said)
+      }
+    } else {
+      const middle = shiftDay(range.from, Math.floor(daysApart(range.from, range.to) / 2))
+      open.push({ range: { ...range, from: shiftDay(middle, 1) }, refusal: undefined })
+      open.push({ range: { ...range, to: middle }, refusal: undefined })
+    }
+  }
+}
+
+/** What Hostaway said if it refused; undefined if it took the intervals. Every other failure is thrown. */
+async function trySending(
+  push: Push,
+  intervals: CalendarRange[],
+  state: SplitState,
+): Promise<AppError | undefined> {
+  try {
+    await sendIntervals(push, intervals)
+    state.calls += 1
+    return undefined
+  } catch (error) {
+    if (!(error instanceof AppError) || error.kind !== 'rejected') throw error
+    const refusal = toAppError(error)
+    // Every write to an archived listing is refused: looking for the night at fault would go on for ever.
+    if (!state.listingChecked) await refuseIfListingIsGone(push, refusal)
+    state.listingChecked = true
+    return refusal
+  }
+}
+
+function toValues(entries: Array<[CalendarField, unknown, unknown]>): CalendarValues {
+  return Object.fromEntries(entries.map(([field, value]) => [field, value]))
+}
+
+function keyOf({ claim }: Push) {
+  return { connectionId: claim.connectionId, listingId: claim.listingId }
+}

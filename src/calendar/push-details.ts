@@ -1,0 +1,70 @@
+import type { Listing } from '../channels/hostaway/wire/listing.ts'
+import { withAccessToken } from '../connections/access-token.ts'
+import { AppError, toAppError } from '../platform/errors.ts'
+import { listDetailsToPush, markDetailsPushed } from './details-store.ts'
+import { beginSending, endSending } from './lease-store.ts'
+import type { ListingDetails } from './listing-changes.ts'
+import { hadNoEffect, type Push } from './push-context.ts'
+
+/** The details that are wished otherwise; none where they are not to be kept in step. */
+export async function detailsToPush({ deps, connection, claim }: Push): Promise<ListingDetails> {
+  return connection.sync.listings.enabled ? listDetailsToPush(deps.db, claim) : {}
+}
+
+/** Pushes these details, in one call with only these. Returns how many calls changed something. */
+export async function pushDetails(push: Push, details: ListingDetails): Promise<number> {
+  const { deps, connection, listing, claim } = push
+  if (Object.keys(details).length === 0) return 0
+  const answered = await sendDetails(push, details)
+  // Hostaway can answer success and not have kept everything, so what it then holds is what counts.
+  const shown = holds(answered, details) ? answered : await getListing(push)
+  if (!holds(shown, details)) {
+    await endSending(deps.db, claim)
+    const missing = Object.keys(details).filter((name) => !isSame(shown?.source[name], details[name]))
+    throw new AppError('rejected', `Hostaway accepted the change and did not keep: ${missing.join(', ')}`)
+  }
+  await markDetailsPushed(deps.db, claim, details)
+  deps.log.info({ connectionId: connection.id, listingId: listing.listing_id }, 'listing.details_pushed')
+  return 1
+}
+
+/** Finds out what a call about details with an unknown outcome has done. */
+export async function readBackDetails(push: Push, wished: ListingDetails): Promise<void> {
+  const found = await getListing(push)
+  const held = Object.entries(wished).filter(([name, value]) => isSame(found.source[name], value))
+  await markDetailsPushed(push.deps.db, push.claim, Object.fromEntries(held))
+}
+
+async function sendDetails(push: Push, details: ListingDetails): Promise<Listing | undefined> {
+  const { deps, connection, listing, claim } = push
+  try {
+    return await withAccessToken(deps, connection, async (token) => {
+      const startBefore = performance.now() + deps.times.startMs
+      await beginSending(deps.db, claim, 'details', { ...deps.times, timeoutMs: deps.timeoutMs })
+      const call = { accountId: connection.accountId, token, urgency: 'normal', startBefore } as const
+      return deps.client.updateListing(call, listing.listing_id, details)
+    })
+  } catch (error) {
+    if (hadNoEffect(toAppError(error))) await endSending(deps.db, claim)
+    throw error
+  }
+}
+
+async function getListing({ deps, connection, listing }: Push): Promise<Listing> {
+  return withAccessToken(deps, connection, (token) =>
+    deps.client.getListing({ accountId: connection.accountId, token, urgency: 'normal' }, listing.listing_id),
+  )
+}
+
+function holds(listing: Listing | undefined, details: ListingDetails): boolean {
+  return (
+    listing !== undefined &&
+    Object.entries(details).every(([name, value]) => isSame(listing.source[name], value))
+  )
+}
+
+function isSame(held: unknown, wished: unknown): boolean {
+  if (held === wished) return true
+  // Flags may come as booleans and amounts as text.
+  return typeof wished === 'number' && held !== null && held !== '' && Number(held) === wished
+}

@@ -1,0 +1,61 @@
+import type { CalendarInterval } from '../channels/hostaway/wire/calendar.ts'
+import { withAccessToken } from '../connections/access-token.ts'
+import { toAppError } from '../platform/errors.ts'
+import type { CalendarRange } from './calendar-fields.ts'
+import { markPushed } from './calendar-store.ts'
+import { beginSending, endSending } from './lease-store.ts'
+import { hadNoEffect, type Push } from './push-context.ts'
+
+/**
+ * Makes one call with up to 200 intervals and marks exactly these as pushed. Throws an AppError: then either nothing
+ * happened, or the call stays noted as one whose outcome must be read back.
+ */
+export async function sendIntervals(push: Push, ranges: CalendarRange[]): Promise<void> {
+  const { deps, connection, listing, claim } = push
+  const first = ranges[0]
+  const last = ranges.at(-1)
+  if (first === undefined || last === undefined) return
+  const urgency = ranges.some(({ values }) => values.units !== undefined) ? 'urgent' : 'normal'
+  try {
+    await withAccessToken(deps, connection, async (token) => {
+      const startBefore = performance.now() + deps.times.startMs
+      await beginSending(
+        deps.db,
+        claim,
+        { from: first.from, to: last.to },
+        { ...deps.times, timeoutMs: deps.timeoutMs },
+      )
+      const call = { accountId: connection.accountId, token, urgency, startBefore } as const
+      const intervals = ranges.map((range) => toInterval(range, listing.unit_count))
+      const [only] = intervals
+      if (intervals.length === 1 && only !== undefined) {
+        await deps.client.putCalendar(call, listing.listing_id, only)
+      } else await deps.client.putCalendarIntervals(call, listing.listing_id, intervals)
+    })
+  } catch (error) {
+    const failure = toAppError(error)
+    if (hadNoEffect(failure)) await endSending(deps.db, claim)
+    throw error
+  }
+  await markPushed(deps.db, claim, ranges)
+}
+
+function toInterval({ from, to, values }: CalendarRange, unitCount: number): CalendarInterval {
+  const { units, minStay, maxStay, ...others } = values
+  return {
+    startDate: from,
+    endDate: to,
+    ...(units === undefined ? {} : availability(units, unitCount)),
+    ...(minStay === undefined ? {} : { minimumStay: minStay }),
+    ...(maxStay === undefined ? {} : { maximumStay: maxStay }),
+    ...others,
+  }
+}
+
+// A listing of several units knows a number to sell, one of one unit only open and closed.
+function availability(
+  units: number,
+  unitCount: number,
+): Pick<CalendarInterval, 'isAvailable' | 'desiredUnitsToSell'> {
+  return unitCount > 1 ? { desiredUnitsToSell: Math.min(units, unitCount) } : { isAvailable: units > 0 }
+}

@@ -1,0 +1,96 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Kysely } from 'kysely'
+import { Type } from 'typebox'
+import { disconnectedProblem, requireConnection } from '../connections/require-connection.ts'
+import type { Database } from '../platform/db/tables.ts'
+import type { JobQueues } from '../platform/queue/queues.ts'
+import { restoreWishes } from './parked-wishes-store.ts'
+import { signalConnections } from './signal-connections.ts'
+import { forgetPushed, listListingSyncs } from './sync-status-store.ts'
+
+const tags = ['TVL to Hostaway']
+const time = Type.Union([Type.String(), Type.Null()])
+const days = (description: string) => Type.Integer({ description })
+const Params = Type.Object({ id: Type.String() })
+
+const ListingSyncView = Type.Object({
+  listingId: Type.String(),
+  unitId: Type.Union([Type.String(), Type.Null()]),
+  pendingDays: days('Will be pushed.'),
+  failedDays: days('Set aside with a dead letter until the wish changes or it is replayed.'),
+  driftedDays: days('Changed at Hostaway behind our back, and about to be put right.'),
+  detailsPending: Type.Boolean(),
+  detailsFailed: Type.Boolean(),
+  attempts: Type.Integer(),
+  nextAttemptAt: time,
+  lastPushedAt: time,
+  lastCheckedAt: time,
+  lastError: Type.Union([Type.String(), Type.Null()]),
+})
+
+const SyncView = Type.Object({
+  pendingDays: Type.Integer(),
+  failedDays: Type.Integer(),
+  driftedDays: Type.Integer(),
+  listings: Type.Array(ListingSyncView),
+})
+
+const staggerMs = 250
+
+export type SyncRouteOptions = { db: Kysely<Database>; queues: JobQueues }
+
+/** How far along a connection's pushes are. */
+export const syncRoutes: FastifyPluginAsyncTypebox<SyncRouteOptions> = async (app, { db, queues }) => {
+  app.get(
+    '/connections/:id/sync',
+    {
+      config: { roles: ['viewer', 'service'] },
+      schema: {
+        tags,
+        summary: 'Show what waits to be pushed and what failed',
+        params: Params,
+        response: { 200: SyncView },
+      },
+    },
+    async (request) => {
+      const connection = await requireConnection(db, request, request.params.id)
+      const listings = await listListingSyncs(db, connection.id)
+      const sum = (name: 'pendingDays' | 'failedDays' | 'driftedDays') =>
+        listings.reduce((total, listing) => total + listing[name], 0)
+      return {
+        pendingDays: sum('pendingDays'),
+        failedDays: sum('failedDays'),
+        driftedDays: sum('driftedDays'),
+        listings: listings.map((listing) => ({
+          ...listing,
+          nextAttemptAt: listing.nextAttemptAt?.toISOString() ?? null,
+          lastPushedAt: listing.lastPushedAt?.toISOString() ?? null,
+          lastCheckedAt: listing.lastCheckedAt?.toISOString() ?? null,
+        })),
+      }
+    },
+  )
+
+  app.post(
+    '/connections/:id/full-sync',
+    {
+      config: { roles: ['manager'] },
+      schema: {
+        tags,
+        summary: 'Send everything that is wished once more',
+        description:
+          'One listing after another, beside what changes meanwhile. A unit that has another listing than before gets there what was wished for it before and not since.',
+        params: Params,
+        response: { 202: Type.Object({ listings: Type.Integer() }) },
+      },
+    },
+    async (request, reply) => {
+      const connection = await requireConnection(db, request, request.params.id)
+      if (connection.status === 'disconnected') throw disconnectedProblem()
+      await restoreWishes(db, connection.id)
+      const listings = await forgetPushed(db, connection.id, staggerMs)
+      await signalConnections(db, queues, [connection.id])
+      return reply.code(202).send({ listings })
+    },
+  )
+}

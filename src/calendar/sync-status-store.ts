@@ -1,0 +1,154 @@
+import { type Kysely, sql, type Transaction } from 'kysely'
+import { earliestToday } from '../platform/db/database-time.ts'
+import type { CalendarDayRow } from '../platform/db/outbound-tables.ts'
+import type { Database } from '../platform/db/tables.ts'
+import { perCalendarColumn } from './calendar-columns.ts'
+import { isDue } from './calendar-store.ts'
+
+/** What of one listing waits, failed or drifted, in days. */
+export type ListingSync = {
+  listingId: string
+  unitId: string | null
+  pendingDays: number
+  failedDays: number
+  driftedDays: number
+  detailsPending: boolean
+  detailsFailed: boolean
+  attempts: number
+  nextAttemptAt: Date | null
+  lastPushedAt: Date | null
+  lastCheckedAt: Date | null
+  lastError: string | null
+}
+
+const isWaiting = sql`(${isDue} or (d.unverified_since is not null and d.failed_kind is null))`
+
+/** How every listing of a connection stands. */
+export async function listListingSyncs(db: Kysely<Database>, connectionId: string): Promise<ListingSync[]> {
+  const { rows } = await sql<ListingSync>`
+    with night as (
+      select d.listing_id,
+        count(*) filter (where ${isWaiting})::integer as pending,
+        count(*) filter (where d.failed_kind is not null)::integer as failed,
+        count(*) filter (where d.drifted_at is not null and ${isWaiting})::integer as drifted
+      from calendar_days d
+      where d.connection_id = ${connectionId} and d.day >= ${earliestToday}
+        and (d.units_differ or d.rest_differs or d.unverified_since is not null or d.failed_kind is not null)
+      group by d.listing_id
+    )
+    select l.listing_id as "listingId", l.unit_id as "unitId",
+      coalesce(night.pending, 0) as "pendingDays", coalesce(night.failed, 0) as "failedDays",
+      coalesce(night.drifted, 0) as "driftedDays",
+      p.details_failed_kind is null and not coalesce(p.pushed_details @> p.wished_details, true) as "detailsPending",
+      p.details_failed_kind is not null as "detailsFailed",
+      coalesce(p.attempts, 0) as attempts, p.due_at as "nextAttemptAt", p.last_pushed_at as "lastPushedAt",
+      p.last_checked_at as "lastCheckedAt", p.last_error as "lastError"
+    from listings l
+    left join listing_pushes p on p.connection_id = l.connection_id and p.listing_id = l.listing_id
+    left join night on night.listing_id = l.listing_id
+    where l.connection_id = ${connectionId}
+    order by l.listing_id
+  `.execute(db)
+  return rows
+}
+
+// What was wished of a connection that is disconnected waits for nothing.
+const isConnected = (alias: 'd' | 'p') => sql`exists (select 1 from hostaway_connections c
+  where c.id = ${sql.ref(`${alias}.connection_id`)} and c.status <> 'disconnected')`
+
+/** Listings that wait, by what for, and days that wait; all tenants, for the gauges. */
+export async function countWaiting(
+  db: Kysely<Database>,
+): Promise<{ calendars: number; details: number; days: number }> {
+  const { rows } = await sql<{ calendars: number; details: number; days: number }>`
+    select
+      (select count(*)::integer from listing_pushes p
+        where (availability_due_at is not null or price_due_at is not null) and ${isConnected('p')}) as calendars,
+      (select count(*)::integer from listing_pushes p
+        where details_due_at is not null and ${isConnected('p')}) as details,
+      (select count(*)::integer from calendar_days d
+        where (d.units_differ or d.rest_differs) and d.day >= ${earliestToday} and ${isDue}
+          and ${isConnected('d')}) as days
+  `.execute(db)
+  return rows[0] ?? { calendars: 0, details: 0, days: 0 }
+}
+
+/** The nights of listings with what is wished and pushed; `waits`: something of it is still to be pushed. */
+export async function listWishedNights(
+  db: Kysely<Database>,
+  listings: Array<{ connectionId: string; listingId: string }>,
+  { from, to }: { from: string; to: string },
+): Promise<Array<CalendarDayRow & { waits: boolean }>> {
+  const keys = JSON.stringify(
+    listings.map(({ connectionId, listingId }) => ({ connection_id: connectionId, listing_id: listingId })),
+  )
+  const { rows } = await sql<CalendarDayRow & { waits: boolean }>`
+    select d.*, ${isWaiting} as waits
+    from calendar_days d
+    join jsonb_to_recordset(${keys}::jsonb) as asked (connection_id uuid, listing_id text)
+      on asked.connection_id = d.connection_id and asked.listing_id = d.listing_id
+    where d.day between ${from}::date and ${to}::date
+    order by d.day
+  `.execute(db)
+  return rows
+}
+
+/**
+ * Forgets what Hostaway was told of a connection, so that everything wished is sent once more; the listings follow one
+ * another at `staggerMs`. What is set aside stays so. Returns how many listings there are. Safe to repeat.
+ */
+export async function forgetPushed(
+  db: Kysely<Database>,
+  connectionId: string,
+  staggerMs: number,
+): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    await sql`
+      select 1 from listing_pushes where connection_id = ${connectionId} order by listing_id for update
+    `.execute(trx)
+    await sql`
+      update calendar_days set ${perCalendarColumn((name) => sql`${sql.ref(`pushed_${name}`)} = null`)}
+      where connection_id = ${connectionId} and day >= ${earliestToday}
+    `.execute(trx)
+    const { rows } = await sql`
+      with turn as (
+        select listing_id, clock_timestamp() + (row_number() over (order by listing_id) - 1)
+          * ${staggerMs} * interval '1 millisecond' as at
+        from listing_pushes where connection_id = ${connectionId}
+      )
+      update listing_pushes p set
+        pushed_details = '{}',
+        availability_due_at = coalesce(p.availability_due_at, turn.at),
+        price_due_at = coalesce(p.price_due_at, turn.at),
+        details_due_at = coalesce(p.details_due_at, turn.at)
+      from turn where p.connection_id = ${connectionId} and p.listing_id = turn.listing_id
+      returning 1
+    `.execute(trx)
+    return rows.length
+  })
+}
+
+/** Lets what was set aside be tried again, in the transaction that closes its dead letter. */
+export async function reopenSetAside(
+  trx: Transaction<Database>,
+  { connectionId, listingId, day }: { connectionId: string; listingId: string; day: string | undefined },
+): Promise<void> {
+  await sql`
+    select 1 from listing_pushes
+    where connection_id = ${connectionId} and listing_id = ${listingId} for update
+  `.execute(trx)
+  await sql`
+    update calendar_days set failed_kind = null
+    where connection_id = ${connectionId} and listing_id = ${listingId} and failed_kind is not null
+      and (${day ?? null}::date is null or day = ${day ?? null}::date)
+  `.execute(trx)
+  await sql`
+    update listing_pushes set
+      availability_due_at = coalesce(availability_due_at, clock_timestamp()),
+      details_due_at = case when ${day === undefined} then coalesce(details_due_at, clock_timestamp())
+        else details_due_at end,
+      details_failed_kind = case when ${day === undefined} then null else details_failed_kind end,
+      attempts = 0
+    where connection_id = ${connectionId} and listing_id = ${listingId}
+  `.execute(trx)
+}

@@ -1,0 +1,56 @@
+import type { Kysely } from 'kysely'
+import type { Database, ListingRow } from '../platform/db/tables.ts'
+import { listWishedNights } from './sync-status-store.ts'
+
+/** What is wished of a night and what Hostaway was told, by the names of events. */
+export type UnitWish = {
+  wished: Record<string, unknown>
+  pushed: Record<string, unknown>
+  pending: boolean
+}
+
+/** The wishes for a unit by day, both ends included; a day without one is missing. */
+export async function wishesOfUnit(
+  db: Kysely<Database>,
+  listings: ListingRow[],
+  range: { from: string; to: string },
+): Promise<Map<string, UnitWish>> {
+  const keys = listings.map(({ connection_id, listing_id }) => ({
+    connectionId: connection_id,
+    listingId: listing_id,
+  }))
+  const counts = new Map(listings.map((listing) => [listing.listing_id, listing.unit_count]))
+  const wishes = new Map<string, UnitWish>()
+  for (const night of await listWishedNights(db, keys, range)) {
+    const isMultiUnit = (counts.get(night.listing_id) ?? 1) > 1
+    const values = (prefix: 'wished' | 'pushed') => ({
+      ...availability(night[`${prefix}_units`], isMultiUnit),
+      ...present('price', amount(night[`${prefix}_price`])),
+      ...present('minStay', night[`${prefix}_min_stay`]),
+      ...present('maxStay', night[`${prefix}_max_stay`]),
+      ...present('closedOnArrival', night[`${prefix}_closed_on_arrival`]),
+      ...present('closedOnDeparture', night[`${prefix}_closed_on_departure`]),
+      ...present('note', night[`${prefix}_note`]),
+    })
+    const other = wishes.get(night.day)
+    wishes.set(night.day, {
+      wished: { ...other?.wished, ...values('wished') },
+      pushed: { ...other?.pushed, ...values('pushed') },
+      pending: night.waits || other?.pending === true,
+    })
+  }
+  return wishes
+}
+
+function availability(units: number | null, isMultiUnit: boolean): Record<string, unknown> {
+  if (units === null) return {}
+  return { available: units > 0, ...(isMultiUnit ? { unitsToSell: units } : {}) }
+}
+
+function present(name: string, value: unknown): Record<string, unknown> {
+  return value === null ? {} : { [name]: value }
+}
+
+function amount(price: string | null): number | null {
+  return price === null ? null : Number(price)
+}

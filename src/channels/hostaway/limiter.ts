@@ -1,0 +1,133 @@
+import type { Kysely } from 'kysely'
+import type { Database } from '../../platform/db/tables.ts'
+import { AppError, toAppError } from '../../platform/errors.ts'
+import type { Metrics } from '../../platform/telemetry/metrics.ts'
+import { decide, guardMs, longestPauseMs, stalestGrantMs, type Urgency } from './call-admission.ts'
+import {
+  joinLine,
+  leastAvailable,
+  leaveLine,
+  pauseWindow,
+  saveCalls,
+  type WindowScope,
+  withLockedWindows,
+} from './call-window-store.ts'
+import type { CallLimit, RateLimitProfile } from './rate-limit-profile.ts'
+
+/** `retryAt`: the earliest instant, by this process's clock, at which a place for that urgency opens. */
+export type Acquisition = { granted: true } | { granted: false; retryAt: Date }
+
+export type Limiter = ReturnType<typeof createLimiter>
+
+export type LimiterOptions = {
+  db: Kysely<Database>
+  profile: RateLimitProfile
+  /** Names the egress IP; processes that leave through the same address share it. */
+  egressId: string
+  /** A further limit of every account that has none of its own, for example from `callsPerMinute`. */
+  perAccount?: CallLimit
+  metrics: Pick<Metrics, 'limiterAvailable'>
+}
+
+const mostStaleGrants = 5
+
+/**
+ * Sliding windows per egress IP and per account, shared through Postgres by all processes that use its database.
+ * Accounts that wait for the IP's window take turns.
+ */
+export function createLimiter({ db, profile, egressId, perAccount, metrics }: LimiterOptions) {
+  const ipLimits = [profile.ip]
+  const accountLimits = perAccount === undefined ? [profile.account] : [profile.account, perAccount]
+
+  // One at a time per process: more would only queue for the same rows, each holding a connection of the pool.
+  let last: Promise<unknown> = Promise.resolve()
+  function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+    const turn = last.then(work)
+    last = turn.catch(() => undefined)
+    return turn
+  }
+
+  async function acquireOnce(
+    accountId: string,
+    urgency: Urgency,
+  ): Promise<{ waitMs: number; ageMs: number }> {
+    const keys = { ip: egressId, accountId }
+    const { waitMs, askedAt } = await withLockedWindows(
+      db,
+      keys,
+      async (trx, { ip, account, waiters, now, askedAt }) => {
+        const { furtherLimit } = account
+        const limits = furtherLimit === undefined ? accountLimits : [profile.account, furtherLimit]
+        const decision = decide({
+          accountId,
+          urgency,
+          now,
+          waiters,
+          ip: { ...ip, limits: ipLimits },
+          account: { ...account, limits },
+        })
+        if (decision.granted) {
+          await saveCalls(trx, keys, decision)
+          const waited = waiters.some((one) => one.accountId === accountId && one.urgency === urgency)
+          if (waited) await leaveLine(trx, egressId, { accountId, urgency })
+        } else if (decision.place !== undefined) await joinLine(trx, egressId, decision.place)
+        return { waitMs: decision.granted ? 0 : decision.waitMs, askedAt }
+      },
+    )
+    return { waitMs, ageMs: performance.now() - askedAt }
+  }
+
+  return {
+    /** Takes a place for one call in both windows, or says when to come back; throws `database_unavailable`. */
+    async acquire({ accountId, urgency }: { accountId: string; urgency: Urgency }): Promise<Acquisition> {
+      try {
+        for (let attempt = 0; attempt < mostStaleGrants; attempt += 1) {
+          const { waitMs, ageMs } = await inTurn(() => acquireOnce(accountId, urgency))
+          if (waitMs > 0) return { granted: false, retryAt: new Date(Date.now() + Math.ceil(waitMs)) }
+          if (ageMs <= stalestGrantMs) return { granted: true }
+        }
+      } catch (error) {
+        throw toAppError(error)
+      }
+      throw new AppError(
+        'database_unavailable',
+        'The database is too slow to keep count of the calls to Hostaway',
+      )
+    },
+
+    /** Stops a window after Hostaway refused a call, until `until` by this process's clock, at most for a minute. */
+    async pause({
+      scope,
+      accountId,
+      until,
+    }: {
+      scope: WindowScope
+      accountId: string
+      until: Date
+    }): Promise<void> {
+      const milliseconds = Math.min(until.getTime() - Date.now(), longestPauseMs)
+      if (milliseconds <= 0) return
+      try {
+        await pauseWindow(db, { scope, key: scope === 'ip' ? egressId : accountId }, milliseconds)
+      } catch (error) {
+        throw toAppError(error)
+      }
+    },
+
+    /** How many urgent calls could be made now, for accounts the least of them; also sets the gauge. */
+    async available(): Promise<{ ip: number; account: number }> {
+      const ip = await leastAvailable(db, 'ip', egressId, withGuard(profile.ip))
+      const perLimit = accountLimits.map((limit) =>
+        leastAvailable(db, 'account', undefined, withGuard(limit)),
+      )
+      const account = Math.min(...(await Promise.all(perLimit)))
+      metrics.limiterAvailable.set({ window: 'ip' }, ip)
+      metrics.limiterAvailable.set({ window: 'account' }, account)
+      return { ip, account }
+    },
+  }
+}
+
+function withGuard({ limit, milliseconds }: CallLimit): CallLimit {
+  return { limit, milliseconds: milliseconds + guardMs }
+}

@@ -1,0 +1,54 @@
+import type { Logger } from '../telemetry/logger.ts'
+
+// One keypress reaches a process once from the terminal and once more from npm; that is not impatience.
+const repeatIgnoredMs = 5_000
+const longestCloseMs = 24_000
+
+export type Shutdown = {
+  begun(): boolean
+  /** Closes and ends the process; does nothing if that has begun already. */
+  end(reason: string, exitCode: number): Promise<void>
+}
+
+/**
+ * Ends the process cleanly on SIGTERM or SIGINT: `close` runs once, and the exit is 0 when it succeeds in time. A
+ * signal repeated within 5 s is ignored, a later one ends at once. An error nobody caught is logged and ends it too:
+ * a process in an unknown state must not go on.
+ */
+export function shutDownOn(log: () => Logger, close: () => Promise<void>): Shutdown {
+  let startedAt: number | undefined
+
+  async function end(reason: string, exitCode: number): Promise<void> {
+    if (startedAt !== undefined) return
+    startedAt = Date.now()
+    // Where the end is a failure, its reason has been said already.
+    const level = exitCode === 0 ? 'info' : 'debug'
+    log()[level]({ reason }, 'process.closing')
+    setTimeout(() => {
+      log().error({ afterMs: longestCloseMs }, 'process.close_timed_out')
+      process.exit(1)
+    }, longestCloseMs).unref()
+    try {
+      await close()
+      log()[level]({ tookMs: Date.now() - startedAt }, 'process.closed')
+      process.exit(exitCode)
+    } catch (error) {
+      log().error({ err: error }, 'process.close_failed')
+      process.exit(1)
+    }
+  }
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (startedAt === undefined) void end(signal, 0)
+      else if (Date.now() - startedAt > repeatIgnoredMs) process.exit(1)
+    })
+  }
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      log().fatal({ err: error }, `process.${event}`)
+      void end(event, 1)
+    })
+  }
+  return { begun: () => startedAt !== undefined, end }
+}

@@ -1,0 +1,175 @@
+import { LRUCache } from 'lru-cache'
+import {
+  type ApplyResult,
+  applyReservations,
+  type IncomingReservation,
+} from '../bookings/apply/apply-reservation.ts'
+import { fetchListing } from '../bookings/apply/fetch-listing.ts'
+import { reportConflict } from '../bookings/apply/report-conflict.ts'
+import { fetchedVersion } from '../bookings/apply/reservation-version.ts'
+import type { Reservation } from '../channels/hostaway/wire/reservation.ts'
+import { type AppError, toAppError } from '../platform/errors.ts'
+import { type HistoryTurn, longestWaitMs } from './history-context.ts'
+import type { Tally } from './import-store.ts'
+
+const mostTogether = 100
+
+// Years of reservations may name the same few listings that are gone.
+const listingsThatAreGone = new LRUCache<string, true>({ max: 10_000, ttl: 3_600_000 })
+
+/**
+ * Applies reservations as Hostaway showed them at `fetchedAt`, through the same function as webhooks. One that cannot
+ * be applied becomes a dead letter and stops nothing; what fails for another reason fails as a whole. Safe to repeat.
+ */
+export async function applyPage(
+  reading: HistoryTurn,
+  reservations: Reservation[],
+  fetchedAt: Date,
+): Promise<Tally> {
+  const tally: Tally = { created: 0, updated: 0, unchanged: 0, waiting: 0, failed: 0 }
+  const incoming = reservations.map((reservation) => toIncoming(reading, reservation, fetchedAt))
+  for (const together of apart(incoming)) {
+    const unknown = await applyTogether(reading, together, tally)
+    // Between two transactions, since none may wait for Hostaway.
+    for (const listingId of new Set(unknown.flatMap(({ reservation }) => reservation.listingId ?? []))) {
+      await learnListing(reading, listingId)
+    }
+    const again = unknown.map((one) => ({ ...one, stopAtUnknownListing: false }))
+    if (again.length > 0) await applyTogether(reading, again, tally)
+  }
+  return tally
+}
+
+function toIncoming(
+  { connection }: HistoryTurn,
+  reservation: Reservation,
+  fetchedAt: Date,
+): IncomingReservation {
+  const { listingId } = reservation
+  const isGone = listingId !== undefined && listingsThatAreGone.has(`${connection.id} ${listingId}`)
+  return {
+    connection,
+    reservation,
+    version: fetchedVersion(reservation, fetchedAt),
+    webhook: null,
+    stopAtUnknownListing: connection.autoMapListings && !isGone,
+  }
+}
+
+async function learnListing({ deps, connection }: HistoryTurn, listingId: string): Promise<void> {
+  const how = { urgency: 'bulk' as const, maxWaitMs: longestWaitMs }
+  if (!(await fetchListing(deps, connection, listingId, how))) {
+    listingsThatAreGone.set(`${connection.id} ${listingId}`, true)
+  }
+}
+
+/** Applies in one transaction, or each in its own where that fails; returns those whose listing is not known. */
+async function applyTogether(
+  reading: HistoryTurn,
+  together: IncomingReservation[],
+  tally: Tally,
+): Promise<IncomingReservation[]> {
+  const unknown: IncomingReservation[] = []
+  const take = (incoming: IncomingReservation, result: ApplyResult | undefined) => {
+    if (result === undefined) throw new Error('A reservation was applied without a result')
+    if (result.outcome === 'unknown_listing') unknown.push(incoming)
+    else count(reading, incoming, result, tally)
+  }
+  try {
+    const results = await applyReservations(reading.deps.db, together)
+    for (const [index, incoming] of together.entries()) take(incoming, results[index])
+  } catch (caught) {
+    if (!isOfReservation(toAppError(caught))) throw caught
+    for (const incoming of together) {
+      try {
+        const [result] = await applyReservations(reading.deps.db, [incoming])
+        take(incoming, result)
+      } catch (again) {
+        const error = toAppError(again)
+        if (!isOfReservation(error)) throw again
+        await setAside(reading, incoming, error)
+        tally.failed += 1
+      }
+    }
+  }
+  return unknown
+}
+
+function isOfReservation({ kind }: AppError): boolean {
+  return kind === 'invalid_payload' || kind === 'unexpected'
+}
+
+async function setAside(
+  { deps, connection }: HistoryTurn,
+  { reservation }: IncomingReservation,
+  error: AppError,
+): Promise<void> {
+  const payload = { connectionId: connection.id, reservationId: reservation.id }
+  await deps.db.transaction().execute((trx) =>
+    deps.bury(trx, {
+      tenantId: connection.tenantId,
+      connectionId: connection.id,
+      job: 'apply-reservation',
+      subject: `${connection.id}:${reservation.id}`,
+      payload,
+      error,
+      attempts: 1,
+    }),
+  )
+  deps.log.error({ ...payload, kind: error.kind, reason: error.message }, 'reservation.set_aside')
+}
+
+function count(
+  { deps, connection }: HistoryTurn,
+  { reservation }: IncomingReservation,
+  result: Exclude<ApplyResult, { outcome: 'unknown_listing' }>,
+  tally: Tally,
+): void {
+  // What was fetched is never in conflict: it settles conflicts.
+  if (result.outcome === 'conflict') throw new Error('A fetched reservation was in conflict')
+  tally[tallied[result.outcome]] += 1
+  const { overbookedWith } = result
+  reportConflict(deps, connection.id, { externalId: reservation.id, overbookedWith })
+}
+
+const tallied = {
+  created: 'created',
+  updated: 'updated',
+  cancelled: 'updated',
+  withdrawn: 'updated',
+  rejected: 'waiting',
+  unchanged: 'unchanged',
+  older: 'unchanged',
+  already_processed: 'unchanged',
+  waiting: 'waiting',
+} as const satisfies Record<string, keyof Tally>
+
+/**
+ * Splits into groups that may share a transaction: each reservation once, and of two stays of a listing that overlap
+ * only one, so that the second sees the first and an overlap is reported once. Keeps the order of such stays. Pure.
+ */
+export function apart(incoming: IncomingReservation[]): IncomingReservation[][] {
+  const groups: Array<{ members: IncomingReservation[]; stays: Map<string, Reservation[]> }> = []
+  for (const one of incoming) {
+    const { reservation } = one
+    const keys = [`reservation ${reservation.id}`, `listing ${reservation.listingId ?? ''}`]
+    const clashes = (index: number) =>
+      keys.some((key) => groups[index]?.stays.get(key)?.some((other) => mayNotMeet(other, reservation)))
+    let index = groups.length
+    while (index > 0 && !clashes(index - 1)) index -= 1
+    while ((groups[index]?.members.length ?? 0) >= mostTogether) index += 1
+    const group = groups[index] ?? { members: [], stays: new Map<string, Reservation[]>() }
+    groups[index] = group
+    group.members.push(one)
+    for (const key of keys) group.stays.set(key, [...(group.stays.get(key) ?? []), reservation])
+  }
+  return groups.map(({ members }) => members)
+}
+
+function mayNotMeet(a: Reservation, b: Reservation): boolean {
+  if (a.id === b.id) return true
+  if (a.arrivalDate == null || a.departureDate == null || b.arrivalDate == null || b.departureDate == null) {
+    return false
+  }
+  return a.arrivalDate < b.departureDate && b.arrivalDate < a.departureDate
+}

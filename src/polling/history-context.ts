@@ -1,0 +1,62 @@
+import type { Transaction } from 'kysely'
+import type { AccessTokenDeps } from '../connections/access-token.ts'
+import type { Connection } from '../connections/connection-store.ts'
+import type { Database } from '../platform/db/tables.ts'
+import type { AppError } from '../platform/errors.ts'
+import type { BreakerState, Metrics } from '../platform/telemetry/metrics.ts'
+import type { Turn } from './history-turn-store.ts'
+
+/** How long the reading of history waits for what, in milliseconds. */
+export type HistoryTimes = {
+  /** A worker that gives no sign for so long has lost its connection to others. */
+  leaseMs: number
+  /** A connection gives up its turn after this if it is not out of work before. */
+  sliceMs: number
+  /** How often a worker without work looks for some. */
+  lookEveryMs: number
+  /** A change may become visible at Hostaway so much later than its `updatedOn` says. */
+  overlapMs: number
+  /** Connections that are to be reconciled at the same moment begin this far apart. */
+  staggerMs: number
+  /** Base of the back-off between attempts. */
+  retryDelayMs: number
+}
+
+export const defaultHistoryTimes: HistoryTimes = {
+  leaseMs: 15_000,
+  sliceMs: 2_000,
+  lookEveryMs: 1_000,
+  overlapMs: 600_000,
+  staggerMs: 100,
+  retryDelayMs: 1_000,
+}
+
+/** What failed for good and waits for a person: an import, one reservation, or rows that name none. */
+export type HistoryLetter = {
+  tenantId: string
+  connectionId: string
+  job: 'import' | 'apply-reservation' | 'read-page'
+  subject: string
+  payload: Record<string, string>
+  error: AppError
+  attempts: number
+}
+
+export type HistoryDeps = AccessTokenDeps & {
+  metrics: Metrics
+  times: HistoryTimes
+  breakerState: () => BreakerState
+  /** Opens the dead letter, in the transaction that ends what it is about. */
+  bury: (trx: Transaction<Database>, letter: HistoryLetter) => Promise<void>
+}
+
+/** One turn of a connection, until `endsAt` by `performance.now()`. */
+export type HistoryTurn = { deps: HistoryDeps; connection: Connection; turn: Turn; endsAt: number }
+
+// A place in the rate limit that opens so soon is waited for; else the turn goes to somebody else.
+export const longestWaitMs = 500
+
+/** The urgency of everything that reads history: an import never delays a stop-sell. */
+export function bulkCall(connection: Connection, token: string) {
+  return { accountId: connection.accountId, token, urgency: 'bulk' as const, maxWaitMs: longestWaitMs }
+}

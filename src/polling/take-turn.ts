@@ -1,0 +1,120 @@
+import { randomInt } from 'node:crypto'
+import { type Connection, findConnection } from '../connections/connection-store.ts'
+import type { HistoryTurnRow } from '../platform/db/history-tables.ts'
+import { type AppError, failureKinds, toAppError } from '../platform/errors.ts'
+import { fetchWanted } from './fetch-wanted.ts'
+import type { HistoryDeps, HistoryTurn } from './history-context.ts'
+import {
+  claimTurn,
+  type HistoryWork,
+  holdTurn,
+  releaseTurn,
+  settleWork,
+  TurnLost,
+} from './history-turn-store.ts'
+import { setImportBack } from './import-failure.ts'
+import { reconcile } from './reconcile.ts'
+import { noteReconcileFailure } from './reconcile-store.ts'
+import { runImport } from './run-import.ts'
+
+const comeBackMs = 5_000
+const longestReconcileDelayMs = 300_000
+// What a person waits for, then what keeps up with the present, then the past.
+const order = [
+  { work: 'fetch', column: 'fetch_due_at', run: fetchWanted },
+  { work: 'reconcile', column: 'reconcile_due_at', run: reconcile },
+  { work: 'import', column: 'import_due_at', run: runImport },
+] as const
+
+/**
+ * One turn of the connection that has waited longest: fetches what is wanted, reconciles, goes on with its import, each
+ * as far as the time of a turn goes. False where no connection has anything to do. Safe to run many times at once:
+ * each connection has a lease, and what a dead worker held is taken over when it runs out.
+ */
+export async function takeTurn(deps: HistoryDeps): Promise<boolean> {
+  const row = await claimTurn(deps.db, deps.times.leaseMs)
+  if (row === undefined) return false
+  const turn = { connectionId: row.connection_id, fence: row.fence }
+  const sign = setInterval(() => {
+    // Who has lost the turn meanwhile learns of it with the next page.
+    holdTurn(deps.db, turn, deps.times.leaseMs).catch(() => undefined)
+  }, deps.times.leaseMs / 3)
+  try {
+    const connection = await findConnection(deps.db, row.connection_id)
+    const waitMs = connection === undefined ? comeBackMs : await work(deps, connection, row)
+    await releaseTurn(deps.db, turn, waitMs)
+  } catch (caught) {
+    if (!(caught instanceof TurnLost)) throw caught
+    deps.log.warn({ connectionId: row.connection_id }, 'history.turn_lost')
+  } finally {
+    clearInterval(sign)
+  }
+  return true
+}
+
+/** Returns for how long the connection has to wait because the rate limit, the breaker or its key says so. */
+async function work(deps: HistoryDeps, connection: Connection, row: HistoryTurnRow): Promise<number> {
+  const reading: HistoryTurn = {
+    deps,
+    connection,
+    turn: { connectionId: row.connection_id, fence: row.fence },
+    endsAt: performance.now() + deps.times.sliceMs,
+  }
+  for (const { work, column, run } of order) {
+    const dueAt = row[column]
+    if (dueAt === null || dueAt > row.last_turn_at) continue
+    try {
+      const isOff = work === 'reconcile' && !connection.sync.reconcile.enabled
+      if (isOff || (await run(reading))) await settleWork(deps.db, connection.id, { work, dueAt })
+    } catch (caught) {
+      if (caught instanceof TurnLost) throw caught
+      const failure = toAppError(caught)
+      // What fails because the connection was paused or disconnected meanwhile is no failure.
+      if (failureKinds[failure.kind].retry === 'later' || !(await isActive(reading))) return waitOf(failure)
+      await setBack(reading, work, dueAt, failure)
+    }
+    if (performance.now() >= reading.endsAt) return 0
+  }
+  return 0
+}
+
+async function isActive({ deps, connection }: HistoryTurn): Promise<boolean> {
+  return (await findConnection(deps.db, connection.id))?.status === 'active'
+}
+
+function waitOf({ retryAt }: AppError): number {
+  return Math.max(1, retryAt === undefined ? comeBackMs : retryAt.getTime() - Date.now())
+}
+
+async function setBack(
+  reading: HistoryTurn,
+  work: HistoryWork,
+  dueAt: Date,
+  failure: AppError,
+): Promise<void> {
+  const { deps, connection } = reading
+  const line = { connectionId: connection.id, work, kind: failure.kind, reason: failure.message }
+  deps.log[failureKinds[failure.kind].logLevel](line, 'history.failed')
+  const delayMs = await delayAfter(reading, work, failure)
+  await settleWork(deps.db, connection.id, { work, dueAt, ...(delayMs === undefined ? {} : { delayMs }) })
+}
+
+/** In how many milliseconds to try again; undefined where that is for others to decide. */
+async function delayAfter(
+  reading: HistoryTurn,
+  work: HistoryWork,
+  failure: AppError,
+): Promise<number | undefined> {
+  const { db, times } = reading.deps
+  if (work === 'import') return setImportBack(reading, failure)
+  if (work === 'fetch') return times.retryDelayMs
+  const isHopeless = failureKinds[failure.kind].retry === 'never'
+  const attempts = await noteReconcileFailure(db, reading.connection.id, {
+    message: failure.message,
+    // It may be the place: behind reservations that are gone the list does not go on, or is refused.
+    beginAnew: isHopeless || failure.kind === 'malformed_response',
+  })
+  // Nothing that would help is known: the next one comes by the clock.
+  if (isHopeless) return undefined
+  return randomInt(Math.min(longestReconcileDelayMs, times.retryDelayMs * 2 ** Math.min(attempts, 20)) + 1)
+}

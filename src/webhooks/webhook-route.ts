@@ -1,0 +1,232 @@
+import { randomUUIDv7 } from 'node:crypto'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
+import { textWithoutCardData } from '../channels/hostaway/wire/card-data.ts'
+import {
+  isRegistrationPing,
+  parseWebhookBody,
+  type WebhookEnvelope,
+} from '../channels/hostaway/wire/webhook-envelope.ts'
+import type { ConnectionCache } from '../connections/connection-cache.ts'
+import type { WebhookReceiver } from '../connections/webhook-receiver-store.ts'
+import { Problem } from '../platform/http/problems.ts'
+import type { Metrics } from '../platform/telemetry/metrics.ts'
+import { createThrottle } from '../platform/telemetry/throttle.ts'
+import { isAuthentic } from './webhook-auth.ts'
+import type { WebhookInbox } from './webhook-inbox.ts'
+import type { NewWebhook } from './webhook-log.ts'
+
+export type WebhookRouteOptions = {
+  connections: ConnectionCache
+  inbox: WebhookInbox
+  metrics: Metrics
+  /** Longest time until an answer; after it the sender is told to come again. */
+  timeoutMs: number
+}
+
+const bodyLimitBytes = 1_048_576
+const logRefusedEveryMs = 1_000
+// The same for every connection, whatever it asks for: a 401 tells nothing about what there is.
+const challenge = 'Basic realm="Hostaway webhooks", charset="UTF-8"'
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+const idPattern = /^[\w.:-]{1,64}$/
+
+const Received = Type.Object({ received: Type.Literal(true), webhookId: Type.Optional(Type.String()) })
+const ConnectionParams = Type.Object({ connectionId: Type.String() })
+
+/**
+ * The two addresses Hostaway delivers to. A 4xx is final for Hostaway, so 401 is said only where the sender is
+ * certainly not who it should be; what could not be checked or stored is 503 and comes again.
+ */
+export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteOptions): Promise<void> {
+  // The bytes are what was signed; parsed JSON could not be verified. This parser exists in here only.
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser(
+    /^application\/([\w.-]+\+)?json\s*(;|$)/i,
+    { parseAs: 'buffer' },
+    (_request, body, done) => done(null, body),
+  )
+
+  // A logger of its own for each webhook, with its redaction, would cost more than reading the webhook; what is logged
+  // here names the request itself.
+  app.setChildLoggerFactory((logger) => logger)
+
+  // Whoever floods the address with wrong credentials must not flood the log as well.
+  const throttle = createThrottle(logRefusedEveryMs)
+  app.addHook('onSend', async (request, reply) => {
+    if (reply.statusCode < 400) return
+    const status = reply.statusCode
+    if (status === 401) reply.header('www-authenticate', challenge)
+    options.metrics.webhooksRefused.inc({ status_code: String(status) })
+    throttle((heldBack) =>
+      request.log.warn(
+        { reqId: request.id, status, path: request.url.split('?', 1)[0], heldBack },
+        'webhook.refused',
+      ),
+    )
+  })
+
+  const common = { bodyLimit: bodyLimitBytes }
+  const answers = { 200: Received }
+
+  app.post<{ Params: Static<typeof ConnectionParams> }>(
+    '/webhooks/hostaway/:connectionId',
+    {
+      ...common,
+      schema: {
+        tags: ['Webhooks from Hostaway'],
+        summary: 'Receive a webhook of one connection',
+        description:
+          'The address that is registered with Hostaway. 200: stored. 401: not authenticated. 403: the body names another account. 400: not JSON, or not an object. 413: over 1 MiB. 415: not JSON by its content type. 503: could not be checked or stored, send it again.',
+        params: ConnectionParams,
+        response: answers,
+      },
+    },
+    (request, reply) =>
+      receive(request, reply, options, () => options.connections.byId(request.params.connectionId)),
+  )
+
+  app.post(
+    '/webhooks/hostaway',
+    {
+      ...common,
+      schema: {
+        tags: ['Webhooks from Hostaway'],
+        summary: 'Receive a webhook, the connection found by `accountId`',
+        response: answers,
+      },
+    },
+    (request, reply) =>
+      receive(request, reply, options, async () => {
+        const { accountId } = readEnvelope(request.body) ?? {}
+        return accountId == null ? undefined : options.connections.byAccount(accountId)
+      }),
+  )
+
+  for (const url of ['/webhooks/hostaway', '/webhooks/hostaway/:connectionId']) {
+    const schema = { tags: ['Webhooks from Hostaway'], summary: 'Probe', response: answers }
+    app.get(url, { schema }, () => ({ received: true as const }))
+  }
+}
+
+async function receive(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: WebhookRouteOptions,
+  findReceiver: () => Promise<WebhookReceiver | undefined>,
+): Promise<FastifyReply> {
+  const rawBody = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+  if (isRegistrationPing(rawBody.toString('latin1'))) return reply.send({ received: true })
+  let timer: NodeJS.Timeout | undefined
+  const timedOut = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(unavailable('It took too long to store the webhook')), options.timeoutMs)
+  })
+  try {
+    const webhookId = await Promise.race([accept(request, rawBody, options, findReceiver), timedOut])
+    return reply.send({ received: true, webhookId })
+  } catch (error) {
+    if (error instanceof Problem) throw error
+    request.log.warn({ reqId: request.id, err: error }, 'webhook.not_stored')
+    throw unavailable('The webhook could not be stored')
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function accept(
+  request: FastifyRequest,
+  rawBody: Buffer,
+  { inbox, metrics }: WebhookRouteOptions,
+  findReceiver: () => Promise<WebhookReceiver | undefined>,
+): Promise<string> {
+  const webhook = readWebhook(request, rawBody, await findReceiver())
+  await inbox.store(webhook)
+  metrics.webhooksReceived.inc({ event_type: webhook.eventType })
+  return webhook.id
+}
+
+// Apart from the waiting, so that what was parsed is gone before the commit: thousands of such trees that live for some
+// milliseconds keep the garbage collector busy.
+function readWebhook(
+  request: FastifyRequest,
+  rawBody: Buffer,
+  receiver: WebhookReceiver | undefined,
+): NewWebhook {
+  const credentials = {
+    authorization: request.headers.authorization,
+    signature: header(request, 'x-hostaway-signature'),
+    timestamp: header(request, 'x-hostaway-timestamp'),
+  }
+  if (receiver === undefined || !isAuthentic(receiver, credentials, rawBody)) {
+    throw new Problem(401, 'UNAUTHENTICATED', 'The webhook is not authenticated')
+  }
+  const text = decode(rawBody)
+  const body = text === undefined ? undefined : parseJson(text)
+  const envelope = body === undefined ? undefined : envelopeOf(body)
+  if (text === undefined || envelope === undefined) {
+    throw new Problem(400, 'NOT_A_JSON_OBJECT', 'The body must be one JSON object in UTF-8')
+  }
+  if (envelope.accountId !== null && envelope.accountId !== receiver.accountId) {
+    throw new Problem(403, 'FOREIGN_ACCOUNT', 'The body names an account that is not the connection’s')
+  }
+  return {
+    id: randomUUIDv7(),
+    tenantId: receiver.tenantId,
+    connectionId: receiver.id,
+    eventType: envelope.eventType,
+    sourceEvent: storable(envelope.sourceEvent),
+    externalId: externalIdOf(envelope),
+    body: toKeep(rawBody, text, textWithoutCardData(text, body)),
+  }
+}
+
+function readEnvelope(body: unknown): WebhookEnvelope | undefined {
+  const text = Buffer.isBuffer(body) ? decode(body) : undefined
+  return text === undefined ? undefined : envelopeOf(parseJson(text))
+}
+
+function envelopeOf(body: unknown): WebhookEnvelope | undefined {
+  const parsed = parseWebhookBody(body)
+  return parsed.ok ? parsed.event : undefined
+}
+
+// What is not UTF-8 is not JSON; replacing the bad bytes would store what nobody sent.
+function decode(rawBody: Buffer): string | undefined {
+  try {
+    return utf8.decode(rawBody)
+  } catch {
+    return undefined
+  }
+}
+
+// What is kept as it was received need not be turned into bytes again; a byte order mark is not kept.
+function toKeep(rawBody: Buffer, received: string, kept: string): Buffer | string {
+  const hasMark = rawBody[0] === 0xef && rawBody[1] === 0xbb && rawBody[2] === 0xbf
+  return kept === received && !hasMark ? rawBody : kept
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function externalIdOf({ objectId }: WebhookEnvelope): string | null {
+  return objectId !== null && idPattern.test(objectId) ? objectId : null
+}
+
+// A text column takes no NUL, and this one is for people to read.
+function storable(event: string | null): string | null {
+  return event === null ? null : event.replaceAll('\u0000', '').slice(0, 100)
+}
+
+function header(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name]
+  return typeof value === 'string' ? value : undefined
+}
+
+function unavailable(detail: string): Problem {
+  return new Problem(503, 'WEBHOOK_NOT_STORED', `${detail}; send it again`)
+}

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { assertProblem } from '../support/assert-problem.ts'
+import { startTestSystem, type TestSystem } from '../support/test-system.ts'
+
+type Schema = { required?: string[]; properties?: Record<string, unknown> }
+type Answer = { description?: string; content?: Record<string, { schema: { $ref?: string } }>; $ref?: string }
+type Operation = { requestBody?: { required: boolean }; responses: Record<string, Answer> }
+type Document = {
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, Schema>; responses: Record<string, Answer> }
+}
+
+const unknownId = '01890000-0000-7000-8000-000000000000'
+
+describe('the description of the API', () => {
+  const cleanUps: Array<() => Promise<void>> = []
+  let system: TestSystem
+  let document: Document
+  let operations: Array<{ method: string; path: string; operation: Operation }>
+
+  before(async () => {
+    system = await startTestSystem({ after: (cleanUp) => cleanUps.push(cleanUp) }, { workers: false })
+    document = (await system.api<Document>('GET', '/openapi.json', undefined, null)).body
+    operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({
+        method: method.toUpperCase(),
+        path: path.replace('{version}', '1').replaceAll(/\{\w+\}/g, unknownId),
+        operation,
+      })),
+    )
+  })
+
+  after(async () => {
+    for (const cleanUp of cleanUps) await cleanUp()
+  })
+
+  it('says of every route that what it does not list is a problem document, and how that looks', async () => {
+    for (const { method, path, operation } of operations) {
+      assert.equal(operation.responses.default?.$ref, '#/components/responses/Problem', `${method} ${path}`)
+    }
+    const { schema } = document.components.responses.Problem?.content?.['application/problem+json'] ?? {}
+    assert.equal(schema?.$ref, '#/components/schemas/Problem')
+    const { required = [], properties = {} } = document.components.schemas.Problem ?? {}
+    const refusals = [
+      assertProblem(await system.api('GET', '/v1/tenants', undefined, null), 401, 'UNAUTHENTICATED'),
+      assertProblem(await system.api('POST', '/v1/tenants', {}), 422, 'VALIDATION_FAILED'),
+    ]
+    for (const problem of refusals) {
+      for (const name of Object.keys(problem)) assert.ok(name in properties, `${name} is not described`)
+      for (const name of required) assert.ok(name in problem, `${name} is missing`)
+    }
+  })
+
+  it('names what every status means', () => {
+    for (const { method, path, operation } of operations) {
+      for (const [status, { description }] of Object.entries(operation.responses)) {
+        assert.notEqual(description, 'Default Response', `${method} ${path} ${status}`)
+      }
+    }
+  })
+
+  it('asks for a body exactly where a request without one is refused for that', async () => {
+    const withBody = operations.filter(({ operation }) => operation.requestBody !== undefined)
+    const optional = withBody.filter(({ operation }) => operation.requestBody?.required === false)
+    assert.ok(optional.length >= 6)
+    for (const { method, path } of optional) {
+      const { status, text } = await system.api(method, path)
+      assert.ok([202, 404].includes(status), `${method} ${path}: ${status} ${text}`)
+    }
+    for (const { method, path } of withBody.filter((one) => !optional.includes(one))) {
+      const { status, text } = await system.api(method, path)
+      assert.ok([404, 422].includes(status), `${method} ${path}: ${status} ${text}`)
+    }
+  })
+})

@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { sql } from 'kysely'
+import { assertProblem } from '../support/assert-problem.ts'
+import { adminToken, startTestSystem, type TestSystem } from '../support/test-system.ts'
+
+const unknownId = '01890000-0000-7000-8000-000000000000'
+
+describe('every refusal is a problem document', () => {
+  const cleanUps: Array<() => Promise<void>> = []
+  let system: TestSystem
+
+  before(async () => {
+    system = await startTestSystem({ after: (cleanUp) => cleanUps.push(cleanUp) }, { workers: false })
+    await system.connect()
+  })
+
+  after(async () => {
+    for (const cleanUp of cleanUps) await cleanUp()
+  })
+
+  /** Sends exactly these bytes, with the admin's token. */
+  async function send(method: string, path: string, body: string | undefined, contentType?: string) {
+    const response = await fetch(`${system.url}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${adminToken}`,
+        ...(contentType === undefined ? {} : { 'content-type': contentType }),
+      },
+      ...(body === undefined ? {} : { body }),
+    })
+    const text = await response.text()
+    return { status: response.status, headers: response.headers, text, body: JSON.parse(text) as unknown }
+  }
+
+  const unknownRoutes = [
+    ['GET', '/nowhere'],
+    ['GET', '/v1'],
+    ['GET', '/v1/nowhere'],
+    ['POST', '/healthz'],
+    ['PUT', '/v1/tenants'],
+    ['PATCH', '/webhooks/hostaway'],
+    ['DELETE', '/v1/bookings'],
+  ] as const
+  for (const [method, path] of unknownRoutes) {
+    it(`404: ${method} ${path}, which is no route`, async () => {
+      const answer = await system.api(method, `${path}?token=not-to-be-repeated`)
+      const problem = assertProblem(answer, 404, 'NOT_FOUND')
+      assert.equal(problem.instance, path)
+      assert.doesNotMatch(answer.text, /not-to-be-repeated/)
+    })
+  }
+
+  const unknownThings = [
+    '/v1/connections/:id',
+    '/v1/connections/:id/listings',
+    '/v1/bookings/:id',
+    '/v1/booking-queue/:id',
+    '/v1/webhooks/:id',
+    '/v1/dead-letters/:id',
+  ]
+  for (const path of unknownThings) {
+    it(`404: ${path} with an id that nothing has, and with one that is no id`, async () => {
+      for (const id of [
+        unknownId,
+        'no-uuid',
+        "'; drop table bookings",
+        '%00',
+        'a'.repeat(100),
+        'a'.repeat(9_000),
+      ]) {
+        assertProblem(
+          await system.api('GET', path.replace(':id', encodeURI(id).replace('%2500', '%00'))),
+          404,
+          'NOT_FOUND',
+        )
+      }
+    })
+  }
+
+  it('400: an address that cannot be decoded', async () => {
+    const answer = await system.api('GET', '/v1/bookings/%zz?token=not-to-be-repeated')
+    assertProblem(answer, 400, 'BAD_REQUEST')
+    assert.doesNotMatch(answer.text, /not-to-be-repeated/)
+  })
+
+  for (const body of ['{"slug":', '', '{"slug":"a"}}', '"', '{"__proto__":{"slug":"a"}}']) {
+    it(`400: the body ${JSON.stringify(body)}, which is not JSON to be used`, async () => {
+      assertProblem(await send('POST', '/v1/tenants', body, 'application/json'), 400, 'BAD_REQUEST')
+    })
+  }
+
+  it('400: nothing of a broken body is repeated', async () => {
+    const answer = await send('POST', '/v1/connections', '{"apiKey":"do-not-repeat-me', 'application/json')
+    assertProblem(answer, 400, 'BAD_REQUEST')
+    assert.doesNotMatch(answer.text, /do-not-repeat-me/)
+  })
+
+  it('415: a body that is not JSON by its content type', async () => {
+    for (const type of ['text/plain', 'application/xml', 'application/x-www-form-urlencoded']) {
+      assertProblem(await send('POST', '/v1/tenants', 'slug=a', type), 415, 'UNSUPPORTED_MEDIA_TYPE')
+    }
+  })
+
+  it('413: a body over the limit', async () => {
+    const body = JSON.stringify({ slug: 'a', name: 'a'.repeat(6 * 1_048_576) })
+    assertProblem(await send('POST', '/v1/tenants', body, 'application/json'), 413, 'BODY_TOO_LARGE')
+  })
+
+  it('422: a body of which every wrong field is listed at once', async () => {
+    const answer = await system.api('POST', '/v1/connections', {
+      tenant: 'demo',
+      channel: 'another',
+      accountId: 'abc',
+      apiKey: '',
+      autoImport: 'perhaps',
+      webhookAuth: 'none',
+      webhookSecret: 'short',
+      alertingEmailAddress: 'nobody',
+      surplus: 1,
+    })
+    const { errors = [] } = assertProblem(answer, 422, 'VALIDATION_FAILED')
+    assert.deepEqual(Object.fromEntries(errors.map(({ field, message }) => [field, message])), {
+      accountId: 'must be integer, or must match pattern "^\\d{1,18}$"',
+      alertingEmailAddress: 'must match pattern "^[^@\\s]+@[^@\\s]+$"',
+      apiKey: 'must have at least one character',
+      autoImport: 'must be boolean',
+      channel: 'must be "hostaway"',
+      surplus: 'is not known here',
+      webhookAuth: 'must be one of basic, hmac, basic+hmac',
+      webhookSecret: 'must have at least 16 characters',
+    })
+    assert.equal(errors.length, 8)
+  })
+
+  it('422: what may be null as well is told by what else it may be, deep down too', async () => {
+    const { body } = await system.api<{ data: Array<{ id: string }> }>('GET', '/v1/connections')
+    const answer = await system.api('PATCH', `/v1/connections/${body.data[0]?.id}`, {
+      rateLimit: { rpm: 0, more: 1 },
+      sync: { pricing: { cron: 'every day' }, listings: { cron: '99 * * * *', enabled: 'perhaps' } },
+    })
+    const { errors = [] } = assertProblem(answer, 422, 'VALIDATION_FAILED')
+    assert.deepEqual(Object.fromEntries(errors.map(({ field, message }) => [field, message])), {
+      'rateLimit.rpm': 'must be >= 1',
+      'rateLimit.more': 'is not known here',
+      'sync.pricing.cron': 'must be a cron expression of five or six fields',
+      'sync.listings.cron': 'must be a cron expression of five or six fields',
+      'sync.listings.enabled': 'must be boolean',
+    })
+  })
+
+  it('422: a body that lacks several fields, each named', async () => {
+    const { errors = [] } = assertProblem(
+      await system.api('POST', '/v1/tokens', {}),
+      422,
+      'VALIDATION_FAILED',
+    )
+    assert.deepEqual(errors.map(({ field, message }) => `${field} ${message}`).sort(), [
+      'name is missing',
+      'role is missing',
+    ])
+  })
+
+  it('422: every day that is no day, one that is written wrong beside one that does not exist', async () => {
+    const { body } = await system.api<{ data: Array<{ id: string }> }>('GET', '/v1/connections')
+    const path = `/v1/connections/${body.data[0]?.id}/import`
+    for (const answer of [
+      await system.api('POST', path, { from: '2027-02-30', to: 'tomorrow' }),
+      await system.api('GET', '/v1/bookings?from=2027-02-30&to=2027-13-01'),
+      await system.api('GET', '/v1/units/any/calendar?tenant=demo&from=2027-02-30&to=tomorrow'),
+    ]) {
+      const { errors = [] } = assertProblem(answer, 422, 'VALIDATION_FAILED')
+      assert.deepEqual(errors.map(({ field }) => field).sort(), ['from', 'to'])
+    }
+  })
+
+  it('422: a body of another type than an object', async () => {
+    for (const body of [[], 'text', 1, null]) {
+      assertProblem(await system.api('POST', '/v1/tenants', body), 422, 'VALIDATION_FAILED')
+    }
+  })
+
+  it('422: a query of which every wrong field is listed at once', async () => {
+    const answer = await system.api('GET', '/v1/bookings?limit=0&status=gone&from=soon&to=2027-1-1')
+    const { errors = [] } = assertProblem(answer, 422, 'VALIDATION_FAILED')
+    assert.deepEqual([...new Set(errors.map(({ field }) => field))].sort(), ['from', 'limit', 'status', 'to'])
+  })
+
+  const unstorable = [
+    ['GET', '/v1/bookings?unitId=%00'],
+    ['GET', '/v1/bookings?externalId=a%00b'],
+    ['GET', '/v1/webhooks?externalId=%00'],
+    ['GET', '/v1/bookings?updatedAfter=-100000-01-01T00:00:00Z'],
+    ['GET', '/v1/units/%00/calendar?tenant=demo'],
+    ['GET', '/v1/units/hostaway-1/calendar?tenant=%00'],
+    ['POST', '/v1/tenants', { slug: 'nul', name: 'a\u0000b' }],
+    ['POST', '/v1/tokens', { tenant: 'demo', role: 'viewer', name: '\u0000' }],
+  ] as const
+  for (const [method, path, body] of unstorable) {
+    it(`422: ${method} ${path}${body === undefined ? '' : ' with NUL in a text'}, a value PostgreSQL does not take`, async () => {
+      const answer = await system.api(method, path.replace('-100000', encodeURIComponent('-100000')), body)
+      assertProblem(answer, 422, 'INVALID_PAYLOAD')
+    })
+  }
+
+  it('409: a tenant that exists', async () => {
+    assertProblem(await system.api('POST', '/v1/tenants', { slug: 'demo', name: 'a' }), 409, 'TENANT_EXISTS')
+  })
+
+  it('500: says nothing of what went wrong, and the log has it', async () => {
+    await sql`alter table bookings rename to bookings_hidden`.execute(system.db)
+    try {
+      const answer = await system.api('GET', '/v1/bookings?unitId=not-to-be-repeated')
+      const problem = assertProblem(answer, 500, 'UNEXPECTED')
+      assert.doesNotMatch(answer.text, /relation|select|not-to-be-repeated/)
+      assert.match(problem.detail, /on our side/)
+      assert.ok(
+        system.logged.some((line) => line.includes('request.failed') && line.includes('does not exist')),
+      )
+    } finally {
+      await sql`alter table bookings_hidden rename to bookings`.execute(system.db)
+    }
+  })
+
+  it('429: too many requests without a valid token, while valid ones go on', async () => {
+    const bad = () => system.api('GET', '/v1/bookings', undefined, 'tvl_guess')
+    let answer = await bad()
+    for (let count = 0; count < 400 && answer.status === 401; count += 1) answer = await bad()
+    assertProblem(answer, 429, 'TOO_MANY_REQUESTS')
+    assert.equal((await system.api('GET', '/v1/bookings')).status, 200)
+  })
+})

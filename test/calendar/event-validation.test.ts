@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { before, describe, it } from 'node:test'
+import { shiftDay } from '../../src/calendar/calendar-fields.ts'
+import { afterAll } from '../support/after-all.ts'
+import { adminToken, startTestSystem, type TestSystem } from '../support/test-system.ts'
+import { inDays, listingIds } from '../support/wishes.ts'
+
+type Refusal = { code: string; errors: Array<{ field: string; message: string }> }
+
+describe('POST /v1/events', () => {
+  const context = afterAll()
+  let system: TestSystem
+  let unitId: string
+  let studios: string
+
+  before(async () => {
+    system = await startTestSystem(context, { workers: false })
+    await system.connect()
+    const ids = await listingIds(system)
+    unitId = `hostaway-${ids[0]}`
+    studios = `hostaway-${ids[2]}`
+  })
+
+  const day = inDays(5)
+  const post = (events: unknown, headers: Record<string, string> = {}) =>
+    fetch(`${system.url}/v1/events?tenant=demo`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(events),
+    })
+  const refusalOf = async (events: unknown) => {
+    const answer = await post(events)
+    assert.equal(answer.status, 422)
+    return ((await answer.json()) as Refusal).errors
+  }
+  const nights = async () =>
+    Number(
+      (
+        await system.db
+          .selectFrom('calendar_days')
+          .select((eb) => eb.fn.countAll<string>().as('count'))
+          .executeTakeFirstOrThrow()
+      ).count,
+    )
+  const availability = (range: object, unit = unitId) => ({
+    type: 'availability.updated',
+    unitId: unit,
+    ranges: [range],
+  })
+  const pricing = (range: object, currency = 'EUR') => ({
+    type: 'pricing.updated',
+    unitId,
+    currency,
+    ranges: [range],
+  })
+
+  it('names every bad entry and stores nothing, not even the good ones', async () => {
+    const inFourYears = shiftDay(day, 4 * 365)
+    const errors = await refusalOf([
+      availability({ from: day, to: day, available: false }),
+      availability({ from: day, to: day, available: false }, 'nowhere'),
+      availability({ from: inDays(-3), to: day, available: false }),
+      availability({ from: day, to: inDays(4), available: false }),
+      availability({ from: '2027-02-30', to: '2027-03-01', available: false }),
+      availability({ from: day, to: day, minStay: 5, maxStay: 2 }),
+      pricing({ from: day, to: day, price: -1 }),
+      pricing({ from: day, to: day, price: 10 }, 'USD'),
+      availability({ from: day, to: inFourYears, available: true }),
+      availability({ from: day, to: day, unitsToSell: 4 }, studios),
+      availability({ from: day, to: day }),
+      { type: 'booking.updated', unitId },
+      { type: 'listing.updated', unitId, changes: { colour: 'green', maxGuests: 0, amenities: [] } },
+      'not an object',
+      pricing({ from: day, to: day, price: 10.123 }),
+    ])
+    assert.deepEqual(errors.map(({ field }) => field).toSorted(), [
+      '1.unitId',
+      '10.ranges.0',
+      '11.type',
+      '12.changes.amenities',
+      '12.changes.colour',
+      '12.changes.maxGuests',
+      '13',
+      '14.ranges.0.price',
+      '2.ranges.0.from',
+      '3.ranges.0.to',
+      '4.ranges.0.from',
+      '5.ranges.0.minStay',
+      '6.ranges.0.price',
+      '7.currency',
+      '8.ranges.0.to',
+      '9.ranges.0.unitsToSell',
+    ])
+    assert.equal(await nights(), 0)
+  })
+
+  it('takes today where the listing is, and refuses yesterday there', async () => {
+    const today = new Intl.DateTimeFormat('en-CA', { timeZone: 'Europe/Lisbon' }).format(new Date())
+    assert.equal((await post(availability({ from: today, to: today, available: true }))).status, 202)
+    const yesterday = shiftDay(today, -1)
+    const errors = await refusalOf(availability({ from: yesterday, to: today, available: true }))
+    assert.deepEqual(errors, [
+      { field: 'ranges.0.from', message: `${yesterday} is in the past, today is ${today} there` },
+    ])
+  })
+
+  it('takes 1,000 events at once and refuses 1,001, or none', async () => {
+    const events = Array.from({ length: 1_001 }, () => availability({ from: day, to: day, available: true }))
+    const answer = await post(events.slice(1))
+    assert.equal(answer.status, 202)
+    assert.deepEqual(await answer.json(), { accepted: 1_000 })
+    await refusalOf(events)
+    await refusalOf([])
+  })
+
+  it('takes CloudEvents, one or a batch, in their own content types', async () => {
+    const { type, ...data } = availability({ from: inDays(6), to: inDays(6), available: false })
+    const event = { specversion: '1.0', id: 'a', source: '/tvl', type, data }
+    const one = await post(event, { 'content-type': 'application/cloudevents+json' })
+    assert.equal(one.status, 202)
+    const batch = await post([event, event], { 'content-type': 'application/cloudevents-batch+json' })
+    assert.deepEqual(await batch.json(), { accepted: 2 })
+    assert.deepEqual(await refusalOf({ ...event, data: 'text' }), [
+      { field: 'data', message: 'must be an object' },
+    ])
+  })
+
+  it('an edit of one field leaves the wish for the others', async () => {
+    const at = inDays(9)
+    await post(availability({ from: at, to: at, available: false, minStay: 3 }))
+    await post(pricing({ from: at, to: at, price: 77.5 }))
+    const row = await system.db
+      .selectFrom('calendar_days')
+      .selectAll()
+      .where('day', '=', at)
+      .executeTakeFirstOrThrow()
+    assert.equal(row.wished_units, 0)
+    assert.equal(row.wished_min_stay, 3)
+    assert.equal(row.wished_price, '77.5')
+    assert.equal(row.wished_max_stay, null)
+  })
+
+  it('the same Idempotency-Key answers again without doing it again, and refuses another body', async () => {
+    const at = inDays(12)
+    const key = { 'idempotency-key': 'one-and-only' }
+    const closed = availability({ from: at, to: at, available: false })
+    assert.equal((await post(closed, key)).status, 202)
+    await post(availability({ from: at, to: at, available: true }))
+    const again = await post(closed, key)
+    assert.equal(again.status, 202)
+    assert.deepEqual(await again.json(), { accepted: 1 })
+    const row = await system.db
+      .selectFrom('calendar_days')
+      .select('wished_units')
+      .where('day', '=', at)
+      .executeTakeFirstOrThrow()
+    assert.equal(row.wished_units, 1)
+    const other = await post(availability({ from: at, to: at, available: true }), key)
+    assert.equal(other.status, 422)
+    assert.equal(((await other.json()) as Refusal).code, 'IDEMPOTENCY_KEY_REUSED')
+  })
+
+  it('a year of every night of five listings is taken in one request', async () => {
+    const ids = await listingIds(system)
+    const events = ids
+      .slice(0, 5)
+      .map((id) => availability({ from: day, to: shiftDay(day, 364), available: true }, `hostaway-${id}`))
+    const before = await nights()
+    assert.equal((await post(events)).status, 202)
+    assert.ok((await nights()) >= before + 4 * 365)
+  })
+})

@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict'
+import { before, beforeEach, describe, it } from 'node:test'
+import { afterAll } from '../support/after-all.ts'
+import { eventually } from '../support/eventually.ts'
+import {
+  sandboxAccount,
+  startTestSystem,
+  type TestConnection,
+  type TestSystem,
+} from '../support/test-system.ts'
+import {
+  fastTimes,
+  inDays,
+  listingIds,
+  nightAt,
+  syncOf,
+  whenPushed,
+  wish,
+  wishAvailability,
+  writesAt,
+} from '../support/wishes.ts'
+
+const { accountId } = sandboxAccount
+type Letters = { data: Array<{ id: string; status: string; kind: string; subject: string; queue: string }> }
+
+describe('when a push fails', () => {
+  const context = afterAll()
+  let system: TestSystem
+  let connection: TestConnection
+  let loft = 0
+  let studios = 0
+  let archived = 0
+  let ahead = 0
+
+  before(async () => {
+    system = await startTestSystem(context, {
+      outboundTimes: { ...fastTimes, landingMs: 500 },
+      upkeepTimes: { sweepEveryMs: 100, pushOverdueMs: 50 },
+      settings: { HOSTAWAY_API_TIMEOUT_MS: '1000', HOSTAWAY_CIRCUIT_BREAKER_ENABLED: 'false' },
+    })
+    const gone = await system.control.addListing(accountId, {
+      name: 'Closed down',
+      fields: { specialStatus: 'archived' },
+    })
+    archived = gone.listing.id
+    connection = await system.connect()
+    const ids = await listingIds(system)
+    ;[loft = 0, , studios = 0] = ids
+  })
+  beforeEach(async () => {
+    await system.control.clearFaults()
+    await system.control.clearCalls()
+    ahead += 20
+  })
+
+  const wishFor = (listing: number, ranges: object[]) => wishAvailability(system, listing, ranges)
+  const sync = async (listing: number) => {
+    const { listings } = await syncOf(system, connection)
+    return listings.find(({ listingId }) => listingId === String(listing))
+  }
+  const letters = async (status = 'open') =>
+    (await system.api<Letters>('GET', `/v1/dead-letters?queue=outbound&status=${status}`)).body.data
+  const reads = () => system.control.calls({ method: 'GET', path: '/listings/*/calendar' })
+
+  it('a call that took effect and timed out is read back and not made again', async () => {
+    await system.control.injectFault({ kind: 'hang', effect: 'after', method: 'PUT', count: 1 })
+    const day = inDays(ahead)
+    await wishFor(loft, [{ from: day, to: day, available: false }])
+    await whenPushed(system)
+    assert.equal((await writesAt(system)).length, 1)
+    assert.equal((await reads()).length, 1)
+    assert.equal((await nightAt(system, loft, day)).isAvailable, 0)
+  })
+
+  it('a call that timed out without effect is read back and made again', async () => {
+    await system.control.injectFault({ kind: 'hang', effect: 'before', method: 'PUT', count: 1 })
+    const day = inDays(ahead)
+    await wishFor(loft, [{ from: day, to: day, available: false }])
+    await whenPushed(system)
+    assert.equal((await writesAt(system)).length, 2)
+    assert.equal((await nightAt(system, loft, day)).isAvailable, 0)
+  })
+
+  it('a timed-out call that lands late cannot overwrite the wish that came after it', async () => {
+    await system.control.injectFault({ kind: 'latency', latencyMs: 1_300, method: 'PUT', count: 1 })
+    const day = inDays(ahead)
+    await wishFor(loft, [{ from: day, to: day, available: false }])
+    await eventually(async () => assert.equal((await writesAt(system)).length, 1))
+    await wishFor(loft, [{ from: day, to: day, available: true }])
+    await whenPushed(system)
+    assert.equal((await nightAt(system, loft, day)).isAvailable, 1)
+    assert.equal((await writesAt(system)).length, 2)
+  })
+
+  it('a 5xx is tried again with back-off and forgotten after a success', async () => {
+    await system.control.injectFault({ kind: 'status', status: 500, method: 'PUT', count: 2 })
+    const day = inDays(ahead)
+    await wishFor(loft, [{ from: day, to: day, available: false }])
+    await whenPushed(system)
+    assert.equal((await sync(loft))?.attempts, 0)
+    assert.equal((await nightAt(system, loft, day)).isAvailable, 0)
+    assert.deepEqual(await letters(), [])
+  })
+
+  it('being told to wait uses up no attempt', async () => {
+    await system.control.injectFault({
+      kind: 'status',
+      status: 429,
+      retryAfterSeconds: 1,
+      method: 'PUT',
+      count: 1,
+    })
+    const day = inDays(ahead)
+    await wishFor(loft, [{ from: day, to: day, available: false }])
+    await eventually(async () => assert.equal((await writesAt(system)).length, 1))
+    assert.equal((await sync(loft))?.attempts, 0)
+    await whenPushed(system)
+    assert.equal((await nightAt(system, loft, day)).isAvailable, 0)
+  })
+
+  it('an edit during a push is pushed after it, and nothing else is', async () => {
+    await system.control.injectFault({ kind: 'latency', latencyMs: 200, method: 'PUT', count: 1 })
+    const [first, second] = [inDays(ahead), inDays(ahead + 5)]
+    await wishFor(loft, [{ from: first, to: first, available: false }])
+    await eventually(async () => assert.equal((await writesAt(system)).length, 1))
+    await wishFor(loft, [{ from: second, to: second, available: false }])
+    await whenPushed(system)
+    assert.deepEqual(
+      (await writesAt(system)).map(({ body }) => body),
+      [
+        { startDate: first, endDate: first, isAvailable: 0 },
+        { startDate: second, endDate: second, isAvailable: 0 },
+      ],
+    )
+  })
+
+  it('of a refused batch the night at fault alone is set aside, until its wish changes', async () => {
+    // The connector is wrong about how many units there are, so Hostaway refuses one of the nights.
+    await system.db
+      .updateTable('listings')
+      .set({ unit_count: 5 })
+      .where('listing_id', '=', String(studios))
+      .execute()
+    const bad = inDays(ahead + 3)
+    const ranges = Array.from({ length: 8 }, (_, index) => {
+      const day = inDays(ahead + index)
+      return { from: day, to: day, unitsToSell: day === bad ? 5 : index % 2 }
+    })
+    await wishFor(studios, ranges)
+    await whenPushed(system)
+    const status = await sync(studios)
+    assert.equal(status?.failedDays, 1)
+    assert.equal(status?.pendingDays, 0)
+    assert.equal((await nightAt(system, studios, inDays(ahead + 5))).desiredUnitsToSell, 1)
+    const [letter, ...others] = await letters()
+    assert.equal(letter?.kind, 'rejected')
+    assert.ok(letter?.subject.endsWith(bad))
+    assert.deepEqual(others, [])
+
+    await system.control.clearCalls()
+    await wishFor(studios, [{ from: bad, to: bad, unitsToSell: 2 }])
+    await whenPushed(system)
+    assert.equal((await writesAt(system)).length, 1)
+    assert.equal((await sync(studios))?.failedDays, 0)
+    assert.deepEqual(await letters(), [])
+  })
+
+  it('a night that is wished otherwise while it is being refused is not set aside', async () => {
+    const day = inDays(ahead)
+    const before = (await letters()).length
+    await system.control.injectFault({ kind: 'latency', latencyMs: 200, method: 'PUT', count: 1 })
+    await wishFor(studios, [{ from: day, to: day, unitsToSell: 5 }])
+    await eventually(async () => assert.equal((await writesAt(system)).length, 1))
+    await wishFor(studios, [{ from: day, to: day, unitsToSell: 2 }])
+    await whenPushed(system)
+    assert.equal((await nightAt(system, studios, day)).desiredUnitsToSell, 2)
+    assert.equal((await sync(studios))?.failedDays, 0)
+    assert.equal((await letters()).length, before)
+  })
+
+  it('details that are wished otherwise while they are being refused are not set aside', async () => {
+    const before = (await letters()).length
+    const wishGuests = (maxGuests: number) =>
+      wish(system, { type: 'listing.updated', unitId: `hostaway-${loft}`, changes: { maxGuests } })
+    const onPut = { path: '/listings/*', method: 'PUT', count: 1 } as const
+    await system.control.injectFault({ ...onPut, kind: 'latency', latencyMs: 200 })
+    await system.control.injectFault({ ...onPut, kind: 'fail200' })
+    await wishGuests(7)
+    await eventually(async () => assert.equal((await writesAt(system)).length, 1))
+    await wishGuests(6)
+    await whenPushed(system)
+    assert.deepEqual((await writesAt(system)).at(-1)?.body, { personCapacity: 6 })
+    assert.equal((await letters()).length, before)
+  })
+
+  it('an interval whose every night is refused is given up after a few of them', async () => {
+    await wishFor(studios, [{ from: inDays(ahead), to: inDays(ahead + 19), unitsToSell: 5 }])
+    await whenPushed(system)
+    assert.equal((await sync(studios))?.failedDays, 20)
+    const calls = (await writesAt(system)).length
+    assert.ok(calls < 12, `${calls} calls`)
+    await wishFor(studios, [{ from: inDays(ahead), to: inDays(ahead + 19), unitsToSell: 3 }])
+    await whenPushed(system)
+    assert.equal((await sync(studios))?.failedDays, 0)
+    assert.deepEqual(await letters(), [])
+  })
+
+  it('an archived listing is set aside with one dead letter, and no call follows', async () => {
+    await wishFor(archived, [{ from: inDays(ahead), to: inDays(ahead + 40), available: false }])
+    await eventually(async () => assert.equal((await letters()).length, 1))
+    await whenPushed(system)
+    assert.equal((await writesAt(system)).length, 1)
+    assert.equal((await sync(archived))?.failedDays, 41)
+    assert.equal((await letters())[0]?.kind, 'not_found')
+  })
+
+  it('replaying the dead letter tries once more', async () => {
+    const [letter] = await letters()
+    await system.api('POST', `/v1/dead-letters/${letter?.id}/replay`)
+    await eventually(async () => assert.equal((await writesAt(system)).length, 1))
+    await whenPushed(system)
+    assert.equal((await letters()).length, 1)
+  })
+
+  it('what fails again and again is set aside, and a new wish starts afresh', async () => {
+    await system.control.injectFault({ kind: 'status', status: 500, path: '/listings/**' })
+    const day = inDays(ahead)
+    await wishFor(loft, [{ from: day, to: day, available: false }])
+    await eventually(async () => assert.equal((await letters()).length, 2))
+    await whenPushed(system)
+    assert.equal((await sync(loft))?.failedDays, 1)
+    await system.control.clearFaults()
+    await wishFor(loft, [{ from: day, to: day, available: true }])
+    await whenPushed(system)
+    assert.equal((await nightAt(system, loft, day)).isAvailable, 1)
+    assert.equal((await letters()).length, 1)
+  })
+
+  it('details that Hostaway does not accept are set aside, and the calendar goes on', async () => {
+    await system.control.injectFault({ kind: 'fail200', path: '/listings/*', method: 'PUT', count: 1 })
+    const day = inDays(ahead)
+    await wish(system, [
+      { type: 'listing.updated', unitId: `hostaway-${loft}`, changes: { maxGuests: 9 } },
+      {
+        type: 'availability.updated',
+        unitId: `hostaway-${loft}`,
+        ranges: [{ from: day, to: day, available: false }],
+      },
+    ])
+    await whenPushed(system)
+    assert.equal((await nightAt(system, loft, day)).isAvailable, 0)
+    assert.equal((await letters()).length, 2)
+    await wish(system, {
+      type: 'listing.updated',
+      unitId: `hostaway-${loft}`,
+      changes: { maxGuests: 8 },
+    })
+    await whenPushed(system)
+    assert.equal((await letters()).length, 1)
+  })
+})

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { before, describe, it } from 'node:test'
+import { sql } from 'kysely'
+import { claimListing } from '../../src/calendar/lease-store.ts'
+import { pushListing } from '../../src/calendar/push-listing.ts'
+import { findConnection } from '../../src/connections/connection-store.ts'
+import { pushDepsOf } from '../../workers/outbound-worker.ts'
+import { afterAll } from '../support/after-all.ts'
+import { startTestSystem, type TestConnection, type TestSystem } from '../support/test-system.ts'
+import {
+  fastTimes,
+  inDays,
+  listingIds,
+  nightAt,
+  whenPushed,
+  wishAvailability,
+  writesAt,
+} from '../support/wishes.ts'
+
+describe('the lease of a listing', () => {
+  const context = afterAll()
+  let system: TestSystem
+  let connection: TestConnection
+  let loft = 0
+
+  before(async () => {
+    system = await startTestSystem(context, {
+      workers: false,
+      outboundTimes: { ...fastTimes, settleMs: 0, restMs: 0 },
+    })
+    connection = await system.connect()
+    loft = (await listingIds(system))[0] ?? 0
+  })
+
+  const deps = () => ({ ...system.deps, ...pushDepsOf(system.deps) })
+  const claim = () => claimListing(system.db, connection.id, { leaseMs: 5_000 })
+  const wishAvailable = (available: boolean) =>
+    wishAvailability(system, loft, [{ from: inDays(8), to: inDays(8), available }])
+  const expireLease = () => sql`update listing_pushes set lease_until = clock_timestamp()`.execute(system.db)
+
+  it('is held by one worker at a time', async () => {
+    await wishAvailable(false)
+    const first = await claim()
+    assert.ok(first)
+    assert.equal(await claim(), undefined)
+    await expireLease()
+    const second = await claim()
+    assert.ok(second)
+    assert.ok(BigInt(second.fence) > BigInt(first.fence))
+    await expireLease()
+  })
+
+  it('lets a worker that was frozen until another took over change nothing any more', async () => {
+    const found = await findConnection(system.db, connection.id)
+    assert.ok(found)
+    const frozen = await claim()
+    assert.ok(frozen)
+    await expireLease()
+    const successor = await claim()
+    assert.ok(successor)
+    await system.control.clearCalls()
+    assert.deepEqual(await pushListing(deps(), found, frozen), { outcome: 'lost' })
+    assert.deepEqual(await writesAt(system), [])
+    assert.deepEqual(await pushListing(deps(), found, successor), { outcome: 'done' })
+    assert.equal((await writesAt(system)).length, 1)
+  })
+
+  it('a worker that dies during a call leaves a listing that is read back before it is pushed', async () => {
+    await wishAvailable(true)
+    await system.control.clearCalls()
+    const found = await findConnection(system.db, connection.id)
+    const dying = await claim()
+    assert.ok(found)
+    assert.ok(dying)
+    // It wrote down that it was going to call, and was never heard of again.
+    await sql`
+      update listing_pushes set sending_from = ${inDays(8)}, sending_to = ${inDays(8)},
+        sending_until = clock_timestamp(), lease_until = clock_timestamp()
+    `.execute(system.db)
+    await system.startWorkers()
+    await whenPushed(system)
+    const calls = await system.control.calls({ path: '/listings/**' })
+    assert.deepEqual(
+      calls.map(({ method }) => method),
+      ['GET', 'PUT'],
+    )
+    assert.equal((await nightAt(system, loft, inDays(8))).isAvailable, 1)
+  })
+})
