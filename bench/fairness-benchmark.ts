@@ -24,10 +24,10 @@ export async function measureFairness(services: Services, options: FairnessOptio
   try {
     const [big, ...small] = system.accounts
     if (big === undefined) throw new Error('There is no account')
-    const alone = await measureSmall(system, small, async () => wishAll(system, small, 30))
+    const alone = await measureSmall(system, small, async () => desireAll(system, small, 30))
     const beside = await measureSmall(system, small, async () => {
-      await wishAll(system, [big], 31)
-      await wishAll(system, small, 31)
+      await desireAll(system, [big], 31)
+      await desireAll(system, small, 31)
     })
     const row = (what: string, seen: typeof alone) => ({
       what,
@@ -48,7 +48,7 @@ export async function measureFairness(services: Services, options: FairnessOptio
   }
 }
 
-async function wishAll(system: OutboundSystem, accounts: ConnectedAccount[], inDay: number): Promise<void> {
+async function desireAll(system: OutboundSystem, accounts: ConnectedAccount[], inDay: number): Promise<void> {
   const day = inDays(inDay)
   for (const account of accounts) {
     await system.post(
@@ -58,9 +58,9 @@ async function wishAll(system: OutboundSystem, accounts: ConnectedAccount[], inD
   }
 }
 
-async function measureSmall(system: OutboundSystem, small: ConnectedAccount[], wish: () => Promise<void>) {
+async function measureSmall(system: OutboundSystem, small: ConnectedAccount[], desired: () => Promise<void>) {
   const ids = new Set<number | null>(small.map(({ accountId }) => accountId))
-  await wish()
+  await desired()
   await system.control.clearCalls()
   await system.startWorkers(workers)
   for (;;) {

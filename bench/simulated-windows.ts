@@ -2,7 +2,7 @@ import {
   byUrgency,
   decide,
   guardMs,
-  longestPauseMs,
+  maxPauseMs,
   stalestGrantMs,
   type Urgency,
   type Waiter,
@@ -38,7 +38,7 @@ export type Simulated = {
 type Caller = { account: number; process: number; urgency: Urgency; comesAt: number }
 
 // A call may be so long on its way without more of them meeting at Hostaway than its windows hold.
-const longestWayMs = guardMs - stalestGrantMs
+const maxWayMs = guardMs - stalestGrantMs
 
 /**
  * Lets callers in several processes take places by the limiter's own decision, on a clock of its own: answers are
@@ -77,7 +77,7 @@ export function simulateWindows(simulation: Simulation): Simulated {
     own.calls = decision.accountCalls
     waiters = waiters.filter(isOthers)
     const ageMs = chance() < 0.02 ? upTo(5_000) : upTo(stalestGrantMs)
-    const arrivesAt = now + ageMs + upTo(longestWayMs)
+    const arrivesAt = now + ageMs + upTo(maxWayMs)
     if (ageMs <= stalestGrantMs) arrivals[caller.account]?.push(arrivesAt)
     Object.assign(caller, {
       urgency: someUrgency(),
@@ -92,7 +92,7 @@ export function simulateWindows(simulation: Simulation): Simulated {
       if (caller.process === process) Object.assign(caller, newCaller(caller.account, at + upTo(3_000)))
     }
     if (chance() < 0.1) waiters = []
-    if (chance() < 0.1) ip.pausedUntil = at + upTo(longestPauseMs / 10)
+    if (chance() < 0.1) ip.pausedUntil = at + upTo(maxPauseMs / 10)
   }
 
   function newCaller(account: number, from: number): Caller {

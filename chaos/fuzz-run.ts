@@ -20,7 +20,7 @@ export type FuzzOptions = {
 const listings = 20
 const connections = 48
 const rawShare = 0.003
-const mostComplaints = 50
+const maxComplaints = 50
 const progressEveryMs = 10_000
 // Without any row coming to its end for so long, nothing more will.
 const standsStillMs = 100_000
@@ -65,7 +65,7 @@ async function sendAll(system: VictimSystem, target: FuzzTarget, options: FuzzOp
   }
   const timer = setInterval(() => options.log(`${record.sent} sent`), progressEveryMs)
   async function sendSome(): Promise<void> {
-    while (record.sent < options.count && record.complaints.length < mostComplaints) {
+    while (record.sent < options.count && record.complaints.length < maxComplaints) {
       record.sent += 1
       if (draw.chance(rawShare)) await sendRawOne()
       else await sendOne(fuzzRequest(draw, target))

@@ -38,7 +38,7 @@ export type InboundLedger = {
   complaints: string[]
 }
 
-const longestAnswerMs = 5_250
+const maxAnswerMs = 5_250
 
 export async function readInboundLedger(
   storm: Storm,
@@ -63,8 +63,7 @@ export async function readInboundLedger(
   const during = answersDuring(storm.outages, deliveries)
   for (const { status, durationMs } of during) {
     if (status !== 503) complaints.push(`an answer was ${status ?? 'missing'} while PostgreSQL was away`)
-    if (durationMs > longestAnswerMs)
-      complaints.push(`an answer took ${durationMs} ms while PostgreSQL was away`)
+    if (durationMs > maxAnswerMs) complaints.push(`an answer took ${durationMs} ms while PostgreSQL was away`)
   }
 
   const stored = new Set(rows.map(({ id }) => id))

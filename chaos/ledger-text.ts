@@ -2,7 +2,7 @@ import type { FuzzLedger } from './fuzz-ledger.ts'
 import type { InboundLedger } from './inbound-ledger.ts'
 import type { PushLedger } from './push-ledger.ts'
 
-const mostShown = 20
+const maxShown = 20
 
 /** The ledger as text for people. */
 export function describeInboundLedger(ledger: InboundLedger): string {
@@ -46,7 +46,7 @@ export function describePushLedger(ledger: PushLedger): string {
       'meanwhile',
       `${traffic.booked} booked, ${traffic.cancelled} cancelled, ${traffic.meddled} edited at Hostaway`,
     ],
-    ['wished', `${ledger.wished} fields of nights`],
+    ['desired', `${ledger.desired} fields of nights`],
     ['  held by a booking', ledger.heldBack],
     ['  stay never told of', ledger.notTold],
     ['calls', `${ledger.writes} writes, ${ledger.reads} reads`],
@@ -80,7 +80,7 @@ export function describeFuzzLedger(ledger: FuzzLedger): string {
 }
 
 function layOut(lines: [string, string | number][], wrong: string[]): string {
-  const shown = wrong.slice(0, mostShown)
+  const shown = wrong.slice(0, maxShown)
   const left = wrong.length > shown.length ? [`… and ${wrong.length - shown.length} more`] : []
   return [
     ...lines.map(([name, value]) => `${name.padEnd(20)} ${value}`),

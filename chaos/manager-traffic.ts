@@ -5,11 +5,11 @@ import { notOurs } from './useless-writes.ts'
 import { account, type VictimSystem } from './victim-system.ts'
 
 export type Field = 'available' | 'price' | 'minStay' | 'closedOnArrival'
-export type Wish = { listing: number; day: string; field: Field; value: number | boolean }
+export type Desired = { listing: number; day: string; field: Field; value: number | boolean }
 
 export type ManagerTraffic = {
-  /** What was last wished of each night, field by field, and answered 202. */
-  wishes: Map<string, Wish>
+  /** What was last desired of each night, field by field, and answered 202. */
+  desired: Map<string, Desired>
   counts(): { accepted: number; repeated: number; booked: number; cancelled: number; meddled: number }
   complaints: string[]
   /** Stops beginning anything new; resolves when what was begun is done. */
@@ -20,7 +20,7 @@ export type EditedListing = { id: number; currency: string }
 
 export const firstDay = 20
 export const lastDay = 60
-const longestRange = 10
+const maxRange = 10
 const dayMs = 86_400_000
 const tryAgainMs = 300
 const acceptedWithinMs = 60_000
@@ -34,7 +34,7 @@ export async function startManagers(
   system: VictimSystem,
   { listings, perSecond, draw }: { listings: EditedListing[]; perSecond: number; draw: Draw },
 ): Promise<ManagerTraffic> {
-  const wishes = new Map<string, Wish>()
+  const desired = new Map<string, Desired>()
   const complaints: string[] = []
   const counts = { accepted: 0, repeated: 0, booked: 0, cancelled: 0, meddled: 0 }
   const lastEdit = new Map<number, Promise<void>>()
@@ -90,7 +90,7 @@ export async function startManagers(
       counts.accepted += 1
       for (let day = range.from; day <= range.to; day = later(day, 1)) {
         for (const [field, value] of values) {
-          wishes.set(`${id} ${day} ${field}`, { listing: id, day, field, value })
+          desired.set(`${id} ${day} ${field}`, { listing: id, day, field, value })
         }
       }
     })
@@ -124,8 +124,8 @@ export async function startManagers(
   }
 
   function drawRange(): { from: string; to: string } {
-    const start = draw.whole(firstDay, lastDay - longestRange)
-    return { from: inDays(start), to: inDays(start + draw.whole(0, longestRange)) }
+    const start = draw.whole(firstDay, lastDay - maxRange)
+    return { from: inDays(start), to: inDays(start + draw.whole(0, maxRange)) }
   }
 
   async function act(number: number): Promise<void> {
@@ -149,7 +149,7 @@ export async function startManagers(
   }, 20)
 
   return {
-    wishes,
+    desired,
     complaints,
     counts: () => ({ ...counts }),
     async stop() {

@@ -1,5 +1,12 @@
 import type { ControlClient } from '../sandbox/control-client.ts'
-import { type Field, firstDay, inDays, lastDay, type ManagerTraffic, type Wish } from './manager-traffic.ts'
+import {
+  type Desired,
+  type Field,
+  firstDay,
+  inDays,
+  lastDay,
+  type ManagerTraffic,
+} from './manager-traffic.ts'
 import type { Storm } from './storm-record.ts'
 import { type FaultEffects, findUselessWrite } from './useless-writes.ts'
 import { account } from './victim-system.ts'
@@ -7,11 +14,11 @@ import { account } from './victim-system.ts'
 type Stay = Awaited<ReturnType<ControlClient['state']>>['reservations'][number]
 type Night = Awaited<ReturnType<ControlClient['state']>>['listings'][number]['calendar'][number]
 
-/** What became of every wish, by the database's word and by the sandbox's. */
+/** What became of every desired, by the database's word and by the sandbox's. */
 export type PushLedger = {
   traffic: ReturnType<ManagerTraffic['counts']>
-  /** Fields of nights that were wished, and how many of these a booking holds. */
-  wished: number
+  /** Fields of nights that were desired, and how many of these a booking holds. */
+  desired: number
   heldBack: number
   /** Of nights of a stay about which Hostaway gave up telling; only reconciliation brings these. */
   notTold: number
@@ -29,18 +36,18 @@ export type PushLedger = {
   /** From the end of the storm until nothing was pending. */
   convergedMs: number
   slowestRecoveryMs: number
-  /** Wishes that were taken and are not stored, or stored otherwise. */
+  /** Desired that were taken and are not stored, or stored otherwise. */
   lost: string[]
-  /** Wishes that Hostaway does not hold although nothing stands in the way. */
+  /** Desired that Hostaway does not hold although nothing stands in the way. */
   differing: string[]
   complaints: string[]
 }
 
 const columns = {
-  available: 'wished_units',
-  price: 'wished_price',
-  minStay: 'wished_min_stay',
-  closedOnArrival: 'wished_closed_on_arrival',
+  available: 'desired_units',
+  price: 'desired_price',
+  minStay: 'desired_min_stay',
+  closedOnArrival: 'desired_closed_on_arrival',
 } as const satisfies Record<Field, string>
 
 export async function readPushLedger(
@@ -49,7 +56,7 @@ export async function readPushLedger(
   seen: { replayed: number; convergedMs: number },
 ): Promise<PushLedger> {
   const { system } = storm
-  const wishes = [...traffic.wishes.values()]
+  const desired = [...traffic.desired.values()]
   const calls = await system.control.calls({ accountId: account.accountId, path: '/listings/**' })
   const own = calls.filter(({ ip }) => ip === '127.0.0.1')
   const range = { from: inDays(firstDay), to: inDays(lastDay) }
@@ -60,10 +67,10 @@ export async function readPushLedger(
       calendar.map((night) => [`${listing.id} ${night.date}`, night] as const),
     ),
   )
-  const nightOf = ({ listing, day }: Wish) => nights.get(`${listing} ${day}`)
-  const isHeld = (wish: Wish) => wish.field === 'available' && isBooked(nightOf(wish))
+  const nightOf = ({ listing, day }: Desired) => nights.get(`${listing} ${day}`)
+  const isHeld = (desired: Desired) => desired.field === 'available' && isBooked(nightOf(desired))
   const untold = await staysNotTold(storm, reservations)
-  const isUntold = ({ listing, day, field }: Wish) =>
+  const isUntold = ({ listing, day, field }: Desired) =>
     field === 'available' &&
     untold.some(
       ({ listingMapId, arrivalDate, departureDate }) =>
@@ -74,9 +81,9 @@ export async function readPushLedger(
   )
   return {
     traffic: traffic.counts(),
-    wished: wishes.length,
-    heldBack: wishes.filter(isHeld).length,
-    notTold: wishes.filter(isUntold).length,
+    desired: desired.length,
+    heldBack: desired.filter(isHeld).length,
+    notTold: desired.filter(isUntold).length,
     writes: own.filter(({ method }) => method === 'PUT').length,
     reads: own.filter(({ method }) => method === 'GET').length,
     faulted: own.filter(({ faultIds }) => faultIds.length > 0).length,
@@ -87,16 +94,16 @@ export async function readPushLedger(
     replayed: seen.replayed,
     convergedMs: seen.convergedMs,
     slowestRecoveryMs: Math.max(0, ...storm.recoveriesMs),
-    lost: await findLost(storm, wishes),
-    differing: wishes
-      .filter((wish) => !isHeld(wish) && !isUntold(wish))
-      .filter((wish) => heldValue(nightOf(wish), wish.field) !== Number(wish.value))
-      .map((wish) => `${describe(wish)}, Hostaway holds ${heldValue(nightOf(wish), wish.field)}`),
+    lost: await findLost(storm, desired),
+    differing: desired
+      .filter((desired) => !isHeld(desired) && !isUntold(desired))
+      .filter((desired) => heldValue(nightOf(desired), desired.field) !== Number(desired.value))
+      .map((desired) => `${describe(desired)}, Hostaway holds ${heldValue(nightOf(desired), desired.field)}`),
     complaints: [...storm.complaints, ...traffic.complaints],
   }
 }
 
-/** Whether Hostaway holds every wish, by calls that each changed something and none of which was one too many. */
+/** Whether Hostaway holds every desired, by calls that each changed something and none of which was one too many. */
 export function isConverged(ledger: PushLedger): boolean {
   const { lost, differing, useless, overLimit, deadLetters, complaints } = ledger
   const wrong = [...lost, ...differing, ...useless, ...complaints]
@@ -119,18 +126,18 @@ function effectsOf({ faults }: Storm): FaultEffects {
   )
 }
 
-async function findLost({ system }: Storm, wishes: Wish[]): Promise<string[]> {
+async function findLost({ system }: Storm, desired: Desired[]): Promise<string[]> {
   const rows = await system.query<{ listing_id: string; day: string } & Record<string, unknown>>(
-    `select listing_id, day::text, wished_units, wished_price, wished_min_stay, wished_closed_on_arrival
+    `select listing_id, day::text, desired_units, desired_price, desired_min_stay, desired_closed_on_arrival
        from calendar_days`,
   )
   const stored = new Map(rows.map((row) => [`${row.listing_id} ${row.day}`, row]))
-  return wishes
-    .filter((wish) => {
-      const value = stored.get(`${wish.listing} ${wish.day}`)?.[columns[wish.field]]
-      return value == null || Number(value) !== Number(wish.value)
+  return desired
+    .filter((desired) => {
+      const value = stored.get(`${desired.listing} ${desired.day}`)?.[columns[desired.field]]
+      return value == null || Number(value) !== Number(desired.value)
     })
-    .map((wish) => `${describe(wish)}, and it is stored otherwise`)
+    .map((desired) => `${describe(desired)}, and it is stored otherwise`)
 }
 
 async function staysNotTold({ system }: Storm, reservations: Stay[]): Promise<Stay[]> {
@@ -158,6 +165,6 @@ function heldValue(night: Night | undefined, field: Field): number {
   }
 }
 
-function describe({ listing, day, field, value }: Wish): string {
-  return `${field} ${value} was wished of listing ${listing} on ${day}`
+function describe({ listing, day, field, value }: Desired): string {
+  return `${field} ${value} was desired of listing ${listing} on ${day}`
 }

@@ -27,7 +27,7 @@ const limits = 'custom:40/2s,60/2s'
 const faultsPerRound = 4
 const settledWithinMs = 180_000
 
-/** Runs the whole storm and compares what Hostaway holds with what was wished. Leaves nothing running. */
+/** Runs the whole storm and compares what Hostaway holds with what was desired. Leaves nothing running. */
 export async function runPushStorm(options: PushStormOptions): Promise<PushLedger> {
   const { log } = options
   const system = await startVictimSystem({

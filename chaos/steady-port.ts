@@ -5,11 +5,11 @@ import { createServer } from 'node:net'
 // port of that range while its server is away may take the port itself.
 const lowest = 20_000
 const highest = 30_000
-const mostTries = 100
+const maxTries = 100
 
 /** A port of 127.0.0.1 that a server can leave and come back to. */
 export async function steadyPort(): Promise<number> {
-  for (let tries = 0; tries < mostTries; tries += 1) {
+  for (let tries = 0; tries < maxTries; tries += 1) {
     const port = lowest + Math.floor(Math.random() * (highest - lowest))
     const server = createServer()
     server.listen(port, '127.0.0.1')

@@ -22,7 +22,7 @@ export type Import = {
 
 type Page<Item> = { data: Item[]; nextCursor: string | null }
 
-const largestPage = 200
+const maxPageSize = 200
 
 export type ConnectorClient = ReturnType<typeof createConnectorClient>
 
@@ -48,7 +48,7 @@ export function createConnectorClient(url: string, token: string) {
     do {
       const page: Page<Item> = await ask(
         'GET',
-        `${path}?${new URLSearchParams({ ...query, limit: String(largestPage), ...(cursor === null ? {} : { cursor }) })}`,
+        `${path}?${new URLSearchParams({ ...query, limit: String(maxPageSize), ...(cursor === null ? {} : { cursor }) })}`,
       )
       items.push(...page.data)
       cursor = page.nextCursor
@@ -69,7 +69,7 @@ export function createConnectorClient(url: string, token: string) {
     /** Takes edits as TVL's services send them; they are pushed to Hostaway afterwards. */
     postEvents: (tenant: string, events: TvlEvent[]) =>
       ask<{ accepted: number }>('POST', `/v1/events?${new URLSearchParams({ tenant })}`, events),
-    /** How many nights Hostaway does not hold yet as they are wished. */
+    /** How many nights Hostaway does not hold yet as they are desired. */
     pendingDays: async (connectionId: string) =>
       (await ask<{ pendingDays: number }>('GET', `/v1/connections/${connectionId}/sync`)).pendingDays,
     bookings: () => all<BookingView>('/v1/bookings', {}),
@@ -88,10 +88,10 @@ export function createConnectorClient(url: string, token: string) {
         const last = events.at(-1)
         const page = await ask<Page<FeedEvent>>(
           'GET',
-          `/v1/feed?${new URLSearchParams({ limit: String(largestPage), ...(last === undefined ? {} : { after: last.id }) })}`,
+          `/v1/feed?${new URLSearchParams({ limit: String(maxPageSize), ...(last === undefined ? {} : { after: last.id }) })}`,
         )
         events.push(...page.data)
-        if (page.data.length < largestPage) return events
+        if (page.data.length < maxPageSize) return events
       }
     },
   }

@@ -6,7 +6,7 @@ import { describeDuration } from './demo-words.ts'
 export type Imported = { reservations: number; bookings: number; durationMs: number }
 
 const pollMs = 50
-const longestWaitMs = 60_000
+const maxWaitMs = 60_000
 
 /** Waits until what the account held before is imported, which takes moments; rejects where that fails. */
 export async function awaitHistory({
@@ -21,7 +21,7 @@ export async function awaitHistory({
     )
     const durationMs = Date.now() - startedAt
     if (status === 'completed') return { reservations: done, bookings: created, durationMs }
-    if (status !== 'running' || durationMs > longestWaitMs) {
+    if (status !== 'running' || durationMs > maxWaitMs) {
       throw new Error(
         `The import of earlier reservations is ${status}, ${done} done: ${lastError ?? 'no error'}`,
       )

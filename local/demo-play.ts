@@ -28,7 +28,7 @@ export type Observations = {
   latenciesMs: number[]
   outageLatenciesMs: number[]
   toldAs: Guests['toldAs']
-  manager: Pick<Manager, 'edits' | 'wishes'>
+  manager: Pick<Manager, 'edits' | 'desired'>
 }
 
 type Outage = 'workerOutage' | 'apiOutage'
@@ -63,8 +63,8 @@ const liveIntervalMs = 1_000
 const statusEvery = 25
 const pollMs = 8
 // Hostaway's last try comes a minute after the first one here.
-const longestWaitMs = 90_000
-const longestWaitAfterStopMs = 5_000
+const maxWaitMs = 90_000
+const maxWaitAfterStopMs = 5_000
 
 /** Plays guests one after another and waits for each to become readable in the connector. Resolves when the number of changes is reached or the signal comes. */
 export async function play(system: DemoSystem, options: PlayOptions): Promise<Observations> {
@@ -140,7 +140,7 @@ export async function play(system: DemoSystem, options: PlayOptions): Promise<Ob
     if (act === 'workerOutage') await playOutage('The worker', system.worker, 'kept by the API, no worker')
     else if (act === 'apiOutage') await playOutage('The API', system.api, 'Hostaway cannot deliver')
     else await playAct(act)
-    if (turn % editEvery === 0) print(lineFor(await manager.edit(), 'wished; pushed together'))
+    if (turn % editEvery === 0) print(lineFor(await manager.edit(), 'desired; pushed together'))
     if (turn % statusEvery === 0 && options.changes === undefined) {
       print(
         notice(`${observed.changes} changes; webhook to booking: ${describeLatencies(observed.latenciesMs)}`),
@@ -176,10 +176,10 @@ async function waitFor(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const version = Date.parse(`${reservation.updatedOn.replace(' ', 'T')}Z`)
-  const deadline = Date.now() + longestWaitMs
+  const deadline = Date.now() + maxWaitMs
   let stopDeadline = Number.POSITIVE_INFINITY
   while (Date.now() < Math.min(deadline, stopDeadline)) {
-    if (signal.aborted) stopDeadline = Math.min(stopDeadline, Date.now() + longestWaitAfterStopMs)
+    if (signal.aborted) stopDeadline = Math.min(stopDeadline, Date.now() + maxWaitAfterStopMs)
     if (guests.toldAs.has(reservation.id)) {
       const waiting = await system.connector.waiting()
       if (waiting.some(({ externalId }) => externalId === String(reservation.id))) return { as: 'waiting' }

@@ -24,7 +24,7 @@ export type Summary = {
 const channelWidth = 13
 const sentenceWidth = 64
 const labelWidth = 24
-const mostDifferencesShown = 20
+const maxDifferencesShown = 20
 
 /** What came of a reservation: its booking, a row that waits for a person, or neither in time. */
 export type Outcome = { as: 'booking'; booking: BookingView } | { as: 'waiting' } | { as: 'missing' }
@@ -78,7 +78,7 @@ export function describeOutcome(seen: readonly Seen[], { isTimed, changes }: Pla
 /** The last word: figures, and whether everything converged. */
 export function summarise(summary: Summary): string {
   const { webhooks, differences, latenciesMs, outageLatenciesMs, waiting, edits } = summary
-  const shown = differences.slice(0, mostDifferencesShown)
+  const shown = differences.slice(0, maxDifferencesShown)
   const more = differences.length - shown.length
   const rows: Array<[label: string, value: string]> = [
     ['imported from before', describeImport(summary.imported)],

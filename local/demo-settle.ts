@@ -18,7 +18,7 @@ export async function settle(
   const { control, connector, accountId } = system
   await waitUntilSettled(system, Date.now() + context.withinMs)
 
-  const wishes = observed.manager.wishes()
+  const desired = observed.manager.desired()
   const [
     { reservations, listings },
     pushes,
@@ -29,7 +29,7 @@ export async function settle(
     deadLetters,
     unfinishedWebhooks,
   ] = await Promise.all([
-    control.state(accountId, rangeOf(wishes)),
+    control.state(accountId, rangeOf(desired)),
     control.calls({ accountId, method: 'PUT', path: '/listings/**' }),
     control.deliveries({ accountId }),
     connector.bookings(),
@@ -54,7 +54,7 @@ export async function settle(
     waiting: waiting.flatMap(({ problems }) => problems.map(({ message }) => message).join('; ')),
     edits: {
       made: observed.manager.edits(),
-      nights: new Set(wishes.map(({ listingId, day }) => `${listingId} ${day}`)).size,
+      nights: new Set(desired.map(({ listingId, day }) => `${listingId} ${day}`)).size,
       calls: pushes.length,
     },
     webhooks: {
@@ -68,7 +68,7 @@ export async function settle(
     differences: [
       ...findDifferences({ reservations, toldAs, bookings, waiting, deadLetters, unfinishedWebhooks }),
       ...undelivered(announced),
-      ...findEditDifferences(wishes, listings),
+      ...findEditDifferences(desired, listings),
     ],
   }
 }

@@ -13,7 +13,7 @@ import { provideDatabase } from './local-database.ts'
 // The account that the sandbox has from its start.
 const account = { accountId: 10001, apiKey: 'sandbox-key-10001' }
 const tenant = 'demo'
-const mostStarts = 3
+const maxStarts = 3
 const earlierReservations = 300
 // All that the processes take over: a database or an account that happens to be set must not be touched.
 const takenOver = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'REDIS_URL', 'OTEL_EXPORTER_OTLP_ENDPOINT']
@@ -118,7 +118,7 @@ async function startOnFreePorts(options: ProcessOptions): Promise<Processes> {
       return await acquire((releases) => startProcesses(options, ports, releases))
     } catch (error) {
       const isTaken = error instanceof Error && /Port \d+ .*is taken/.test(error.message)
-      if (!isTaken || attempt === mostStarts) throw error
+      if (!isTaken || attempt === maxStarts) throw error
     }
     ports = { sandbox: await freePort(), api: await freePort(), worker: await freePort() }
   }

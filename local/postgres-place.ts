@@ -123,7 +123,7 @@ async function draftNote(wanted: string, { folder, who, writtenFor }: Note): Pro
   const lines = [
     'The database of this folder is kept in',
     folder,
-    'because this account cannot enter it:',
+    'because this account cannot createConnection it:',
     who,
   ]
   await writeFile(draft, [...lines, 'This folder is', writtenFor, ''].join('\n'))

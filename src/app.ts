@@ -11,9 +11,9 @@ import { bookingWriteRoutes } from './bookings/outgoing/booking-write-routes.ts'
 import { mappingRoutes } from './bookings/remap/mapping-routes.ts'
 import { remapRoutes } from './bookings/remap/remap-routes.ts'
 import { unitCalendarRoutes } from './bookings/unit-calendar-routes.ts'
+import { desiredOfUnit } from './calendar/desired-of-unit.ts'
 import { eventRoutes } from './calendar/event-routes.ts'
 import { syncRoutes } from './calendar/sync-routes.ts'
-import { wishesOfUnit } from './calendar/unit-wishes.ts'
 import { pendingWork, resumeWork } from './connection-work.ts'
 import { createConnectionCache } from './connections/connection-cache.ts'
 import { connectionLifeRoutes } from './connections/connection-life-routes.ts'
@@ -41,8 +41,8 @@ import { webhookLogRoutes } from './webhooks/webhook-log-routes.ts'
 import { webhookRoutes } from './webhooks/webhook-route.ts'
 
 const bodyLimitBytes = 5 * 1_048_576
-const longestAddress = 16_384
-const slowestRequestMs = 30_000
+const maxAddress = 16_384
+const maxRequestMs = 30_000
 const keepAliveMs = 75_000
 const failuresPerMinute = 300
 
@@ -51,9 +51,9 @@ export function listeningOptions() {
   return {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
-    requestTimeout: slowestRequestMs,
+    requestTimeout: maxRequestMs,
     // Longer than any address that Node reads: an id of whatever length is an id that does not exist.
-    routerOptions: { maxParamLength: longestAddress },
+    routerOptions: { maxParamLength: maxAddress },
     keepAliveTimeout: keepAliveMs,
     ajv: {
       customOptions: {
@@ -158,7 +158,7 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
   await app.register(bookingWriteRoutes, { db, queues })
   await app.register(unitCalendarRoutes, {
     db,
-    wishesOf: (listings, range) => wishesOfUnit(db, listings, range),
+    desiredOf: (listings, range) => desiredOfUnit(db, listings, range),
   })
   await app.register(approvalRoutes, {
     db,

@@ -1,11 +1,11 @@
 import type { Kysely } from 'kysely'
-import { goOnPushing } from './calendar/sweep-pushes.ts'
+import { resumePushing } from './calendar/sweep-pushes.ts'
 import { listListingSyncs } from './calendar/sync-status-store.ts'
 import type { Pending } from './connections/verify-connection.ts'
 import type { Database } from './platform/db/tables.ts'
 import type { JobQueues } from './platform/queue/queues.ts'
 import type { Logger } from './platform/telemetry/logger.ts'
-import { forgetWaiting } from './polling/history-turn-store.ts'
+import { clearPollDeferral } from './polling/history-turn-store.ts'
 import { countWaitingWebhooks } from './webhooks/parked-webhook-store.ts'
 import { offerWebhooksOf } from './webhooks/sweep-webhooks.ts'
 
@@ -15,8 +15,8 @@ type WorkDeps = { db: Kysely<Database>; queues: JobQueues; log: Logger }
 export async function resumeWork({ db, queues, log }: WorkDeps, connectionId: string): Promise<void> {
   const steps = [
     offerWebhooksOf(db, queues, connectionId),
-    goOnPushing(db, queues, connectionId),
-    forgetWaiting(db, connectionId),
+    resumePushing(db, queues, connectionId),
+    clearPollDeferral(db, connectionId),
   ]
   for (const { status, reason } of (await Promise.allSettled(steps)).filter(isRejected)) {
     log.warn({ err: reason, connectionId, status }, 'connection.resumed_later')

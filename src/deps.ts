@@ -42,7 +42,7 @@ export type Deps = {
 const ingressStatementTimeoutMs = 4_000
 const ingressConnections = 4
 // Jobs share statements, so that they need fewer connections than there are jobs.
-const mostJobConnections = 14
+const maxJobConnections = 14
 const breakerWindowMs = 120_000
 
 export type DepsOptions = {
@@ -76,7 +76,7 @@ async function acquireDeps(
   }
   const onError = (error: Error) => log.warn({ err: error }, 'database.connection_lost')
   const url = config.DATABASE_URL
-  const maxConnections = Math.min(config.WORKER_CONCURRENCY, mostJobConnections) + 10
+  const maxConnections = Math.min(config.WORKER_CONCURRENCY, maxJobConnections) + 10
   const db = openDatabase({ url, maxConnections, applicationName: `hostaway-${role}`, onError })
   releases.defer(() => db.destroy())
   const ingressDb = openDatabase({

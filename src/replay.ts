@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { reopenPush } from './bookings/outgoing/push-store.ts'
 import { signalConnections } from './calendar/signal-connections.ts'
-import { reopenSetAside } from './calendar/sync-status-store.ts'
+import { reopenDeadLettered } from './calendar/sync-status-store.ts'
 import {
   type DeadLetterFilter,
   findOpenDeadLetterOf,
@@ -33,7 +33,7 @@ export async function replayDeadLetter(
     if (!(await markReplayed(trx, letter.id))) return false
     if (webhookId !== undefined) await reopenWebhook(trx, webhookId)
     if (connectionId !== undefined && listingId !== undefined) {
-      await reopenSetAside(trx, { connectionId, listingId, day })
+      await reopenDeadLettered(trx, { connectionId, listingId, day })
     }
     if (bookingId !== undefined) await reopenPush(trx, bookingId)
     if (letter.queue === historyQueue) await replayHistory(trx, letter)

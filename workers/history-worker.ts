@@ -58,11 +58,14 @@ export function historyDepsOf({
   breaker,
   metrics,
   historyTimes,
-}: Pick<Deps, 'breaker' | 'metrics' | 'historyTimes'>): Pick<HistoryDeps, 'times' | 'breakerState' | 'bury'> {
+}: Pick<Deps, 'breaker' | 'metrics' | 'historyTimes'>): Pick<
+  HistoryDeps,
+  'times' | 'breakerState' | 'deadLetter'
+> {
   return {
     times: historyTimes,
     breakerState: breaker.state,
-    bury: async (trx, { error, ...letter }) => {
+    deadLetter: async (trx, { error, ...letter }) => {
       const { kind, message } = error
       await insertDeadLetter(trx, {
         ...letter,

@@ -9,7 +9,7 @@ import { type InboundJob, inboundQueue } from '../src/platform/queue/queues.ts'
 import { findWebhook, finishWebhook } from '../src/webhooks/webhook-log.ts'
 import { openReplaceableWorker, type ReplaceableWorker } from './replaceable-worker.ts'
 import { createBatchRunner, readBatch } from './run-batch.ts'
-import { type BuriedJob, createRunner, type JobDefinition } from './run-job.ts'
+import { createRunner, type FailedJob, type JobDefinition } from './run-job.ts'
 
 /** Turns stored webhooks into bookings. */
 export function startInboundWorker(deps: Deps, onProgress: () => void): ReplaceableWorker {
@@ -24,7 +24,7 @@ export function startInboundWorker(deps: Deps, onProgress: () => void): Replacea
     queue: inboundQueue,
     parse: parseInboundJob,
     run: ({ webhookId }) => processWebhook(processing, webhookId),
-    bury: (failure) => buryWebhook(deps, failure),
+    deadLetter: (failure) => buryWebhook(deps, failure),
   }
   const runOne = createRunner(definition, {
     maxAttempts: config.HOSTAWAY_MAX_RETRIES,
@@ -56,7 +56,7 @@ export function startInboundWorker(deps: Deps, onProgress: () => void): Replacea
       const failure = { job: job.name, payload, error, attempts: job.attempt, traceId: undefined }
       // The sweep offers the webhook again if this cannot be stored.
       definition
-        .bury(failure)
+        .deadLetter(failure)
         .catch((cause: unknown) => log.error({ err: cause, ...payload }, 'job.dead_letter_not_stored'))
     },
   })
@@ -69,7 +69,7 @@ function parseInboundJob(data: unknown): InboundJob | undefined {
 
 async function buryWebhook(
   { db, metrics }: Pick<Deps, 'db' | 'metrics'>,
-  { job, payload, error, attempts, traceId }: BuriedJob<InboundJob>,
+  { job, payload, error, attempts, traceId }: FailedJob<InboundJob>,
 ): Promise<void> {
   const webhook = await findWebhook(db, payload.webhookId)
   const seconds = await db.transaction().execute(async (trx) => {

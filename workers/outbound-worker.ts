@@ -8,7 +8,7 @@ import { currentTraceId } from '../src/platform/telemetry/tracing.ts'
 import { openReplaceableWorker, type ReplaceableWorker } from './replaceable-worker.ts'
 import { createRunner, type JobDefinition } from './run-job.ts'
 
-/** Pushes to Hostaway what is wished of it. */
+/** Pushes to Hostaway what is desired of it. */
 export function startOutboundWorker(deps: Deps, onProgress: () => void): ReplaceableWorker {
   const { config, log } = deps
   const pushing = { ...deps, ...pushDepsOf(deps) }
@@ -18,7 +18,7 @@ export function startOutboundWorker(deps: Deps, onProgress: () => void): Replace
     run: (job) =>
       'bookingsOf' in job ? pushBookings(pushing, job.bookingsOf) : syncConnection(pushing, job.connectionId),
     // What waits, and its dead letters, are with the listings and bookings: the sweep begins another job.
-    bury: async () => undefined,
+    deadLetter: async () => undefined,
   }
   return openReplaceableWorker(deps.queueBackend, outboundQueue, {
     concurrency: config.WORKER_CONCURRENCY,
@@ -37,14 +37,17 @@ export function pushDepsOf({
   config,
   breaker,
   outboundTimes,
-}: Deps): Pick<PushDeps, 'times' | 'timeoutMs' | 'maxAttempts' | 'retryDelayMs' | 'breakerState' | 'bury'> {
+}: Deps): Pick<
+  PushDeps,
+  'times' | 'timeoutMs' | 'maxAttempts' | 'retryDelayMs' | 'breakerState' | 'deadLetter'
+> {
   return {
     times: outboundTimes,
     timeoutMs: config.HOSTAWAY_API_TIMEOUT_MS,
     maxAttempts: config.HOSTAWAY_MAX_RETRIES,
     retryDelayMs: config.HOSTAWAY_RETRY_DELAY_MS,
     breakerState: breaker.state,
-    bury: (trx, { tenantId, connectionId, listingId, day, error, attempts }) =>
+    deadLetter: (trx, { tenantId, connectionId, listingId, day, error, attempts }) =>
       insertDeadLetter(trx, {
         tenantId,
         connectionId,

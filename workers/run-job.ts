@@ -12,10 +12,10 @@ export type JobDefinition<Payload extends Record<string, string>> = {
   /** Does the work, safely repeatable; what it resolves to is logged. */
   run: (payload: Payload) => Promise<string>
   /** Keeps the job as a dead letter, in one transaction with whatever else marks its subject as failed. */
-  bury: (failure: BuriedJob<Payload>) => Promise<void>
+  deadLetter: (failure: FailedJob<Payload>) => Promise<void>
 }
 
-export type BuriedJob<Payload> = {
+export type FailedJob<Payload> = {
   job: string
   payload: Payload
   error: AppError
@@ -31,10 +31,10 @@ export type RunnerOptions = {
   onProgress: () => void
 }
 
-const longestRetryDelayMs = 32_000
-const comeBackAfterMs = 5_000
+const maxRetryDelayMs = 32_000
+const deferMs = 5_000
 // Jobs that were told the same moment come back spread out, not all at once.
-const comeBackJitterMs = 500
+const deferJitterMs = 500
 
 /** The only place that decides between done, retry, come back later and dead letter. */
 export function createRunner<Payload extends Record<string, string>>(
@@ -84,26 +84,32 @@ async function decide<Payload extends Record<string, string>>(
 ): Promise<JobVerdict> {
   const { retry } = failureKinds[error.kind]
   if (retry === 'later') {
-    const at = error.retryAt?.getTime() ?? Date.now() + comeBackAfterMs
-    return { after: 'later', at: new Date(Math.max(at, Date.now()) + Math.random() * comeBackJitterMs) }
+    const at = error.retryAt?.getTime() ?? Date.now() + deferMs
+    return { after: 'later', at: new Date(Math.max(at, Date.now()) + Math.random() * deferJitterMs) }
   }
   if (retry === 'backoff' && job.attempt < options.maxAttempts) {
     return { after: 'retry', delayMs: backoffMs(job.attempt, options.retryDelayMs) }
   }
   try {
-    await definition.bury({ job: job.name, payload, error, attempts: job.attempt, traceId: currentTraceId() })
+    await definition.deadLetter({
+      job: job.name,
+      payload,
+      error,
+      attempts: job.attempt,
+      traceId: currentTraceId(),
+    })
     return { after: 'done' }
   } catch (cause) {
     // A job may only leave the queue once its dead letter is stored.
     const line: Record<string, unknown> = { err: cause, queue: definition.queue, ...payload }
     options.log.error(line, 'job.dead_letter_not_stored')
-    return { after: 'later', at: new Date(Date.now() + comeBackAfterMs) }
+    return { after: 'later', at: new Date(Date.now() + deferMs) }
   }
 }
 
 /** Full jitter: anything up to the exponential step, so that jobs that failed together do not return together. */
 export function backoffMs(attempt: number, baseMs: number, random = Math.random): number {
-  return Math.round(random() * Math.min(longestRetryDelayMs, baseMs * 2 ** (attempt - 1)))
+  return Math.round(random() * Math.min(maxRetryDelayMs, baseMs * 2 ** (attempt - 1)))
 }
 
 function describe(verdict: JobVerdict): string {

@@ -134,10 +134,10 @@ export const bookingRoutes: FastifyPluginAsyncTypebox<BookingRouteOptions> = asy
     trx: Transaction<Database>,
     rows: BookingWithTenant[],
   ): Promise<(row: BookingWithTenant) => BookingDetail> {
-    const wished = rows.filter((row) => row.wished !== null)
+    const desired = rows.filter((row) => row.desired !== null)
     const pushes = await findPushes(
       trx,
-      wished.map(({ id }) => id),
+      desired.map(({ id }) => id),
     )
     return (row) =>
       toBookingDetail(

@@ -110,7 +110,7 @@ export async function upsertBookings(
   })
 }
 
-const kept = ['id', 'tenant_id', 'connection_id', 'channel', 'external_id', 'origin', 'wished'] as const
+const kept = ['id', 'tenant_id', 'connection_id', 'channel', 'external_id', 'origin', 'desired'] as const
 /** The columns that a newer version replaces, beside the source. */
 export const replaced = [
   'listing_id',
@@ -150,7 +150,7 @@ export function toBookingRow(write: BookingWrite): NewBookingRow {
   return {
     id: madeHere ?? uuid(),
     origin: madeHere === undefined ? 'channel' : 'tvl',
-    wished: madeHere === undefined ? null : '{}',
+    desired: madeHere === undefined ? null : '{}',
     tenant_id: write.tenantId,
     connection_id: write.connectionId,
     channel: write.channel,

@@ -7,20 +7,20 @@ import { findQueuedReservations } from './approval-store.ts'
 import type { TimelineEntry } from './booking-routes.ts'
 import { listPushSteps } from './outgoing/push-turn-store.ts'
 
-const mostEntries = 200
+const maxEntries = 200
 
 /** Everything that happened to a booking: each webhook received and what became of it, a person's yes, each event published, each step of telling Hostaway. */
 export async function timelineOf(db: Kysely<Database>, booking: BookingRow): Promise<TimelineEntry[]> {
   const reservation = { connectionId: booking.connection_id, externalId: booking.external_id }
   const [webhooks, events, queued, steps] = await Promise.all([
-    listWebhooksOfReservation(db, { ...reservation, limit: mostEntries }),
+    listWebhooksOfReservation(db, { ...reservation, limit: maxEntries }),
     listEventsOfSubject(db, {
       tenantId: booking.tenant_id,
       subject: bookingSubject(booking),
-      limit: mostEntries,
+      limit: maxEntries,
     }),
     findQueuedReservations(db, [reservation]),
-    booking.wished === null ? [] : listPushSteps(db, { bookingId: booking.id, limit: mostEntries }),
+    booking.desired === null ? [] : listPushSteps(db, { bookingId: booking.id, limit: maxEntries }),
   ])
   const entries: TimelineEntry[] = [
     ...webhooks.map((webhook) => ({

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import type { Database } from '../platform/db/tables.ts'
 import { type Block, putBlocks } from './block-store.ts'
 
-/** Nights that are wished for a booking beside those that Hostaway holds for it; none where `claimed` is empty. */
+/** Nights that are desired for a booking beside those that Hostaway holds for it; none where `claimed` is empty. */
 export type BookingClaims = {
   tenantId: string
   connectionId: string
@@ -19,23 +19,26 @@ export function claimName(bookingId: string, index: number): string {
   return `claim-${bookingId}-${index + 1}`
 }
 
-/** The nights that a wish asks for and that are not held yet. Pure. */
-export function claimedNights(held: Block | null, wished: Block | null): Block[] {
-  if (wished === null) return []
+/** The nights that a desired value asks for and that are not held yet. Pure. */
+export function claimedNights(held: Block | null, desired: Block | null): Block[] {
+  if (desired === null) return []
   const isElsewhere =
     held === null ||
-    held.listingId !== wished.listingId ||
-    held.departure <= wished.firstNight ||
-    wished.departure <= held.firstNight
-  if (isElsewhere) return [wished]
+    held.listingId !== desired.listingId ||
+    held.departure <= desired.firstNight ||
+    desired.departure <= held.firstNight
+  if (isElsewhere) return [desired]
   return [
-    { ...wished, departure: held.firstNight },
-    { ...wished, firstNight: held.departure },
+    { ...desired, departure: held.firstNight },
+    { ...desired, firstNight: held.departure },
   ].filter(({ firstNight, departure }) => firstNight < departure)
 }
 
 /** Makes these the only claims of the bookings. The caller holds the locks of their reservations and units. */
-export async function putClaims(trx: Transaction<Database>, bookings: BookingClaims[]): Promise<void> {
+export async function insertBlocksOfClaims(
+  trx: Transaction<Database>,
+  bookings: BookingClaims[],
+): Promise<void> {
   if (bookings.length === 0) return
   const names = bookings.flatMap(({ connectionId, bookingId }) =>
     Array.from({ length: claimsPerBooking }, (_, index) => ({

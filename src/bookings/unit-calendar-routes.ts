@@ -9,7 +9,7 @@ import { listBlocksOfUnit } from './block-store.ts'
 import { addDays, DayText, daysBetween, requireDay } from './plain-day.ts'
 
 const defaultDays = 90
-const mostDays = 1_100
+const maxDays = 1_100
 
 const CalendarDay = Type.Object({
   date: Type.String(),
@@ -20,25 +20,25 @@ const CalendarDay = Type.Object({
   }),
   heldUnits: Type.Integer(),
   units: Type.Integer(),
-  wished: Type.Record(Type.String(), Type.Unknown(), { description: 'What TVL last wished for.' }),
+  desired: Type.Record(Type.String(), Type.Unknown(), { description: 'What TVL last desired for.' }),
   pushed: Type.Record(Type.String(), Type.Unknown(), { description: 'What Hostaway was last told.' }),
-  pending: Type.Boolean({ description: 'Something of the wish is still to be pushed.' }),
+  pending: Type.Boolean({ description: 'Something of the desired is still to be pushed.' }),
 })
 
-type Wish = { wished: Record<string, unknown>; pushed: Record<string, unknown>; pending: boolean }
+type Desired = { desired: Record<string, unknown>; pushed: Record<string, unknown>; pending: boolean }
 
 export type UnitCalendarRouteOptions = {
   db: Kysely<Database>
-  /** What is wished of the nights of these listings, by day; a day without a wish is missing. */
-  wishesOf: (listings: ListingRow[], range: { from: string; to: string }) => Promise<Map<string, Wish>>
+  /** What is desired of the nights of these listings, by day; a day without a desired value is missing. */
+  desiredOf: (listings: ListingRow[], range: { from: string; to: string }) => Promise<Map<string, Desired>>
 }
 
-const noWish: Wish = { wished: {}, pushed: {}, pending: false }
+const nothingDesired: Desired = { desired: {}, pushed: {}, pending: false }
 
-/** The calendar of a unit: which nights are held, by what, and what is wished of them. */
+/** The calendar of a unit: which nights are held, by what, and what is desired of them. */
 export const unitCalendarRoutes: FastifyPluginAsyncTypebox<UnitCalendarRouteOptions> = async (
   app,
-  { db, wishesOf },
+  { db, desiredOf },
 ) => {
   app.get(
     '/units/:unitId/calendar',
@@ -66,11 +66,11 @@ export const unitCalendarRoutes: FastifyPluginAsyncTypebox<UnitCalendarRouteOpti
       // A person may have put a stay into a unit that no listing stands for.
       if (listings.length === 0 && blocks.length === 0) throw notFound(`Unit ${scope.unitId}`)
       const units = Math.max(1, ...listings.map((listing) => listing.unit_count))
-      const wishes = await wishesOf(listings, { from, to })
+      const desired = await desiredOf(listings, { from, to })
       return {
         data: daysBetween(from, to).map((date) => ({
           ...toCalendarDay(date, units, blocks),
-          ...(wishes.get(date) ?? noWish),
+          ...(desired.get(date) ?? nothingDesired),
         })),
       }
     },
@@ -80,9 +80,9 @@ export const unitCalendarRoutes: FastifyPluginAsyncTypebox<UnitCalendarRouteOpti
 function rangeOf(query: { from?: string; to?: string }): { from: string; to: string } {
   const from = requireDay('from', query.from ?? new Date().toISOString().slice(0, 10))
   const to = requireDay('to', query.to ?? addDays(from, defaultDays - 1))
-  if (to < from || addDays(from, mostDays) < to) {
+  if (to < from || addDays(from, maxDays) < to) {
     throw new Problem(422, 'VALIDATION_FAILED', 'The range is not valid', [
-      { field: 'to', message: `must be from \`from\` to at most ${mostDays} days after it` },
+      { field: 'to', message: `must be from \`from\` to at most ${maxDays} days after it` },
     ])
   }
   return { from, to }

@@ -24,16 +24,16 @@ export function perCalendarColumn(
   return sql.join(names.map(piece), separator)
 }
 
-/** The columns of wishes: `wished_units, wished_price, …`. */
-export const wishedColumns = perCalendarColumn((name) => sql.ref(`wished_${name}`))
+/** The columns of desired values: `wished_units, wished_price, …`. */
+export const desiredColumns = perCalendarColumn((name) => sql.ref(`desired_${name}`))
 
 /** The columns with their types, for rows that are read from JSON: `units integer, price numeric, …`. */
 export const typedColumns = perCalendarColumn((name) => sql`${sql.ref(name)} ${sql.raw(types[name])}`)
 
-/** Sets each wish to the first row's, or to the second's where the first has none. */
-export function wishedOfEither(first: string, second: string): RawBuilder<unknown> {
+/** Sets each desired value to the first row's, or to the second's where the first has none. */
+export function desiredOfEither(first: string, second: string): RawBuilder<unknown> {
   return perCalendarColumn((name) => {
-    const column = `wished_${name}`
+    const column = `desired_${name}`
     return sql`${sql.ref(column)} = coalesce(${sql.ref(`${first}.${column}`)}, ${sql.ref(`${second}.${column}`)})`
   })
 }

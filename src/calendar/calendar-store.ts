@@ -5,8 +5,8 @@ import { type CalendarColumn, perCalendarColumn, typedColumns } from './calendar
 import { type CalendarRange, toColumns } from './calendar-fields.ts'
 import { type Claim, lockClaim } from './lease-store.ts'
 
-/** A night with its wish; `held_now`: its availability is up to Hostaway, a booking holds it. */
-export type WishedNight = CalendarDayRow & { held_now: boolean }
+/** A night with its desired value; `held_now`: its availability is up to Hostaway, a booking holds it. */
+export type CalendarNight = CalendarDayRow & { held_now: boolean }
 
 type ListingKey = { connectionId: string; listingId: string }
 
@@ -28,8 +28,8 @@ export async function listNightsToPush(
   db: Kysely<Database>,
   { connectionId, listingId }: ListingKey,
   today: string,
-): Promise<WishedNight[]> {
-  const { rows } = await sql<WishedNight>`
+): Promise<CalendarNight[]> {
+  const { rows } = await sql<CalendarNight>`
     with due as (
       select min(d.day) as first, max(d.day) as last from calendar_days d
       where d.connection_id = ${connectionId} and d.listing_id = ${listingId} and d.day >= ${today}::date
@@ -58,8 +58,8 @@ export async function findUnverified(
   return from == null || to == null ? undefined : { from, to }
 }
 
-/** The last night with a wish; undefined where there is none from `today` on. */
-export async function lastWishedDay(
+/** The last night with a desired value; undefined where there is none from `today` on. */
+export async function lastDesiredDay(
   db: Kysely<Database>,
   { connectionId, listingId }: ListingKey,
   today: string,
@@ -92,8 +92,8 @@ export async function markPushed(db: Kysely<Database>, claim: Claim, sent: Calen
   })
 }
 
-/** Sets nights aside until their wish changes or somebody replays them; the caller opens the dead letter. */
-export async function setNightsAside(
+/** Sets nights aside until their desired value changes or somebody replays them; the caller opens the dead letter. */
+export async function deadLetterNights(
   trx: Transaction<Database>,
   { connectionId, listingId }: ListingKey,
   nights: { from: string; to: string },
@@ -109,17 +109,17 @@ export async function setNightsAside(
 
 /**
  * Sets aside the nights of which Hostaway has refused these values, and names them; one of which something else is
- * wished by now is left alone, as nobody has refused that.
+ * desired by now is left alone, as nobody has refused that.
  */
-export async function setRefusedNightsAside(
+export async function deadLetterRefusedNights(
   trx: Transaction<Database>,
   { connectionId, listingId }: ListingKey,
   refused: CalendarRange,
   kind: string,
 ): Promise<string[]> {
-  const isStillWished = (name: CalendarColumn) => {
-    const wished = sql.ref(`d.wished_${name}`)
-    return sql`${wished} is not distinct from coalesce(${sql.ref(`refused.${name}`)}, ${wished})`
+  const isStillDesired = (name: CalendarColumn) => {
+    const desired = sql.ref(`d.desired_${name}`)
+    return sql`${desired} is not distinct from coalesce(${sql.ref(`refused.${name}`)}, ${desired})`
   }
   const { rows } = await sql<{ day: string }>`
     update calendar_days d set failed_kind = ${kind}
@@ -127,7 +127,7 @@ export async function setRefusedNightsAside(
     where d.connection_id = ${connectionId} and d.listing_id = ${listingId}
       and d.day between refused.from_day and refused.to_day
       and (d.units_differ or d.rest_differs or d.unverified_since is not null)
-      and ${perCalendarColumn(isStillWished, sql` and `)}
+      and ${perCalendarColumn(isStillDesired, sql` and `)}
     returning d.day
   `.execute(trx)
   return rows.map(({ day }) => day)

@@ -3,10 +3,10 @@ import { toMoney } from '../mapping/money.ts'
 import type { CalendarRange } from './calendar-fields.ts'
 import type { ListingDetails } from './listing-changes.ts'
 import { mergeRanges } from './merge-ranges.ts'
-import type { Problem, SentRange, WishEvent } from './read-events.ts'
+import type { DesiredEvent, Problem, SentRange } from './read-events.ts'
 
-/** What must be known of a listing to judge wishes for it. */
-export type WishedListing = {
+/** What must be known of a listing to judge desired values for it. */
+export type TargetListing = {
   connectionId: string
   listingId: string
   tenantId: string
@@ -16,24 +16,24 @@ export type WishedListing = {
   timeZone: string | null
 }
 
-/** Everything that is wished for one listing; the ranges do not overlap. */
-export type ListingWish = {
-  listing: WishedListing
+/** Everything that is desired for one listing; the ranges do not overlap. */
+export type DesiredUpdate = {
+  listing: TargetListing
   ranges: CalendarRange[]
   details: ListingDetails
 }
 
 const yearsAhead = 3
 
-/** Turns events into one wish per listing, and names every entry that the listings do not allow. Pure. */
+/** Turns events into one desired value per listing, and names every entry that the listings do not allow. Pure. */
 export function checkEvents(
-  events: WishEvent[],
-  listings: WishedListing[],
+  events: DesiredEvent[],
+  listings: TargetListing[],
   now: Date,
-): { wishes: ListingWish[]; problems: Problem[] } {
+): { desired: DesiredUpdate[]; problems: Problem[] } {
   const problems: Problem[] = []
   const byUnit = Map.groupBy(listings, ({ unitId }) => unitId)
-  const wishes = new Map<WishedListing, { ranges: CalendarRange[]; details: ListingDetails }>()
+  const desired = new Map<TargetListing, { ranges: CalendarRange[]; details: ListingDetails }>()
   for (const event of events) {
     const targets = byUnit.get(event.unitId)
     if (targets === undefined) {
@@ -41,15 +41,15 @@ export function checkEvents(
       continue
     }
     for (const listing of targets) {
-      const wish = wishes.get(listing) ?? { ranges: [], details: {} }
-      wishes.set(listing, wish)
-      if (event.type === 'listing.updated') Object.assign(wish.details, event.changes)
-      else wish.ranges.push(...checkRanges(event, listing, now, problems))
+      const update = desired.get(listing) ?? { ranges: [], details: {} }
+      desired.set(listing, update)
+      if (event.type === 'listing.updated') Object.assign(update.details, event.changes)
+      else update.ranges.push(...checkRanges(event, listing, now, problems))
     }
   }
   return {
     problems,
-    wishes: [...wishes].map(([listing, { ranges, details }]) => ({
+    desired: [...desired].map(([listing, { ranges, details }]) => ({
       listing,
       ranges: mergeRanges(ranges),
       details,
@@ -58,8 +58,8 @@ export function checkEvents(
 }
 
 function checkRanges(
-  event: Exclude<WishEvent, { type: 'listing.updated' }>,
-  listing: WishedListing,
+  event: Exclude<DesiredEvent, { type: 'listing.updated' }>,
+  listing: TargetListing,
   now: Date,
   problems: Problem[],
 ): CalendarRange[] {

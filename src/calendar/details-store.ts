@@ -3,16 +3,16 @@ import type { Database } from '../platform/db/tables.ts'
 import { type Claim, lockClaim } from './lease-store.ts'
 import type { ListingDetails } from './listing-changes.ts'
 
-/** The details that are wished otherwise than Hostaway was told; none where nothing is, or where they are set aside. */
+/** The details that are desired otherwise than Hostaway was told; none where nothing is, or where they are set aside. */
 export async function listDetailsToPush(
   db: Kysely<Database>,
   { connectionId, listingId }: Pick<Claim, 'connectionId' | 'listingId'>,
 ): Promise<ListingDetails> {
   const { rows } = await sql<{ name: string; value: string | number }>`
-    select wish.key as name, wish.value as value
-    from listing_pushes p cross join lateral jsonb_each(p.wished_details) as wish
+    select desired.key as name, desired.value as value
+    from listing_pushes p cross join lateral jsonb_each(p.desired_details) as desired
     where p.connection_id = ${connectionId} and p.listing_id = ${listingId} and p.details_failed_kind is null
-      and p.pushed_details -> wish.key is distinct from wish.value
+      and p.pushed_details -> desired.key is distinct from desired.value
   `.execute(db)
   return Object.fromEntries(rows.map(({ name, value }) => [name, value]))
 }
@@ -35,10 +35,10 @@ export async function markDetailsPushed(
 }
 
 /**
- * Sets the details aside, if any are due, until the wish changes or somebody replays them; of `refused` ones only while
- * they are still wished, as nobody has refused another wish. False where nothing was set aside.
+ * Sets the details aside, if any are due, until the desired value changes or somebody replays them; of `refused` ones only while
+ * they are still desired, as nobody has refused another desired value. False where nothing was set aside.
  */
-export async function setDetailsAside(
+export async function deadLetterDetails(
   trx: Transaction<Database>,
   { connectionId, listingId }: Pick<Claim, 'connectionId' | 'listingId'>,
   kind: string,
@@ -47,7 +47,7 @@ export async function setDetailsAside(
   const { rows } = await sql`
     update listing_pushes set details_failed_kind = ${kind}
     where connection_id = ${connectionId} and listing_id = ${listingId}
-      and not pushed_details @> wished_details and wished_details @> ${JSON.stringify(refused)}::jsonb
+      and not pushed_details @> desired_details and desired_details @> ${JSON.stringify(refused)}::jsonb
     returning 1
   `.execute(trx)
   return rows.length > 0

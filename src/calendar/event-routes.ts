@@ -7,10 +7,10 @@ import { Problem } from '../platform/http/problems.ts'
 import type { JobQueues } from '../platform/queue/queues.ts'
 import { requireTenant } from '../tenants/require-tenant.ts'
 import { checkEvents } from './check-events.ts'
+import { lockTargetListings, writeDesired } from './desired-store.ts'
 import { changeableDetails } from './listing-changes.ts'
-import { mostEvents, readEvents } from './read-events.ts'
+import { maxEvents, readEvents } from './read-events.ts'
 import { signalConnections } from './signal-connections.ts'
-import { holdWishedListings, writeWishes } from './wish-store.ts'
 
 const day = Type.String({ description: '`YYYY-MM-DD`; `to` is included.' })
 const Availability = Type.Object({
@@ -47,7 +47,7 @@ const scope = 'events'
 
 export type EventRouteOptions = { db: Kysely<Database>; queues: JobQueues; settleMs: number }
 
-/** Wishes of TVL services: availability, prices and details of listings. */
+/** Desired values of TVL services: availability, prices and details of listings. */
 export const eventRoutes: FastifyPluginAsyncTypebox<EventRouteOptions> = async (
   app,
   { db, queues, settleMs },
@@ -64,8 +64,8 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRouteOptions> = async (
       config: { roles: ['service'] },
       schema: {
         tags: ['TVL to Hostaway'],
-        summary: 'Say what is wished of Hostaway',
-        description: `One event or up to ${mostEvents}, plain or as CloudEvents 1.0 (unitId and what follows in \`data\`); all or nothing. A field left out means "no opinion" and is never sent. Where ranges overlap, the later one wins. 202 = the wishes are stored.`,
+        summary: 'Say what is desired of Hostaway',
+        description: `One event or up to ${maxEvents}, plain or as CloudEvents 1.0 (unitId and what follows in \`data\`); all or nothing. A field left out means "no opinion" and is never sent. Where ranges overlap, the later one wins. 202 = the desired are stored.`,
         querystring: Type.Object({ tenant: Type.Optional(Type.String()) }),
         headers: keyHeader,
         body: Type.Union([Event, Type.Array(Event)]),
@@ -80,14 +80,14 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRouteOptions> = async (
       const unitIds = [...new Set(events.map(({ unitId }) => unitId))]
       const connectionIds = new Set<string>()
       const answer = await onceByKey(db, request, { tenantId: tenant.id, scope }, async (trx) => {
-        const listings = await holdWishedListings(trx, { tenantId: tenant.id, unitIds })
+        const listings = await lockTargetListings(trx, { tenantId: tenant.id, unitIds })
         const checked = checkEvents(events, listings, new Date())
         const found = [...problems, ...checked.problems]
         if (found.length > 0) {
           throw new Problem(422, 'VALIDATION_FAILED', 'Nothing was stored: some entries are not valid', found)
         }
         for (const { connectionId } of listings) connectionIds.add(connectionId)
-        await writeWishes(trx, checked.wishes, settleMs)
+        await writeDesired(trx, checked.desired, settleMs)
         return { accepted: events.length }
       })
       await signalConnections(db, queues, [...connectionIds])

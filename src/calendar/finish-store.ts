@@ -27,7 +27,7 @@ export async function finishListing(
       update listing_pushes p set
         availability_due_at = case when night.availability then coalesce(p.availability_due_at, clock_timestamp()) end,
         price_due_at = case when night.price then coalesce(p.price_due_at, clock_timestamp()) end,
-        details_due_at = case when p.details_failed_kind is null and not p.pushed_details @> p.wished_details
+        details_due_at = case when p.details_failed_kind is null and not p.pushed_details @> p.desired_details
           then coalesce(p.details_due_at, clock_timestamp()) end,
         check_due_at = case when ${checked} then null else p.check_due_at end,
         last_checked_at = case when ${checked} then clock_timestamp() else p.last_checked_at end,

@@ -6,19 +6,19 @@ import { type AppError, failureKinds, toAppError } from '../platform/errors.ts'
 import type { Push, PushDeps } from './push-context.ts'
 
 /** What is being told to Hostaway, and of which listing. */
-export type Telling = {
+export type PushTarget = {
   deps: Pick<PushDeps, 'db' | 'vault' | 'client' | 'log' | 'breakerState'>
   connection: Pick<Push['connection'], 'id' | 'accountId'>
   listing: Pick<Push['listing'], 'listing_id'>
 }
 
-const longestWaitMs = 5_000
+const maxWaitMs = 5_000
 
 /**
  * Whether Hostaway answers something that has nothing to do with the listing: another one, or at least the list. A push
  * that fails while it does is the listing's own failure; while it does not, or nobody can tell, it is none.
  */
-export async function hostAnswers(push: Telling): Promise<boolean> {
+export async function isRemoteUp(push: PushTarget): Promise<boolean> {
   const failure = await failureOf(askForNeighbour(push))
   if (failure === undefined || isAnswer(failure)) return true
   // What gave no answer at all gives none to another question either.
@@ -31,7 +31,7 @@ export async function hostAnswers(push: Telling): Promise<boolean> {
  * Lets the breaker, where it tries whether Hostaway is back, find that out by reading. By the push itself it would
  * learn about the listing only: one that always fails would keep it open for all of them. Throws what stands in the way.
  */
-export async function closeBreaker(push: Telling): Promise<void> {
+export async function probeWhileBreakerOpen(push: PushTarget): Promise<void> {
   while (push.deps.breakerState() !== 'closed') {
     const failure = await failureOf(askForNeighbour(push))
     if (failure !== undefined && !isAnswer(failure)) throw failure
@@ -52,7 +52,7 @@ function isAnswer({ kind, status }: AppError): boolean {
   return status !== undefined && !isHostFailure(kind) && failureKinds[kind].retry !== 'later'
 }
 
-async function askForNeighbour(push: Telling): Promise<void> {
+async function askForNeighbour(push: PushTarget): Promise<void> {
   const { deps, connection, listing } = push
   const key = { connectionId: connection.id, listingId: listing.listing_id }
   const neighbour = await findNeighbour(deps.db, key)
@@ -62,12 +62,12 @@ async function askForNeighbour(push: Telling): Promise<void> {
   })
 }
 
-async function askForList(push: Telling): Promise<void> {
+async function askForList(push: PushTarget): Promise<void> {
   await withAccessToken(push.deps, push.connection, (token) =>
     push.deps.client.checkAccess(callOf(push, token)),
   )
 }
 
-function callOf({ connection: { accountId } }: Telling, token: string): Call {
-  return { accountId, token, urgency: 'urgent', maxWaitMs: longestWaitMs }
+function callOf({ connection: { accountId } }: PushTarget, token: string): Call {
+  return { accountId, token, urgency: 'urgent', maxWaitMs: maxWaitMs }
 }

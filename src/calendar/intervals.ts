@@ -2,7 +2,7 @@ import { type CalendarField, type CalendarRange, type CalendarValues, daysApart 
 
 /**
  * A night and what is to be told about it: `due` must be sent, `allowed` (which includes it) may be sent along
- * because it is wished as well. What is in neither must not be touched.
+ * because it is desired as well. What is in neither must not be touched.
  */
 export type PlannedDay = { day: string; due: CalendarValues; allowed: CalendarValues }
 

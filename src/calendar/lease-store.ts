@@ -48,7 +48,7 @@ export async function lockListings(
 }
 
 /** How urgent what waits for a listing is: availability, prices and restrictions, details, a look at drift. */
-export const leastUrgent = 3
+export const lowestUrgency = 3
 
 /**
  * Takes the most urgent listing of a connection that is due and that nobody works on, then the one that waits longest;
@@ -57,7 +57,7 @@ export const leastUrgent = 3
 export async function claimListing(
   db: Kysely<Database>,
   connectionId: string,
-  { leaseMs, above = leastUrgent + 1 }: { leaseMs: number; above?: number },
+  { leaseMs, above = lowestUrgency + 1 }: { leaseMs: number; above?: number },
 ): Promise<ListingPushRow | undefined> {
   const { rows } = await sql<ListingPushRow>`
     with next as (
@@ -141,7 +141,11 @@ export async function releaseListing(db: Kysely<Database>, claim: Claim): Promis
 }
 
 /** Gives the listing back after everything that waited for it was set aside: nothing waits any more. */
-export async function releaseSetAside(db: Kysely<Database>, claim: Claim, message: string): Promise<void> {
+export async function releaseDeadLettered(
+  db: Kysely<Database>,
+  claim: Claim,
+  message: string,
+): Promise<void> {
   await db
     .updateTable('listing_pushes')
     .set({

@@ -30,7 +30,7 @@ const details: Record<string, Detail> = {
 }
 
 const policies = ['flexible', 'moderate', 'firm', 'strict', 'no_refund']
-const longestText = 50_000
+const maxText = 50_000
 
 const byName = new Map<string, Detail>()
 for (const detail of Object.values(details)) byName.set(detail.hostaway, detail)
@@ -66,9 +66,9 @@ type Reader = (value: unknown) => string | number | { problem: string }
 
 const readers: Record<Kind, Reader> = {
   text: (value) =>
-    typeof value === 'string' && value !== '' && value.length <= longestText
+    typeof value === 'string' && value !== '' && value.length <= maxText
       ? value
-      : { problem: `must be a text of 1 to ${longestText} characters` },
+      : { problem: `must be a text of 1 to ${maxText} characters` },
   amount: (value) =>
     typeof value === 'number' && Number.isFinite(value) && value >= 0
       ? value

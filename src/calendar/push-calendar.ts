@@ -1,4 +1,4 @@
-import { mostIntervalsPerCall } from '../channels/hostaway/wire/calendar.ts'
+import { maxIntervalsPerCall } from '../channels/hostaway/wire/calendar.ts'
 import { AppError, toAppError } from '../platform/errors.ts'
 import {
   type CalendarField,
@@ -7,12 +7,12 @@ import {
   daysApart,
   shiftDay,
 } from './calendar-fields.ts'
-import { listNightsToPush, type WishedNight } from './calendar-store.ts'
+import { type CalendarNight, listNightsToPush } from './calendar-store.ts'
+import { deadLetterNight } from './dead-letter-listing.ts'
 import { compress, type PlannedDay } from './intervals.ts'
 import { refuseIfListingIsGone } from './listing-gone.ts'
 import type { Push } from './push-context.ts'
 import { sendIntervals } from './send-calendar.ts'
-import { setNightAside } from './set-aside.ts'
 
 // So many single nights of one interval refused and none taken: then it is the interval's values.
 const refusedNightsAreEnough = 3
@@ -24,8 +24,8 @@ export async function pushCalendar(push: Push): Promise<number> {
   const enabled = { availability: availability.enabled, pricing: pricing.enabled }
   const intervals = compress(nights.map((night) => planNight(night, enabled)))
   const state: SplitState = { calls: 0, listingChecked: false }
-  for (let start = 0; start < intervals.length; start += mostIntervalsPerCall) {
-    await sendOrSplit(push, intervals.slice(start, start + mostIntervalsPerCall), state)
+  for (let start = 0; start < intervals.length; start += maxIntervalsPerCall) {
+    await sendOrSplit(push, intervals.slice(start, start + maxIntervalsPerCall), state)
   }
   return state.calls
 }
@@ -35,21 +35,22 @@ export async function pushCalendar(push: Push): Promise<number> {
  * to be kept in step. Pure.
  */
 export function planNight(
-  night: WishedNight,
+  night: CalendarNight,
   enabled: { availability: boolean; pricing: boolean },
 ): PlannedDay {
   const { day } = night
   if (night.failed_kind !== null || night.unverified_since !== null) return { day, due: {}, allowed: {} }
-  const wished: Array<[CalendarField, string | number | boolean | null, string | number | boolean | null]> = [
-    ['units', night.held_now ? null : night.wished_units, night.pushed_units],
-    ['price', night.wished_price, night.pushed_price],
-    ['minStay', night.wished_min_stay, night.pushed_min_stay],
-    ['maxStay', night.wished_max_stay, night.pushed_max_stay],
-    ['closedOnArrival', night.wished_closed_on_arrival, night.pushed_closed_on_arrival],
-    ['closedOnDeparture', night.wished_closed_on_departure, night.pushed_closed_on_departure],
-    ['note', night.wished_note, night.pushed_note],
-  ]
-  const allowed = wished.filter(
+  const desired: Array<[CalendarField, string | number | boolean | null, string | number | boolean | null]> =
+    [
+      ['units', night.held_now ? null : night.desired_units, night.pushed_units],
+      ['price', night.desired_price, night.pushed_price],
+      ['minStay', night.desired_min_stay, night.pushed_min_stay],
+      ['maxStay', night.desired_max_stay, night.pushed_max_stay],
+      ['closedOnArrival', night.desired_closed_on_arrival, night.pushed_closed_on_arrival],
+      ['closedOnDeparture', night.desired_closed_on_departure, night.pushed_closed_on_departure],
+      ['note', night.desired_note, night.pushed_note],
+    ]
+  const allowed = desired.filter(
     ([field, value]) => value !== null && (field === 'units' ? enabled.availability : enabled.pricing),
   )
   const due = allowed.filter(([, value, pushed]) => value !== pushed)
@@ -87,7 +88,7 @@ async function splitInterval(
     else if (range.from === range.to || isHopeless) {
       for (let day = range.from; day <= range.to; day = shiftDay(day, 1)) {
         refused.set(day, said)
-        await setNightAside(push, day, range.values, said)
+        await deadLetterNight(push, day, range.values, said)
       }
     } else {
       const middle = shiftDay(range.from, Math.floor(daysApart(range.from, range.to) / 2))

@@ -8,7 +8,7 @@ import type { Claim } from './lease-store.ts'
 import type { OutboundTimes } from './outbound-times.ts'
 
 /** What could not be pushed and waits for a person. Without a `day` it is the listing as a whole. */
-export type SetAside = {
+export type DeadLettered = {
   tenantId: string
   connectionId: string
   listingId: string
@@ -25,7 +25,7 @@ export type PushDeps = AccessTokenDeps & {
   retryDelayMs: number
   breakerState: () => BreakerState
   /** Opens the dead letter, in the transaction that sets aside what it is about. */
-  bury: (trx: Transaction<Database>, letter: SetAside) => Promise<void>
+  deadLetter: (trx: Transaction<Database>, letter: DeadLettered) => Promise<void>
 }
 
 /** One listing while it is being pushed. `today` is the day it is at the listing. */

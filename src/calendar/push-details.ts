@@ -6,7 +6,7 @@ import { beginSending, endSending } from './lease-store.ts'
 import type { ListingDetails } from './listing-changes.ts'
 import { hadNoEffect, type Push } from './push-context.ts'
 
-/** The details that are wished otherwise; none where they are not to be kept in step. */
+/** The details that are desired otherwise; none where they are not to be kept in step. */
 export async function detailsToPush({ deps, connection, claim }: Push): Promise<ListingDetails> {
   return connection.sync.listings.enabled ? listDetailsToPush(deps.db, claim) : {}
 }
@@ -29,9 +29,9 @@ export async function pushDetails(push: Push, details: ListingDetails): Promise<
 }
 
 /** Finds out what a call about details with an unknown outcome has done. */
-export async function readBackDetails(push: Push, wished: ListingDetails): Promise<void> {
+export async function readBackDetails(push: Push, desired: ListingDetails): Promise<void> {
   const found = await getListing(push)
-  const held = Object.entries(wished).filter(([name, value]) => isSame(found.source[name], value))
+  const held = Object.entries(desired).filter(([name, value]) => isSame(found.source[name], value))
   await markDetailsPushed(push.deps.db, push.claim, Object.fromEntries(held))
 }
 
@@ -63,8 +63,8 @@ function holds(listing: Listing | undefined, details: ListingDetails): boolean {
   )
 }
 
-function isSame(held: unknown, wished: unknown): boolean {
-  if (held === wished) return true
+function isSame(held: unknown, desired: unknown): boolean {
+  if (held === desired) return true
   // Flags may come as booleans and amounts as text.
-  return typeof wished === 'number' && held !== null && held !== '' && Number(held) === wished
+  return typeof desired === 'number' && held !== null && held !== '' && Number(held) === desired
 }

@@ -5,29 +5,29 @@ import { findListings } from '../listings/listing-store.ts'
 import type { ListingPushRow } from '../platform/db/outbound-tables.ts'
 import { type AppError, failureKinds, toAppError } from '../platform/errors.ts'
 import { outboundQueue } from '../platform/queue/queues.ts'
-import { findUnverified, lastWishedDay } from './calendar-store.ts'
+import { findUnverified, lastDesiredDay } from './calendar-store.ts'
 import { dayIn } from './check-events.ts'
+import { deadLetterListing, deadLetterOnlyDetails } from './dead-letter-listing.ts'
 import { listDetailsToPush } from './details-store.ts'
 import { finishListing } from './finish-store.ts'
-import { closeBreaker, hostAnswers } from './host-probe.ts'
-import { LeaseLost, releaseAfterFailure, releaseListing, releaseSetAside } from './lease-store.ts'
+import { isRemoteUp, probeWhileBreakerOpen } from './host-probe.ts'
+import { LeaseLost, releaseAfterFailure, releaseDeadLettered, releaseListing } from './lease-store.ts'
 import { pushCalendar } from './push-calendar.ts'
 import { mayStillLand, type Push, type PushDeps } from './push-context.ts'
 import { detailsToPush, pushDetails, readBackDetails } from './push-details.ts'
 import { readBack } from './read-back.ts'
-import { setListingAside, setOnlyDetailsAside } from './set-aside.ts'
 
 /** `not_now`: what is not more urgent than `urgency` should come back at `retryAt`. */
 export type PushResult =
   | { outcome: 'done' | 'failed' | 'lost' }
   | { outcome: 'not_now'; retryAt: Date; urgency: number }
 
-const comeBackMs = 5_000
+const deferMs = 5_000
 // Connections that were told the same moment come back spread out.
 const jitterMs = 100
-const longestDelayMs = 32_000
+const maxDelayMs = 32_000
 /** Until the breaker has opened, what has failures that do not count is tried as often as after so many of them. */
-export const retriesWhileAway = 3
+export const attemptsWhileRemoteDown = 3
 
 /**
  * Does everything that waits for one listing and gives it back, whatever happens: read what is not known, push the
@@ -75,7 +75,7 @@ async function work(push: Push, row: ListingPushRow): Promise<PushResult> {
 type Progress = { type: 'calendar' | 'listing'; calls: number }
 
 async function doWork(push: Push, row: ListingPushRow, isCheck: boolean, progress: Progress): Promise<void> {
-  await closeBreaker(push)
+  await probeWhileBreakerOpen(push)
   await readWhatIsNotKnown(push, row, isCheck)
   await pushPart(push, progress, 'calendar', () => pushCalendar(push))
   const details = await detailsToPush(push)
@@ -85,7 +85,7 @@ async function doWork(push: Push, row: ListingPushRow, isCheck: boolean, progres
     const failure = toAppError(error)
     if (error instanceof LeaseLost || failure.kind !== 'rejected') throw error
     push.deps.metrics.syncJobs.inc({ sync_type: 'listing', status: 'failure' })
-    if (await setOnlyDetailsAside(push, details, failure)) countDeadLetter(push, failure)
+    if (await deadLetterOnlyDetails(push, details, failure)) countDeadLetter(push, failure)
   }
 }
 
@@ -113,7 +113,7 @@ async function readWhatIsNotKnown(push: Push, row: ListingPushRow, isCheck: bool
       ? undefined
       : { from: row.sending_from, to: row.sending_to },
   ].filter((range) => range !== undefined)
-  const last = isCheck ? await lastWishedDay(deps.db, claim, today) : undefined
+  const last = isCheck ? await lastDesiredDay(deps.db, claim, today) : undefined
   if (last !== undefined) ranges.push({ from: today, to: last })
   if (ranges.length > 0) {
     const from = ranges.map((range) => range.from).toSorted()[0] ?? today
@@ -139,7 +139,7 @@ async function afterFailure(
   const line = { ...claim, kind: failure.kind, reason: failure.message, attempts }
   if (retry === 'later' || (await needsReauth(push))) {
     await releaseListing(deps.db, claim)
-    const retryAt = failure.retryAt ?? new Date(Date.now() + comeBackMs)
+    const retryAt = failure.retryAt ?? new Date(Date.now() + deferMs)
     // The rate limit has more room for what is more urgent, and a moment of its own for each connection; anything else
     // stops the whole connection, and all of them.
     if (failure.kind === 'rate_limited') return { outcome: 'not_now', retryAt, urgency: row.urgency ?? 0 }
@@ -147,17 +147,17 @@ async function afterFailure(
   }
   deps.metrics.syncJobs.inc({ sync_type: type, status: 'failure' })
   // While Hostaway is away, a failure says nothing about the listing.
-  const usesAttempt = !isHostFailure(failure.kind) || (await hostAnswers(push))
+  const usesAttempt = !isHostFailure(failure.kind) || (await isRemoteUp(push))
   if (retry === 'never' || (usesAttempt && attempts + 1 >= deps.maxAttempts)) {
-    await setListingAside(push, failure)
+    await deadLetterListing(push, failure)
     countDeadLetter(push, failure)
-    await releaseSetAside(deps.db, claim, failure.message)
+    await releaseDeadLettered(deps.db, claim, failure.message)
     deps.log.error(line, 'listing.set_aside')
     return { outcome: 'failed' }
   }
   await releaseAfterFailure(deps.db, claim, {
     usesAttempt,
-    delayMs: backoffMs(usesAttempt ? attempts + 1 : retriesWhileAway, deps.retryDelayMs),
+    delayMs: backoffMs(usesAttempt ? attempts + 1 : attemptsWhileRemoteDown, deps.retryDelayMs),
     mayLand: mayStillLand(failure),
     message: failure.message,
   })
@@ -175,5 +175,5 @@ async function needsReauth({ deps, connection }: Push): Promise<boolean> {
 
 /** Milliseconds until the next attempt. Full jitter, as for jobs: anything up to the exponential step. */
 export function backoffMs(attempt: number, baseMs: number): number {
-  return randomInt(Math.min(longestDelayMs, baseMs * 2 ** (attempt - 1)) + 1)
+  return randomInt(Math.min(maxDelayMs, baseMs * 2 ** (attempt - 1)) + 1)
 }

@@ -3,7 +3,7 @@ import type { Database } from '../platform/db/tables.ts'
 import { type CalendarColumn, perCalendarColumn, typedColumns } from './calendar-columns.ts'
 import { type Claim, lockClaim } from './lease-store.ts'
 
-/** A night as Hostaway showed it; `units` null where a booking holds it, so that it says nothing about the wish. */
+/** A night as Hostaway showed it; `units` null where a booking holds it, so that it says nothing about the desired value. */
 export type ObservedNight = {
   day: string
   units: number | null
@@ -25,7 +25,7 @@ export type ReadBack = {
 
 /**
  * Takes what Hostaway holds as what was pushed, so that exactly the differences are due. Ends a call whose outcome was
- * not known. Returns how many nights had drifted: they were known to hold the wish, and do not any more. Throws LeaseLost.
+ * not known. Returns how many nights had drifted: they were known to hold the desired value, and do not any more. Throws LeaseLost.
  */
 export async function applyReadBack(db: Kysely<Database>, claim: Claim, readBack: ReadBack): Promise<number> {
   return db.transaction().execute(async (trx) => {
@@ -58,7 +58,7 @@ export async function applyReadBack(db: Kysely<Database>, claim: Claim, readBack
           and d.listing_id = ${claim.listingId} and d.day = night.day
       )
       update calendar_days d set
-        ${perCalendarColumn(seenIfWished)},
+        ${perCalendarColumn(seenIfDesired)},
         held = compared.held,
         unverified_since = null,
         drifted_at = case when compared.drifted then clock_timestamp() else d.drifted_at end
@@ -76,17 +76,17 @@ export async function applyReadBack(db: Kysely<Database>, claim: Claim, readBack
   })
 }
 
-function seenIfWished(name: CalendarColumn): RawBuilder<unknown> {
+function seenIfDesired(name: CalendarColumn): RawBuilder<unknown> {
   const seen = sql.ref(`compared.${name}`)
-  return sql`${sql.ref(`pushed_${name}`)} = case when ${sql.ref(`d.wished_${name}`)} is not null then ${seen} end`
+  return sql`${sql.ref(`pushed_${name}`)} = case when ${sql.ref(`d.desired_${name}`)} is not null then ${seen} end`
 }
 
-// Where nothing was seen, wished or told, there is nothing to compare.
+// Where nothing was seen, desired or told, there is nothing to compare.
 function hasDrifted(name: CalendarColumn): RawBuilder<unknown> {
-  const [seen, wished, pushed] = [`night.${name}`, `d.wished_${name}`, `d.pushed_${name}`].map((column) =>
+  const [seen, desired, pushed] = [`night.${name}`, `d.desired_${name}`, `d.pushed_${name}`].map((column) =>
     sql.ref(column),
   )
-  return sql`(${seen} <> ${wished} and ${wished} = ${pushed})`
+  return sql`(${seen} <> ${desired} and ${desired} = ${pushed})`
 }
 
 function toRows(nights: ObservedNight[]): string {

@@ -45,7 +45,7 @@ function toObserved(day: CalendarDay, unitCount: number): ObservedNight {
   }
 }
 
-// Only `available` and `blocked` are somebody's wish; every other status is a booking's.
+// Only `available` and `blocked` are somebody's desired value; every other status is a booking's.
 function unitsOf({ status, desiredUnitsToSell }: CalendarDay, unitCount: number): number | null {
   if (status !== 'available' && status !== 'blocked') return null
   if (unitCount > 1) return desiredUnitsToSell ?? (status === 'available' ? unitCount : 0)

@@ -12,22 +12,22 @@ export type SentRange = Omit<CalendarRange, 'values'> & {
   unitsToSell?: number
 }
 
-export type WishEvent =
+export type DesiredEvent =
   | { field: string; type: 'availability.updated'; unitId: string; ranges: SentRange[] }
   | { field: string; type: 'pricing.updated'; unitId: string; currency: string; ranges: SentRange[] }
   | { field: string; type: 'listing.updated'; unitId: string; changes: ListingDetails }
 
-export const mostEvents = 1_000
-const mostRanges = 1_500
-const longestStay = 1_125
-const longestNote = 5_000
-const largestPrice = new Big('1000000000')
+export const maxEvents = 1_000
+const maxRanges = 1_500
+const maxStay = 1_125
+const maxNote = 5_000
+const maxPrice = new Big('1000000000')
 
 /** Reads one event or a list of them, plain or as CloudEvents, and names everything that is wrong. Never throws. */
-export function readEvents(body: unknown): { events: WishEvent[]; problems: Problem[] } {
+export function readEvents(body: unknown): { events: DesiredEvent[]; problems: Problem[] } {
   const problems: Problem[] = []
-  if (Array.isArray(body) && (body.length === 0 || body.length > mostEvents)) {
-    return { events: [], problems: [{ field: 'body', message: `must hold 1 to ${mostEvents} events` }] }
+  if (Array.isArray(body) && (body.length === 0 || body.length > maxEvents)) {
+    return { events: [], problems: [{ field: 'body', message: `must hold 1 to ${maxEvents} events` }] }
   }
   const entries: unknown[] = Array.isArray(body) ? body : [body]
   const events = entries.flatMap((entry, index) => {
@@ -37,7 +37,7 @@ export function readEvents(body: unknown): { events: WishEvent[]; problems: Prob
   return { events, problems }
 }
 
-function readEvent(entry: unknown, field: string, problems: Problem[]): WishEvent | undefined {
+function readEvent(entry: unknown, field: string, problems: Problem[]): DesiredEvent | undefined {
   const report = (name: string, message: string) =>
     void problems.push({ field: joined(field, name) || 'body', message })
   if (!isObject(entry)) return report('', 'must be an object')
@@ -74,8 +74,8 @@ type RangeReader = (sent: Record<string, unknown>, report: Report) => Omit<SentR
 type Report = (name: string, message: string) => undefined
 
 function readRanges(sent: unknown, field: string, problems: Problem[], read: RangeReader): SentRange[] {
-  if (!Array.isArray(sent) || sent.length === 0 || sent.length > mostRanges) {
-    problems.push({ field, message: `must be a list of 1 to ${mostRanges} ranges` })
+  if (!Array.isArray(sent) || sent.length === 0 || sent.length > maxRanges) {
+    problems.push({ field, message: `must be a list of 1 to ${maxRanges} ranges` })
     return []
   }
   return sent.flatMap((range: unknown, index) => {
@@ -122,8 +122,8 @@ function readAvailability(sent: Record<string, unknown>, report: Report) {
   const available = flag('available')
   const unitsToSell = whole('unitsToSell', 0, 10_000)
   const values = withoutUndefined({
-    minStay: whole('minStay', 1, longestStay),
-    maxStay: whole('maxStay', 1, longestStay),
+    minStay: whole('minStay', 1, maxStay),
+    maxStay: whole('maxStay', 1, maxStay),
     closedOnArrival: flag('closedOnArrival'),
     closedOnDeparture: flag('closedOnDeparture'),
     note: readNote(sent.note, report),
@@ -143,7 +143,7 @@ function readPrice(sent: Record<string, unknown>, report: Report) {
   const price = amountOf(sent.price)
   if (price === undefined) report('price', 'must be a number')
   else if (price.lt(0)) report('price', 'is negative')
-  else if (price.gt(largestPrice)) report('price', 'is too large')
+  else if (price.gt(maxPrice)) report('price', 'is too large')
   return { values: price === undefined ? {} : { price: price.toFixed() } }
 }
 
@@ -157,8 +157,8 @@ function amountOf(value: unknown): Big | undefined {
 function readNote(note: unknown, report: Report): string | undefined {
   if (note === undefined) return undefined
   // PostgreSQL has no text with this character.
-  if (typeof note === 'string' && note.length <= longestNote && !note.includes('\u0000')) return note
-  return report('note', `must be a text of at most ${longestNote} characters`)
+  if (typeof note === 'string' && note.length <= maxNote && !note.includes('\u0000')) return note
+  return report('note', `must be a text of at most ${maxNote} characters`)
 }
 
 function refuseUnknown(sent: Record<string, unknown>, names: Set<string>, report: Report): void {

@@ -22,7 +22,7 @@ export function releasedStretches(before: BlockRow | undefined, after: BlockRow 
 
 /**
  * Notes, in the transaction that takes reservations off the calendar, that Hostaway has opened their nights for sale
- * whatever was wished: they are read back, and the wish is pushed again. Safe to repeat.
+ * whatever was desired: they are read back, and the desired value is pushed again. Safe to repeat.
  */
 export async function noteReleasedNights(trx: Transaction<Database>, stretches: Stretch[]): Promise<void> {
   if (stretches.length === 0) return
@@ -34,7 +34,7 @@ export async function noteReleasedNights(trx: Transaction<Database>, stretches: 
       departure,
     })),
   )
-  // The listings' rows first and in order, as everywhere: a push and a wish lock in the same order.
+  // The listings' rows first and in order, as everywhere: a push and a desired value lock in the same order.
   const locked = await sql`
     select 1 from listing_pushes p
     where (p.connection_id, p.listing_id) in (select released.connection_id, released.listing_id
@@ -49,7 +49,7 @@ export async function noteReleasedNights(trx: Transaction<Database>, stretches: 
       from jsonb_to_recordset(${rows}::jsonb)
         as released (connection_id uuid, listing_id text, first_night date, departure date)
       where d.connection_id = released.connection_id and d.listing_id = released.listing_id
-        and d.day >= released.first_night and d.day < released.departure and d.wished_units is not null
+        and d.day >= released.first_night and d.day < released.departure and d.desired_units is not null
         and d.day >= ${earliestToday}
       returning d.connection_id, d.listing_id
     )

@@ -16,7 +16,7 @@ const columns = {
 } as const satisfies Record<SyncType, { enabled: string; cron: string }>
 
 /**
- * Makes every listing wait whose wish differs from what Hostaway was told, whatever lost sight of it. Where nothing
+ * Makes every listing wait whose desired value differs from what Hostaway was told, whatever lost sight of it. Where nothing
  * differs nothing changes, so a schedule of this costs no call. Returns the connections that have work now.
  */
 export async function markDiffering(
@@ -55,7 +55,7 @@ const statements = {
   listings: sql`
     update listing_pushes p set details_due_at = clock_timestamp()
     where p.details_due_at is null and p.details_failed_kind is null
-      and not p.pushed_details @> p.wished_details`,
+      and not p.pushed_details @> p.desired_details`,
 }
 
 /**
@@ -83,7 +83,7 @@ export async function markForCheck(
   return rows.map(({ connectionId }) => connectionId)
 }
 
-/** Takes what waits of parts that were disabled from a connection's listings; the wishes stay. Safe to repeat. */
+/** Takes what waits of parts that were disabled from a connection's listings; the desired values stay. Safe to repeat. */
 export async function holdDisabled(db: Kysely<Database>, connectionId: string): Promise<void> {
   await sql`
     update listing_pushes p set

@@ -14,16 +14,16 @@ import {
   syncTypes,
 } from './schedule-store.ts'
 import { signalConnections } from './signal-connections.ts'
-import { forgetWait, listOverdueConnections } from './turn-store.ts'
+import { clearDeferral, listOverdueConnections } from './turn-store.ts'
 
 type Queues = Pick<JobQueues, 'enqueueSync'>
 
-const mostConnections = 500
+const maxConnections = 500
 const checksAtOnce = 20
 
 /** Signals connections whose work is due and whose job got lost; returns how many. Safe to repeat. */
 export async function sweepPushes(db: Kysely<Database>, queues: Queues, overdueMs: number): Promise<number> {
-  const connectionIds = await listOverdueConnections(db, { overdueMs, limit: mostConnections })
+  const connectionIds = await listOverdueConnections(db, { overdueMs, limit: maxConnections })
   if (connectionIds.length > 0) await signalConnections(db, queues, connectionIds)
   return connectionIds.length
 }
@@ -56,9 +56,13 @@ export async function runScheduledSyncs(
   return [...ran]
 }
 
-/** Lets a connection go on that was held up, with whatever is wished of it. Safe to repeat. */
-export async function goOnPushing(db: Kysely<Database>, queues: Queues, connectionId: string): Promise<void> {
-  await forgetWait(db, connectionId)
+/** Lets a connection go on that was held up, with whatever is desired of it. Safe to repeat. */
+export async function resumePushing(
+  db: Kysely<Database>,
+  queues: Queues,
+  connectionId: string,
+): Promise<void> {
+  await clearDeferral(db, connectionId)
   await holdDisabled(db, connectionId)
   for (const type of syncTypes) await markDiffering(db, type, { connectionIds: [connectionId] })
   await signalConnections(db, queues, [connectionId])

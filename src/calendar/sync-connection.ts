@@ -1,10 +1,10 @@
 import { findConnection } from '../connections/connection-store.ts'
 import { type JobQueues, outboundQueue } from '../platform/queue/queues.ts'
-import { claimListing, leastUrgent } from './lease-store.ts'
+import { claimListing, lowestUrgency } from './lease-store.ts'
 import type { PushDeps } from './push-context.ts'
 import { pushListing } from './push-listing.ts'
 import { signalConnections } from './signal-connections.ts'
-import { noteWait, othersAreDue, readTurn } from './turn-store.ts'
+import { noteDeferral, othersAreDue, readTurn } from './turn-store.ts'
 
 export type SyncDeps = PushDeps & { queues: Pick<JobQueues, 'enqueueSync' | 'dueJobs'> }
 
@@ -21,7 +21,11 @@ export async function syncConnection(deps: SyncDeps, connectionId: string): Prom
   // The sweep offers it again once it is active.
   if (connection?.status !== 'active') return 'connection_waiting'
   const turn = await readTurn(deps.db, connectionId)
-  const state = { above: turn?.above ?? leastUrgent + 1, taken: 0, waitUntil: undefined as Date | undefined }
+  const state = {
+    above: turn?.above ?? lowestUrgency + 1,
+    taken: 0,
+    waitUntil: undefined as Date | undefined,
+  }
   const endsAt = performance.now() + deps.times.sliceMs
 
   const mayGoOn = async () =>
@@ -47,7 +51,7 @@ export async function syncConnection(deps: SyncDeps, connectionId: string): Prom
   await Promise.all(Array.from({ length: isAlone ? deps.times.parallel : 1 }, workThrough))
   if (state.waitUntil !== undefined) {
     const inMs = Math.max(0, state.waitUntil.getTime() - Date.now())
-    await noteWait(deps.db, connectionId, { inMs, urgency: state.above })
+    await noteDeferral(deps.db, connectionId, { inMs, urgency: state.above })
   }
   const inMs = await signalConnections(deps.db, deps.queues, [connectionId])
   // A signal that came between the look and ours was replaced by it.

@@ -4,9 +4,9 @@ import { Type } from 'typebox'
 import { disconnectedProblem, requireConnection } from '../connections/require-connection.ts'
 import type { Database } from '../platform/db/tables.ts'
 import type { JobQueues } from '../platform/queue/queues.ts'
-import { restoreWishes } from './parked-wishes-store.ts'
+import { restoreDesired } from './parked-desired-store.ts'
 import { signalConnections } from './signal-connections.ts'
-import { forgetPushed, listListingSyncs } from './sync-status-store.ts'
+import { clearPushed, listListingSyncs } from './sync-status-store.ts'
 
 const tags = ['TVL to Hostaway']
 const time = Type.Union([Type.String(), Type.Null()])
@@ -17,7 +17,7 @@ const ListingSyncView = Type.Object({
   listingId: Type.String(),
   unitId: Type.Union([Type.String(), Type.Null()]),
   pendingDays: days('Will be pushed.'),
-  failedDays: days('Set aside with a dead letter until the wish changes or it is replayed.'),
+  failedDays: days('Set aside with a dead letter until the desired changes or it is replayed.'),
   driftedDays: days('Changed at Hostaway behind our back, and about to be put right.'),
   detailsPending: Type.Boolean(),
   detailsFailed: Type.Boolean(),
@@ -77,9 +77,9 @@ export const syncRoutes: FastifyPluginAsyncTypebox<SyncRouteOptions> = async (ap
       config: { roles: ['manager'] },
       schema: {
         tags,
-        summary: 'Send everything that is wished once more',
+        summary: 'Send everything that is desired once more',
         description:
-          'One listing after another, beside what changes meanwhile. A unit that has another listing than before gets there what was wished for it before and not since.',
+          'One listing after another, beside what changes meanwhile. A unit that has another listing than before gets there what was desired for it before and not since.',
         params: Params,
         response: { 202: Type.Object({ listings: Type.Integer() }) },
       },
@@ -87,8 +87,8 @@ export const syncRoutes: FastifyPluginAsyncTypebox<SyncRouteOptions> = async (ap
     async (request, reply) => {
       const connection = await requireConnection(db, request, request.params.id)
       if (connection.status === 'disconnected') throw disconnectedProblem()
-      await restoreWishes(db, connection.id)
-      const listings = await forgetPushed(db, connection.id, staggerMs)
+      await restoreDesired(db, connection.id)
+      const listings = await clearPushed(db, connection.id, staggerMs)
       await signalConnections(db, queues, [connection.id])
       return reply.code(202).send({ listings })
     },

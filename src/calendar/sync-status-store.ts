@@ -39,7 +39,7 @@ export async function listListingSyncs(db: Kysely<Database>, connectionId: strin
     select l.listing_id as "listingId", l.unit_id as "unitId",
       coalesce(night.pending, 0) as "pendingDays", coalesce(night.failed, 0) as "failedDays",
       coalesce(night.drifted, 0) as "driftedDays",
-      p.details_failed_kind is null and not coalesce(p.pushed_details @> p.wished_details, true) as "detailsPending",
+      p.details_failed_kind is null and not coalesce(p.pushed_details @> p.desired_details, true) as "detailsPending",
       p.details_failed_kind is not null as "detailsFailed",
       coalesce(p.attempts, 0) as attempts, p.due_at as "nextAttemptAt", p.last_pushed_at as "lastPushedAt",
       p.last_checked_at as "lastCheckedAt", p.last_error as "lastError"
@@ -52,7 +52,7 @@ export async function listListingSyncs(db: Kysely<Database>, connectionId: strin
   return rows
 }
 
-// What was wished of a connection that is disconnected waits for nothing.
+// What was desired of a connection that is disconnected waits for nothing.
 const isConnected = (alias: 'd' | 'p') => sql`exists (select 1 from hostaway_connections c
   where c.id = ${sql.ref(`${alias}.connection_id`)} and c.status <> 'disconnected')`
 
@@ -73,8 +73,8 @@ export async function countWaiting(
   return rows[0] ?? { calendars: 0, details: 0, days: 0 }
 }
 
-/** The nights of listings with what is wished and pushed; `waits`: something of it is still to be pushed. */
-export async function listWishedNights(
+/** The nights of listings with what is desired and pushed; `waits`: something of it is still to be pushed. */
+export async function listDesiredNights(
   db: Kysely<Database>,
   listings: Array<{ connectionId: string; listingId: string }>,
   { from, to }: { from: string; to: string },
@@ -94,10 +94,10 @@ export async function listWishedNights(
 }
 
 /**
- * Forgets what Hostaway was told of a connection, so that everything wished is sent once more; the listings follow one
+ * Forgets what Hostaway was told of a connection, so that everything desired is sent once more; the listings follow one
  * another at `staggerMs`. What is set aside stays so. Returns how many listings there are. Safe to repeat.
  */
-export async function forgetPushed(
+export async function clearPushed(
   db: Kysely<Database>,
   connectionId: string,
   staggerMs: number,
@@ -129,7 +129,7 @@ export async function forgetPushed(
 }
 
 /** Lets what was set aside be tried again, in the transaction that closes its dead letter. */
-export async function reopenSetAside(
+export async function reopenDeadLettered(
   trx: Transaction<Database>,
   { connectionId, listingId, day }: { connectionId: string; listingId: string; day: string | undefined },
 ): Promise<void> {

@@ -35,7 +35,7 @@ export async function readTurn(
 }
 
 /** Notes that until `inMs` from now only what is more urgent than `urgency` may go on. */
-export async function noteWait(
+export async function noteDeferral(
   db: Kysely<Database>,
   connectionId: string,
   { inMs, urgency }: { inMs: number; urgency: number },
@@ -49,7 +49,7 @@ export async function noteWait(
 }
 
 /** Forgets what a connection waits for: what held it up is over. Safe to repeat. */
-export async function forgetWait(db: Kysely<Database>, connectionId: string): Promise<void> {
+export async function clearDeferral(db: Kysely<Database>, connectionId: string): Promise<void> {
   await db
     .updateTable('connection_pushes')
     .set({ wake_at: null })

@@ -19,8 +19,8 @@ export type AccessTokenDeps = { db: Kysely<Database>; vault: Vault; client: Host
 
 // Hostaway asks to wait a second before a new token is used; an earlier call may answer 403.
 const usableAfterMs = 1_100
-const longestMarginMs = 300_000
-const comeBackMs = 1_000
+const maxMarginMs = 300_000
+const deferMs = 1_000
 const waitForKeyMs = 60_000
 
 /**
@@ -64,7 +64,7 @@ export async function exchangeApiKey(
   return {
     token: accessToken,
     usableAt: new Date(now + usableAfterMs),
-    expiresAt: new Date(now + lifetimeMs - Math.min(longestMarginMs, lifetimeMs / 10)),
+    expiresAt: new Date(now + lifetimeMs - Math.min(maxMarginMs, lifetimeMs / 10)),
   }
 }
 
@@ -77,7 +77,7 @@ async function renewAccessToken(
   const renewed = await deps.db.transaction().execute(async (trx) => {
     if (!(await tryLockAccessToken(trx, connection.id))) {
       throw new AppError('token_renewing', 'Another process is renewing the access token', {
-        retryAt: new Date(Date.now() + comeBackMs),
+        retryAt: new Date(Date.now() + deferMs),
       })
     }
     const stored = await readAccessToken(trx, deps.vault, connection.id)

@@ -3,9 +3,9 @@ import { AppError } from '../platform/errors.ts'
 import { Problem } from '../platform/http/problems.ts'
 import type { AccessTokenDeps } from './access-token.ts'
 import { type ConnectionOptions, changeOptions } from './connection-change-store.ts'
+import { withConnectionLock } from './connection-lock.ts'
 import { replaceHmacSecret } from './connection-secret-store.ts'
 import { type Connection, findConnection, readConnectionSecrets, type SyncPart } from './connection-store.ts'
-import { inTurn } from './connection-turn.ts'
 import { ensureWebhook } from './own-webhook.ts'
 import { disconnectedProblem } from './require-connection.ts'
 import { hmacOverlapMs, makeSecret, untilAccepted } from './rotate-credentials.ts'
@@ -25,7 +25,7 @@ export type ConnectionChange = {
   rateLimit?: { rpm: number; burst?: number } | null
 }
 
-const longestWaitMs = 2_000
+const maxWaitMs = 2_000
 
 /**
  * Changes what is named; safe to repeat. A changed address for alerts is told to Hostaway at once if it can be, and
@@ -68,10 +68,10 @@ async function secretFor(
 
 async function tellHostaway(deps: ChangeDeps, id: string): Promise<void> {
   try {
-    await inTurn(deps.db, id, async () => {
+    await withConnectionLock(deps.db, id, async () => {
       const connection = await findConnection(deps.db, id)
       if (connection?.status !== 'active' && connection?.status !== 'paused') return
-      await ensureWebhook(deps, connection, { urgency: 'urgent', maxWaitMs: longestWaitMs })
+      await ensureWebhook(deps, connection, { urgency: 'urgent', maxWaitMs: maxWaitMs })
     })
   } catch (error) {
     if (!(error instanceof AppError || error instanceof Problem)) throw error

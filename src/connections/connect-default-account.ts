@@ -6,7 +6,7 @@ import { type Connection, findConnectionOfTenant, readConnectionSecrets } from '
 
 const tenantSlug = 'default'
 const firstRetryMs = 5_000
-const longestRetryMs = 300_000
+const maxRetryMs = 300_000
 
 export type DefaultAccount = { accountId: string; apiKey: string; webhookSecret: string | undefined }
 
@@ -19,7 +19,7 @@ export async function connectDefaultAccount(
   account: DefaultAccount,
   stopped: AbortSignal,
 ): Promise<void> {
-  for (let retryMs = firstRetryMs; !stopped.aborted; retryMs = Math.min(retryMs * 2, longestRetryMs)) {
+  for (let retryMs = firstRetryMs; !stopped.aborted; retryMs = Math.min(retryMs * 2, maxRetryMs)) {
     try {
       const tenant = await ensureTenant(deps.db, tenantSlug)
       const known = await findConnectionOfTenant(deps.db, tenant.id)

@@ -9,6 +9,7 @@ import type { Tenant } from '../tenants/tenant-store.ts'
 import { exchangeApiKey, withAccessToken } from './access-token.ts'
 import { type NewAccessToken, storeAccessToken } from './access-token-store.ts'
 import { connectAgain } from './connection-change-store.ts'
+import { withConnectionLock } from './connection-lock.ts'
 import { replaceHmacSecret } from './connection-secret-store.ts'
 import { setConnectionStatus } from './connection-status-store.ts'
 import {
@@ -18,7 +19,6 @@ import {
   insertConnection,
   readConnectionSecrets,
 } from './connection-store.ts'
-import { inTurn } from './connection-turn.ts'
 import { takeDown } from './disconnect.ts'
 import { explainHostaway } from './explain-hostaway.ts'
 import { ensureWebhook, type Patience, webhookUrlOf } from './own-webhook.ts'
@@ -50,8 +50,8 @@ export type ConnectRequest = {
 export type ConnectResult = { connection: Connection; created: boolean; webhookSecret: string | undefined }
 
 // Somebody waits for the answer; a busy window may still open within this.
-const longestWaitMs = 10_000
-const patience: Patience = { urgency: 'urgent', maxWaitMs: longestWaitMs }
+const maxWaitMs = 10_000
+const patience: Patience = { urgency: 'urgent', maxWaitMs: maxWaitMs }
 
 type Entry = { id: string; created: boolean; token: NewAccessToken }
 
@@ -69,20 +69,20 @@ export async function connect(
 ): Promise<ConnectResult> {
   const existing = await findConnectionOfTenant(deps.db, tenant.id)
   refuseAnotherAccount(tenant, existing, request)
-  const token = await exchangeApiKey(deps.client, request, longestWaitMs).catch(explainHostaway)
+  const token = await exchangeApiKey(deps.client, request, maxWaitMs).catch(explainHostaway)
   const entry =
     existing === undefined
-      ? { token, ...(await enter(deps, tenant, request)) }
+      ? { token, ...(await createConnection(deps, tenant, request)) }
       : { token, id: existing.id, created: false }
-  const webhookSecret = await inTurn(deps.db, entry.id, () => goThrough(deps, tenant, request, entry)).catch(
-    explainHostaway,
-  )
+  const webhookSecret = await withConnectionLock(deps.db, entry.id, () =>
+    completeConnection(deps, tenant, request, entry),
+  ).catch(explainHostaway)
   const connection = await existingConnection(deps.db, entry.id)
   if (connection.status === 'active') await deps.onActive(connection.id)
   return { connection, created: entry.created, webhookSecret }
 }
 
-async function goThrough(
+async function completeConnection(
   deps: ConnectDeps,
   tenant: Tenant,
   request: ConnectRequest,
@@ -90,7 +90,7 @@ async function goThrough(
 ): Promise<string | undefined> {
   const before = await existingConnection(deps.db, id)
   refuseAnotherAccount(tenant, before, request)
-  if (!created) await takeUp(deps, before, request)
+  if (!created) await reconnect(deps, before, request)
   const connection = await existingConnection(deps.db, id)
   await storeAccessToken(deps.db, deps.vault, id, token, connection.keySetAt)
   const webhookSecret = await makeWebhookSecret(deps, request, connection)
@@ -107,7 +107,7 @@ async function goThrough(
 }
 
 /** Stores a new connection, or finds the one that the same tenant was faster with by a moment. */
-async function enter(
+async function createConnection(
   deps: ConnectDeps,
   tenant: Tenant,
   request: ConnectRequest,
@@ -134,7 +134,7 @@ async function enter(
   return { id: winner.id, created: false }
 }
 
-async function takeUp(deps: ConnectDeps, before: Connection, request: ConnectRequest): Promise<void> {
+async function reconnect(deps: ConnectDeps, before: Connection, request: ConnectRequest): Promise<void> {
   // With the old account's key its webhook could not be removed any more.
   if (before.accountId !== request.accountId) await takeDown(deps, before.id, patience)
   const { accountId, apiKey, webhookSecret, ...named } = request
@@ -181,7 +181,7 @@ async function readListings(deps: ConnectDeps, connection: Connection): Promise<
       accountId: connection.accountId,
       token,
       urgency: 'normal',
-      maxWaitMs: longestWaitMs,
+      maxWaitMs: maxWaitMs,
     }),
   )
   await upsertListings(deps.db, connection, listings.map(toListingFacts), connection.autoMapListings)

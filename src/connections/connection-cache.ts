@@ -21,7 +21,7 @@ const refreshMs = 400
 // A change is seen within a second: what could not be confirmed for this long is looked up again.
 const staleMs = 900
 const forgetUnusedMs = 60_000
-const mostEntries = 20_000
+const maxEntries = 20_000
 
 /** Refreshes everything that is in use with one query every 400 ms; misses are remembered as well, and looked up once at a time. */
 export function createConnectionCache(options: {
@@ -30,12 +30,12 @@ export function createConnectionCache(options: {
   log: Logger
 }): ConnectionCache {
   const entries = new LRUCache<string, Entry>({
-    max: mostEntries,
+    max: maxEntries,
     ttl: forgetUnusedMs,
     updateAgeOnGet: true,
   })
   const accounts = new LRUCache<string, Entry>({
-    max: mostEntries,
+    max: maxEntries,
     ttl: forgetUnusedMs,
     updateAgeOnGet: true,
   })

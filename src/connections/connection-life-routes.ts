@@ -26,7 +26,7 @@ const Verification = Type.Object({
   ),
 })
 
-const longestOverlapSeconds = 7 * 86_400
+const maxOverlapSeconds = 7 * 86_400
 
 const RotationRequest = Type.Object(
   {
@@ -36,7 +36,7 @@ const RotationRequest = Type.Object(
     overlapSeconds: Type.Optional(
       Type.Integer({
         minimum: 0,
-        maximum: longestOverlapSeconds,
+        maximum: maxOverlapSeconds,
         description: 'For how long the HMAC secret before is still accepted; a day unless said otherwise.',
       }),
     ),

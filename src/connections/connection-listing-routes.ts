@@ -81,7 +81,7 @@ export const connectionListingRoutes: FastifyPluginAsyncTypebox<ConnectionListin
         tags: ['Connections'],
         summary: 'Say which unit a listing stands for',
         description:
-          'What waited for the listing is released at once. A listing that had another unit takes the stays that are not over with it, and starts without wishes unless `full-sync` is asked for. 409 `UNIT_ALREADY_MAPPED` where the unit has another listing of this connection.',
+          'What waited for the listing is released at once. A listing that had another unit takes the stays that are not over with it, and starts without desired unless `full-sync` is asked for. 409 `UNIT_ALREADY_MAPPED` where the unit has another listing of this connection.',
         params: Type.Object({ id: Type.String(), listingId: Type.String() }),
         body: MappingOrder,
         response: {

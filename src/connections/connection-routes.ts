@@ -192,7 +192,7 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
         tags,
         summary: 'Change what is set about a connection',
         description:
-          'What is not named stays as it is. A part of `sync` that is not enabled is neither pushed nor polled; what is wished meanwhile is pushed once it is enabled again.',
+          'What is not named stays as it is. A part of `sync` that is not enabled is neither pushed nor polled; what is desired meanwhile is pushed once it is enabled again.',
         params: ConnectionParams,
         body: ConnectionChange,
         response: { 200: ConnectionView },

@@ -21,7 +21,7 @@ export type WebhookCredentials = {
 
 // A little more than a process may go without looking at a connection that is in use.
 const seenAfterMs = 1_000
-const mostFormerSecrets = 10
+const maxFormerSecrets = 10
 
 /** Opens the Basic credentials of a connection's webhook. */
 export async function readWebhookCredentials(
@@ -136,7 +136,7 @@ export async function replaceHmacSecret(
         [column]:
           former.length === 0
             ? null
-            : vault.seal(JSON.stringify(former.slice(0, mostFormerSecrets)), place(column)),
+            : vault.seal(JSON.stringify(former.slice(0, maxFormerSecrets)), place(column)),
         webhook_secrets_set_at: sql<Date>`clock_timestamp()`,
         updated_at: sql<Date>`clock_timestamp()`,
       })

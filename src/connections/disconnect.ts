@@ -1,17 +1,17 @@
 import { AppError, type FailureKind } from '../platform/errors.ts'
 import type { AccessTokenDeps } from './access-token.ts'
 import { readAccessToken } from './access-token-store.ts'
+import { withConnectionLock } from './connection-lock.ts'
 import { eraseSecrets } from './connection-secret-store.ts'
 import { setConnectionStatus } from './connection-status-store.ts'
 import { type Connection, findConnection } from './connection-store.ts'
-import { inTurn } from './connection-turn.ts'
 import { isHostawayAway } from './explain-hostaway.ts'
 import { type Patience, removeOwnWebhooks } from './own-webhook.ts'
 import { setWebhookCheckDue } from './webhook-check-store.ts'
 
 const requested: Patience = { urgency: 'urgent', maxWaitMs: 10_000 }
 const tryAgainAfterMs = 60_000
-const longestDisconnectingMs = 7 * 86_400_000
+const maxDisconnectingMs = 7 * 86_400_000
 
 // What will not be otherwise the next time: the key is worth nothing any more, or it cannot be read.
 const final = new Set<FailureKind>([
@@ -32,7 +32,7 @@ export async function disconnect(deps: AccessTokenDeps, connection: Connection):
     deps.log.info({ connectionId: connection.id }, 'connection.disconnected')
   }
   try {
-    await inTurn(deps.db, connection.id, () => takeDown(deps, connection.id, requested))
+    await withConnectionLock(deps.db, connection.id, () => takeDown(deps, connection.id, requested))
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     await setWebhookCheckDue(deps.db, connection.id, tryAgainAfterMs)
@@ -61,7 +61,7 @@ export async function takeDown(
 function goOnUnlessItMayStillWork(deps: AccessTokenDeps, { id }: Connection, since: Date) {
   return (error: unknown): false => {
     const isFinal = error instanceof AppError && final.has(error.kind)
-    const isTooLate = error instanceof AppError && Date.now() - since.getTime() > longestDisconnectingMs
+    const isTooLate = error instanceof AppError && Date.now() - since.getTime() > maxDisconnectingMs
     if (!isFinal && !isTooLate) throw error
     deps.log.warn({ err: error, connectionId: id }, 'connection.left_behind')
     return false

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { AccessTokenDeps } from './access-token.ts'
+import { withConnectionLock } from './connection-lock.ts'
 import {
   type BasicCredentials,
   keepNextCredentials,
@@ -8,7 +9,6 @@ import {
   replaceHmacSecret,
 } from './connection-secret-store.ts'
 import { existingConnection, readConnectionSecrets } from './connection-store.ts'
-import { inTurn } from './connection-turn.ts'
 import { ensureWebhook, type Patience } from './own-webhook.ts'
 
 /** How long an HMAC secret that was replaced is still accepted, unless somebody says otherwise. */
@@ -42,7 +42,7 @@ export async function rotateCredentials(
   connectionId: string,
   { webhookSecret, overlapMs }: Rotation,
 ): Promise<string | undefined> {
-  return inTurn(deps.db, connectionId, async () => {
+  return withConnectionLock(deps.db, connectionId, async () => {
     await keepNextCredentials(deps.db, deps.vault, connectionId, makeBasicCredentials())
     await ensureWebhook(deps, await existingConnection(deps.db, connectionId), patience)
     const secrets = await readConnectionSecrets(deps.db, deps.vault, connectionId)

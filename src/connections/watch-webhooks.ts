@@ -2,15 +2,15 @@ import { AppError, failureKinds } from '../platform/errors.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
 import { type AccessTokenDeps, withAccessToken } from './access-token.ts'
 import { appendConnectionEvent } from './connection-events.ts'
+import { tryWithConnectionLock } from './connection-lock.ts'
 import { type Connection, findConnection } from './connection-store.ts'
-import { ifNobodyElse } from './connection-turn.ts'
 import { takeDown } from './disconnect.ts'
 import { ensureWebhook, type Patience, type WebhookFinding } from './own-webhook.ts'
 import { listDueChecks, noteSilence, readHabit, setWebhookCheckDue } from './webhook-check-store.ts'
 
 export type WatchDeps = AccessTokenDeps & { metrics: Pick<Metrics, 'webhookRepairs'> }
 
-const mostAtOnce = 20
+const maxAtOnce = 20
 const patience: Patience = { urgency: 'bulk', maxWaitMs: 2_000 }
 const tryAgainAfterMs = 60_000
 
@@ -20,9 +20,9 @@ const tryAgainAfterMs = 60_000
  * Safe to run anywhere at any time.
  */
 export async function watchWebhooks(deps: WatchDeps): Promise<void> {
-  for (const id of await listDueChecks(deps.db, mostAtOnce)) {
+  for (const id of await listDueChecks(deps.db, maxAtOnce)) {
     try {
-      await ifNobodyElse(deps.db, id, () => look(deps, id))
+      await tryWithConnectionLock(deps.db, id, () => look(deps, id))
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       await setWebhookCheckDue(deps.db, id, tryAgainAfterMs)

@@ -19,13 +19,13 @@ export type NewDeadLetter = {
   traceId: string | undefined
 }
 
-const longestMessage = 1_000
+const maxMessage = 1_000
 
 /** Keeps a job that failed for good; a second one about the same subject updates the open row. */
 export async function insertDeadLetter(db: Kysely<Database>, letter: NewDeadLetter): Promise<void> {
   const failure = {
     kind: letter.kind,
-    message: letter.message.slice(0, longestMessage),
+    message: letter.message.slice(0, maxMessage),
     attempts: letter.attempts,
     trace_id: letter.traceId ?? null,
   }

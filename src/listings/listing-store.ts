@@ -78,7 +78,7 @@ export async function findListings(
   return listings.length === 0 ? [] : selectListings(db, listings).execute()
 }
 
-/** Locks a listing whose unit is to change; waits for wishes that are being written. */
+/** Locks a listing whose unit is to change; waits for desired values that are being written. */
 export async function lockListing(
   trx: Transaction<Database>,
   listing: { connectionId: string; listingId: string },
@@ -170,18 +170,18 @@ export async function listListingsOfUnit(
 }
 
 /**
- * Takes the units from all listings of a connection, and drops what was wished of them: they belong to an account that
+ * Takes the units from all listings of a connection, and drops what was desired of them: they belong to an account that
  * it is not connected to any more. Bookings keep their units. Safe to repeat.
  */
 export async function forgetListings(trx: Transaction<Database>, connectionId: string): Promise<void> {
-  // The listings first, as everybody who writes wishes.
+  // The listings first, as everybody who writes desired values.
   await sql`
     update listings set unit_id = null, unit_set_by_hand = false, updated_at = now()
     where connection_id = ${connectionId} and (unit_id is not null or unit_set_by_hand)
   `.execute(trx)
   await sql`delete from listing_pushes where connection_id = ${connectionId}`.execute(trx)
   await sql`delete from calendar_days where connection_id = ${connectionId}`.execute(trx)
-  await sql`delete from parked_wishes where connection_id = ${connectionId}`.execute(trx)
+  await sql`delete from parked_desired where connection_id = ${connectionId}`.execute(trx)
   await sql`delete from parked_details where connection_id = ${connectionId}`.execute(trx)
 }
 

@@ -1,6 +1,11 @@
 import type { BookingDraft, MappingProblem } from './booking-draft.ts'
 import { toMoney } from './money.ts'
-import { type OverridableField, overridableFields, type SaidFields, sourceNames } from './override-fields.ts'
+import {
+  type OverridableField,
+  overridableFields,
+  type PresentFields,
+  sourceNames,
+} from './override-fields.ts'
 
 type Value = string | number | boolean | null
 
@@ -53,10 +58,14 @@ export function applyOverrides(
 }
 
 /** What a person says now; null takes back what was said before. */
-export type Said = SaidFields & { unit?: { unitId: string; listingId: string | null } | null }
+export type ManualOverride = PresentFields & { unit?: { unitId: string; listingId: string | null } | null }
 
 /** The overrides with what a person says now, measured against the draft without any of them. Pure. */
-export function mergeOverrides(before: BookingOverrides, draft: BookingDraft, said: Said): BookingOverrides {
+export function mergeOverrides(
+  before: BookingOverrides,
+  draft: BookingDraft,
+  said: ManualOverride,
+): BookingOverrides {
   const booking = { ...before.booking }
   for (const [field, value] of Object.entries(said.booking) as Array<[OverridableField, Value]>) {
     if (value === null) delete booking[field]
@@ -72,7 +81,7 @@ export function mergeOverrides(before: BookingOverrides, draft: BookingDraft, sa
 }
 
 /** Whether all of it was said before and still stands. Pure. */
-export function isSaid({ unit, booking, fields }: BookingOverrides, said: Said): boolean {
+export function isOverridden({ unit, booking, fields }: BookingOverrides, said: ManualOverride): boolean {
   const before: Record<string, Value | undefined> = { ...showOverrides({ booking, fields }).fields }
   const now = Object.entries({ ...said.booking, ...said.fields })
   const isSameUnit = said.unit === undefined || said.unit?.unitId === unit?.unitId

@@ -4,10 +4,10 @@ import type { Database } from '../platform/db/tables.ts'
 import { type CompiledMapping, compileMapping } from './apply-mapping.ts'
 import { findMapping, findMappingVersions } from './mapping-store.ts'
 
-const mostKept = 500
+const maxKept = 500
 
 // A version never changes, so what is kept of it is never out of date.
-const kept = new LRUCache<string, CompiledMapping>({ max: mostKept })
+const kept = new LRUCache<string, CompiledMapping>({ max: maxKept })
 
 /**
  * The mappings in force, by connection; none for a connection that maps by default. Inside a transaction that holds

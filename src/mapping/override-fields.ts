@@ -97,7 +97,7 @@ export const OverrideFields = Type.Unsafe<Record<string, Scalar>>(
 )
 
 export type Scalar = string | number | boolean | null
-export type SaidFields = {
+export type PresentFields = {
   /** Parts of the booking; null takes back. */
   booking: Partial<Record<OverridableField, Scalar>>
   /** Mapped fields; null takes back. */
@@ -110,10 +110,10 @@ const lowerCaseNames = new Map([...namesOf.keys()].map((name) => [name.toLowerCa
 
 /** Sorts what was sent into parts of the booking and mapped fields; names every entry that is neither. Pure. */
 export function readOverrideFields(sent: Record<string, Scalar>): {
-  said: SaidFields
+  said: PresentFields
   problems: Array<{ field: string; message: string }>
 } {
-  const said: SaidFields = { booking: {}, fields: {} }
+  const said: PresentFields = { booking: {}, fields: {} }
   const problems: Array<{ field: string; message: string }> = []
   for (const [name, value] of Object.entries(sent)) {
     const report = (message: string) => problems.push({ field: `fields.${name}`, message })

@@ -9,10 +9,10 @@ import { reportConflict } from '../bookings/apply/report-conflict.ts'
 import { fetchedVersion } from '../bookings/apply/reservation-version.ts'
 import type { Reservation } from '../channels/hostaway/wire/reservation.ts'
 import { type AppError, toAppError } from '../platform/errors.ts'
-import { type HistoryTurn, longestWaitMs } from './history-context.ts'
+import { type HistoryTurn, maxWaitMs } from './history-context.ts'
 import type { Tally } from './import-store.ts'
 
-const mostTogether = 100
+const maxTogether = 100
 
 // Years of reservations may name the same few listings that are gone.
 const listingsThatAreGone = new LRUCache<string, true>({ max: 10_000, ttl: 3_600_000 })
@@ -28,7 +28,7 @@ export async function applyPage(
 ): Promise<Tally> {
   const tally: Tally = { created: 0, updated: 0, unchanged: 0, waiting: 0, failed: 0 }
   const incoming = reservations.map((reservation) => toIncoming(reading, reservation, fetchedAt))
-  for (const together of apart(incoming)) {
+  for (const together of splitConflictFree(incoming)) {
     const unknown = await applyTogether(reading, together, tally)
     // Between two transactions, since none may wait for Hostaway.
     for (const listingId of new Set(unknown.flatMap(({ reservation }) => reservation.listingId ?? []))) {
@@ -57,7 +57,7 @@ function toIncoming(
 }
 
 async function learnListing({ deps, connection }: HistoryTurn, listingId: string): Promise<void> {
-  const how = { urgency: 'bulk' as const, maxWaitMs: longestWaitMs }
+  const how = { urgency: 'bulk' as const, maxWaitMs: maxWaitMs }
   if (!(await fetchListing(deps, connection, listingId, how))) {
     listingsThatAreGone.set(`${connection.id} ${listingId}`, true)
   }
@@ -106,7 +106,7 @@ async function setAside(
 ): Promise<void> {
   const payload = { connectionId: connection.id, reservationId: reservation.id }
   await deps.db.transaction().execute((trx) =>
-    deps.bury(trx, {
+    deps.deadLetter(trx, {
       tenantId: connection.tenantId,
       connectionId: connection.id,
       job: 'apply-reservation',
@@ -148,16 +148,16 @@ const tallied = {
  * Splits into groups that may share a transaction: each reservation once, and of two stays of a listing that overlap
  * only one, so that the second sees the first and an overlap is reported once. Keeps the order of such stays. Pure.
  */
-export function apart(incoming: IncomingReservation[]): IncomingReservation[][] {
+export function splitConflictFree(incoming: IncomingReservation[]): IncomingReservation[][] {
   const groups: Array<{ members: IncomingReservation[]; stays: Map<string, Reservation[]> }> = []
   for (const one of incoming) {
     const { reservation } = one
     const keys = [`reservation ${reservation.id}`, `listing ${reservation.listingId ?? ''}`]
     const clashes = (index: number) =>
-      keys.some((key) => groups[index]?.stays.get(key)?.some((other) => mayNotMeet(other, reservation)))
+      keys.some((key) => groups[index]?.stays.get(key)?.some((other) => overlaps(other, reservation)))
     let index = groups.length
     while (index > 0 && !clashes(index - 1)) index -= 1
-    while ((groups[index]?.members.length ?? 0) >= mostTogether) index += 1
+    while ((groups[index]?.members.length ?? 0) >= maxTogether) index += 1
     const group = groups[index] ?? { members: [], stays: new Map<string, Reservation[]>() }
     groups[index] = group
     group.members.push(one)
@@ -166,7 +166,7 @@ export function apart(incoming: IncomingReservation[]): IncomingReservation[][] 
   return groups.map(({ members }) => members)
 }
 
-function mayNotMeet(a: Reservation, b: Reservation): boolean {
+function overlaps(a: Reservation, b: Reservation): boolean {
   if (a.id === b.id) return true
   if (a.arrivalDate == null || a.departureDate == null || b.arrivalDate == null || b.departureDate == null) {
     return false

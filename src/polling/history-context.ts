@@ -32,7 +32,7 @@ export const defaultHistoryTimes: HistoryTimes = {
 }
 
 /** What failed for good and waits for a person: an import, one reservation, or rows that name none. */
-export type HistoryLetter = {
+export type DeadLetterInput = {
   tenantId: string
   connectionId: string
   job: 'import' | 'apply-reservation' | 'read-page'
@@ -47,16 +47,16 @@ export type HistoryDeps = AccessTokenDeps & {
   times: HistoryTimes
   breakerState: () => BreakerState
   /** Opens the dead letter, in the transaction that ends what it is about. */
-  bury: (trx: Transaction<Database>, letter: HistoryLetter) => Promise<void>
+  deadLetter: (trx: Transaction<Database>, letter: DeadLetterInput) => Promise<void>
 }
 
 /** One turn of a connection, until `endsAt` by `performance.now()`. */
 export type HistoryTurn = { deps: HistoryDeps; connection: Connection; turn: Turn; endsAt: number }
 
 // A place in the rate limit that opens so soon is waited for; else the turn goes to somebody else.
-export const longestWaitMs = 500
+export const maxWaitMs = 500
 
 /** The urgency of everything that reads history: an import never delays a stop-sell. */
 export function bulkCall(connection: Connection, token: string) {
-  return { accountId: connection.accountId, token, urgency: 'bulk' as const, maxWaitMs: longestWaitMs }
+  return { accountId: connection.accountId, token, urgency: 'bulk' as const, maxWaitMs: maxWaitMs }
 }

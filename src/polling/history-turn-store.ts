@@ -117,7 +117,7 @@ export async function releaseTurn(
 }
 
 /** Lets a connection that can work again have its turn at once, whatever it was told about waiting. Safe to repeat. */
-export async function forgetWaiting(db: Kysely<Database>, connectionId: string): Promise<void> {
+export async function clearPollDeferral(db: Kysely<Database>, connectionId: string): Promise<void> {
   await db
     .updateTable('history_turns')
     .set({ not_before: null })

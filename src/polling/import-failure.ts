@@ -5,20 +5,23 @@ import type { HistoryTurn } from './history-context.ts'
 import { endImport, findRunningImport, noteImportFailure } from './import-store.ts'
 
 // Together more than an hour, so that an import outlives an outage even where the breaker does not notice one.
-const mostAttempts = 20
-const longestDelayMs = 900_000
-const smallestPage = 25
+const maxAttempts = 20
+const maxDelayMs = 900_000
+const minPageSize = 25
 const pageMayBeTooLarge = new Set<FailureKind>(['timeout', 'malformed_response', 'hostaway_unavailable'])
 
 /**
  * Sees to a failure of the connection's import: it is tried again after the returned milliseconds, with a smaller page
  * where the size may be the reason, or given up with a dead letter (undefined).
  */
-export async function setImportBack(reading: HistoryTurn, failure: AppError): Promise<number | undefined> {
+export async function retryOrFailImport(
+  reading: HistoryTurn,
+  failure: AppError,
+): Promise<number | undefined> {
   const { deps, connection } = reading
   const row = await findRunningImport(deps.db, connection.id)
   if (row === undefined) return undefined
-  if (failureKinds[failure.kind].retry === 'never' || row.attempts + 1 >= mostAttempts) {
+  if (failureKinds[failure.kind].retry === 'never' || row.attempts + 1 >= maxAttempts) {
     await giveUp(reading, row, failure)
     return undefined
   }
@@ -28,11 +31,11 @@ export async function setImportBack(reading: HistoryTurn, failure: AppError): Pr
     usesAttempt: !isOutage,
     pageSize:
       !isOutage && pageMayBeTooLarge.has(failure.kind)
-        ? Math.max(smallestPage, Math.floor(row.page_size / 2))
+        ? Math.max(minPageSize, Math.floor(row.page_size / 2))
         : row.page_size,
     message: failure.message,
   })
-  return randomInt(Math.min(longestDelayMs, deps.times.retryDelayMs * 2 ** (row.attempts + 1)) + 1)
+  return randomInt(Math.min(maxDelayMs, deps.times.retryDelayMs * 2 ** (row.attempts + 1)) + 1)
 }
 
 async function giveUp({ deps, connection }: HistoryTurn, row: ImportRow, failure: AppError): Promise<void> {
@@ -40,7 +43,7 @@ async function giveUp({ deps, connection }: HistoryTurn, row: ImportRow, failure
   const ended = await deps.db.transaction().execute(async (trx) => {
     const failed = await endImport(trx, row.id, 'failed', failure.message)
     if (failed === undefined) return false
-    await deps.bury(trx, {
+    await deps.deadLetter(trx, {
       tenantId: connection.tenantId,
       connectionId: connection.id,
       job: 'import',

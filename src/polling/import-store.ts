@@ -12,7 +12,7 @@ export type StayRange = { from: string | null; to: string | null }
 export type Tally = { created: number; updated: number; unchanged: number; waiting: number; failed: number }
 
 /** The most that Hostaway gives at once, so that the calls are few. */
-export const largestPage = 500
+export const maxPageSize = 500
 const newestRateShare = 0.3
 
 /**
@@ -34,7 +34,7 @@ export async function insertImport(
       stay_to: stays.to,
       listings_read: listingsRead,
       walk: JSON.stringify(startWalk(null)),
-      page_size: largestPage,
+      page_size: maxPageSize,
     })
     .onConflict((conflict) => conflict.columns(['connection_id']).where('status', '=', 'running').doNothing())
     .returningAll()

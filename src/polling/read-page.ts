@@ -63,7 +63,7 @@ async function setRowsAside(
     `${rows} of the reservations ${place} cannot be read: they have no usable id`,
   )
   await deps.db.transaction().execute((trx) =>
-    deps.bury(trx, {
+    deps.deadLetter(trx, {
       tenantId: connection.tenantId,
       connectionId: connection.id,
       job: 'read-page',

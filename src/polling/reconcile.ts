@@ -1,6 +1,6 @@
 import type { HistoryTurn } from './history-context.ts'
 import { holdTurn } from './history-turn-store.ts'
-import { largestPage } from './import-store.ts'
+import { maxPageSize } from './import-store.ts'
 import { readNextPage } from './read-page.ts'
 import { endReconcile, findReconcile, saveReconcileWalk } from './reconcile-store.ts'
 import { startWalk } from './walk.ts'
@@ -21,7 +21,7 @@ export async function reconcile(reading: HistoryTurn): Promise<boolean> {
   let walk = stored?.walk ?? startWalk(new Date(watermark.getTime() - overlapMs))
   for (;;) {
     const page = await readNextPage(reading, 'reconcile', walk, {
-      limit: walk.rows === 0 ? firstPage : largestPage,
+      limit: walk.rows === 0 ? firstPage : maxPageSize,
     })
     walk = page.walk
     await deps.db.transaction().execute(async (trx) => {

@@ -15,7 +15,7 @@ export async function replayHistory(
 ): Promise<void> {
   const { connectionId, importId, reservationId } = payload
   if (connectionId === undefined) return
-  if (importId !== undefined) await goOnImporting(trx, importId)
+  if (importId !== undefined) await resumeImporting(trx, importId)
   else if (reservationId !== undefined) await requestFetch(trx, { connectionId, externalId: reservationId })
   else if (tenantId !== null) {
     const everything = { from: null, to: null }
@@ -23,7 +23,7 @@ export async function replayHistory(
   }
 }
 
-async function goOnImporting(trx: Transaction<Database>, importId: string): Promise<void> {
+async function resumeImporting(trx: Transaction<Database>, importId: string): Promise<void> {
   if (await reopenImport(trx, importId)) return
   throw new Problem(
     409,

@@ -2,7 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import type { Database } from '../platform/db/tables.ts'
 import { requestTurn } from './history-turn-store.ts'
 
-export type WantedReservation = { externalId: string; attempts: number }
+export type RequestedRefetch = { externalId: string; attempts: number }
 
 /** Asks for a reservation to be fetched and applied once more; safe to repeat. */
 export async function requestFetch(
@@ -18,11 +18,11 @@ export async function requestFetch(
 }
 
 /** The reservations that are wanted of a connection, the longest waiting first. */
-export async function listWanted(
+export async function listRequestedRefetches(
   db: Kysely<Database>,
   connectionId: string,
   limit: number,
-): Promise<WantedReservation[]> {
+): Promise<RequestedRefetch[]> {
   const rows = await db
     .selectFrom('reservation_fetches')
     .select(['external_id', 'attempts'])

@@ -8,7 +8,7 @@ import { type ReadPage, readNextPage } from './read-page.ts'
 import { noteSynced } from './reconcile-store.ts'
 
 // Changes that come faster than they can be read are left to webhooks and reconciliation.
-const mostPasses = 4
+const maxPasses = 4
 // After the first look back a short one will do.
 const laterOverlapMs = 10_000
 
@@ -60,7 +60,7 @@ async function note(
     const { newestSeen } = page.walk
     const { pass, changed_in_pass } = noted
     const foundNothingNew = pass > 0 && changed_in_pass === 0
-    if (newestSeen !== null && !foundNothingNew && pass < mostPasses) {
+    if (newestSeen !== null && !foundNothingNew && pass < maxPasses) {
       const { overlapMs } = deps.times
       const lookBackMs = pass === 0 ? overlapMs : Math.min(overlapMs, laterOverlapMs)
       await beginPass(trx, row.id, new Date(Math.min(Date.parse(newestSeen), Date.now()) - lookBackMs))

@@ -2,7 +2,6 @@ import { randomInt } from 'node:crypto'
 import { type Connection, findConnection } from '../connections/connection-store.ts'
 import type { HistoryTurnRow } from '../platform/db/history-tables.ts'
 import { type AppError, failureKinds, toAppError } from '../platform/errors.ts'
-import { fetchWanted } from './fetch-wanted.ts'
 import type { HistoryDeps, HistoryTurn } from './history-context.ts'
 import {
   claimTurn,
@@ -12,16 +11,17 @@ import {
   settleWork,
   TurnLost,
 } from './history-turn-store.ts'
-import { setImportBack } from './import-failure.ts'
+import { retryOrFailImport } from './import-failure.ts'
 import { reconcile } from './reconcile.ts'
 import { noteReconcileFailure } from './reconcile-store.ts'
+import { refetchRequested } from './refetch-requested.ts'
 import { runImport } from './run-import.ts'
 
-const comeBackMs = 5_000
-const longestReconcileDelayMs = 300_000
+const deferMs = 5_000
+const maxReconcileDelayMs = 300_000
 // What a person waits for, then what keeps up with the present, then the past.
 const order = [
-  { work: 'fetch', column: 'fetch_due_at', run: fetchWanted },
+  { work: 'fetch', column: 'fetch_due_at', run: refetchRequested },
   { work: 'reconcile', column: 'reconcile_due_at', run: reconcile },
   { work: 'import', column: 'import_due_at', run: runImport },
 ] as const
@@ -41,7 +41,7 @@ export async function takeTurn(deps: HistoryDeps): Promise<boolean> {
   }, deps.times.leaseMs / 3)
   try {
     const connection = await findConnection(deps.db, row.connection_id)
-    const waitMs = connection === undefined ? comeBackMs : await work(deps, connection, row)
+    const waitMs = connection === undefined ? deferMs : await work(deps, connection, row)
     await releaseTurn(deps.db, turn, waitMs)
   } catch (caught) {
     if (!(caught instanceof TurnLost)) throw caught
@@ -83,7 +83,7 @@ async function isActive({ deps, connection }: HistoryTurn): Promise<boolean> {
 }
 
 function waitOf({ retryAt }: AppError): number {
-  return Math.max(1, retryAt === undefined ? comeBackMs : retryAt.getTime() - Date.now())
+  return Math.max(1, retryAt === undefined ? deferMs : retryAt.getTime() - Date.now())
 }
 
 async function setBack(
@@ -106,7 +106,7 @@ async function delayAfter(
   failure: AppError,
 ): Promise<number | undefined> {
   const { db, times } = reading.deps
-  if (work === 'import') return setImportBack(reading, failure)
+  if (work === 'import') return retryOrFailImport(reading, failure)
   if (work === 'fetch') return times.retryDelayMs
   const isHopeless = failureKinds[failure.kind].retry === 'never'
   const attempts = await noteReconcileFailure(db, reading.connection.id, {
@@ -116,5 +116,5 @@ async function delayAfter(
   })
   // Nothing that would help is known: the next one comes by the clock.
   if (isHopeless) return undefined
-  return randomInt(Math.min(longestReconcileDelayMs, times.retryDelayMs * 2 ** Math.min(attempts, 20)) + 1)
+  return randomInt(Math.min(maxReconcileDelayMs, times.retryDelayMs * 2 ** Math.min(attempts, 20)) + 1)
 }

@@ -12,7 +12,7 @@ export type Step =
 
 // More than one, because the last reservation of a page may change or go before the next page is asked for.
 const cursorsKept = 5
-const mostRestarts = 3
+const maxRestarts = 3
 
 /** The beginning of a reading, newest change first, down to what last changed at `downTo`; null: to the end. */
 export function startWalk(downTo: Date | null): Walk {
@@ -72,7 +72,7 @@ export function takePage(walk: Walk, page: ReservationPage): Step {
 
 // Once or twice is bad luck; a list that never goes on is not what it should be.
 function fromTheTop(walk: Walk): Walk {
-  if (walk.restarts === mostRestarts) {
+  if (walk.restarts === maxRestarts) {
     throw malformedAnswer('the list of reservations does not go on behind any of its last ones', 200)
   }
   return { ...walk, cursors: [], skipped: 0, cursorAt: null, restarts: walk.restarts + 1 }

@@ -8,7 +8,7 @@ export type PruneOptions = {
   /** Rows per statement, so that none of them holds locks for long. */
   batchRows?: number
   /** How many may go in one run, give or take a statement; the next run goes on. */
-  mostRows?: number
+  maxRows?: number
 }
 
 const dayMs = 86_400_000
@@ -19,7 +19,7 @@ const dayMs = 86_400_000
  */
 export async function pruneWebhooks(
   db: Kysely<Database>,
-  { days, batchRows = 500, mostRows = 50_000 }: PruneOptions,
+  { days, batchRows = 500, maxRows = 50_000 }: PruneOptions,
 ): Promise<number> {
   const before = new Date(Date.now() - days * dayMs)
   let pruned = 0
@@ -27,7 +27,7 @@ export async function pruneWebhooks(
   for (;;) {
     const step = await pruneWebhooksAfter(db, { after, before, limit: batchRows })
     pruned += step.pruned
-    if (step.examined < batchRows || pruned >= mostRows) return pruned
+    if (step.examined < batchRows || pruned >= maxRows) return pruned
     after = step.last
   }
 }

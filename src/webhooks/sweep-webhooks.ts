@@ -12,7 +12,7 @@ export type SweepOptions = {
 }
 
 const batchRows = 500
-const mostBatches = 40
+const maxBatches = 40
 
 /**
  * Enqueues stored webhooks that have no job: the process died before it could, or the queue lost them. Safe to run
@@ -27,7 +27,7 @@ export async function sweepWebhooks(
   const isBacklog = (await queues.dueJobs(inboundQueue)) > 0
   const ages = { neverEnqueuedForMs: isBacklog ? enqueuedForMs : neverEnqueuedForMs, enqueuedForMs }
   let offered = 0
-  for (let batch = 0; batch < mostBatches; batch += 1) {
+  for (let batch = 0; batch < maxBatches; batch += 1) {
     const webhooks = await findWebhooksToEnqueue(db, { ...ages, limit: batchRows })
     if (webhooks.length === 0) break
     await queues.enqueueWebhooks(webhooks)
@@ -46,7 +46,7 @@ export async function offerWebhooksOf(
   queues: Pick<JobQueues, 'enqueueWebhooks'>,
   connectionId: string,
 ): Promise<void> {
-  for (let batch = 0; batch < mostBatches; batch += 1) {
+  for (let batch = 0; batch < maxBatches; batch += 1) {
     const ids = await findWaitingWebhooks(db, connectionId, batchRows)
     if (ids.length === 0) return
     await queues.enqueueWebhooks(ids.map((id) => ({ id, connectionId })))

@@ -16,7 +16,7 @@ type Day = {
   bookingId: string | null
   heldUnits: number
   units: number
-  wished: object
+  desired: object
   pushed: object
   pending: boolean
 }
@@ -101,7 +101,7 @@ describe('the calendar of a unit', () => {
       bookingId: body.data[0]?.id,
       heldUnits: 1,
       units: 1,
-      wished: {},
+      desired: {},
       pushed: {},
       pending: false,
     })

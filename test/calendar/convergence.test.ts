@@ -6,10 +6,17 @@ import type { FaultRequest } from '../../sandbox/fault-injection.ts'
 import { startWorkers } from '../../workers/start-workers.ts'
 import { defaultUpkeepTimes } from '../../workers/upkeep-worker.ts'
 import { afterAll } from '../support/after-all.ts'
+import {
+  desired,
+  fastTimes,
+  inDays,
+  listingIds,
+  whenPushed,
+  writeAtHostaway,
+} from '../support/desired-events.ts'
 import { eventually } from '../support/eventually.ts'
 import { whenWebhooksEnded } from '../support/settled-webhooks.ts'
 import { sandboxAccount, startTestSystem, type TestSystem } from '../support/test-system.ts'
-import { fastTimes, inDays, listingIds, whenPushed, wish, writeAtHostaway } from '../support/wishes.ts'
 
 const { accountId } = sandboxAccount
 const firstDay = 20
@@ -125,12 +132,12 @@ describe('whatever happens on the way', () => {
     const { units, price, ...rest } = values
     if (price !== undefined) {
       const currency = isMultiUnit ? 'USD' : 'EUR'
-      await wish(system, { type: 'pricing.updated', unitId, currency, ranges: [{ ...range, price }] })
+      await desired(system, { type: 'pricing.updated', unitId, currency, ranges: [{ ...range, price }] })
       return
     }
     const availability =
       units === undefined ? {} : isMultiUnit ? { unitsToSell: units } : { available: Number(units) > 0 }
-    await wish(system, {
+    await desired(system, {
       type: 'availability.updated',
       unitId,
       ranges: [{ ...range, ...availability, ...rest }],
@@ -157,27 +164,27 @@ describe('whatever happens on the way', () => {
   }
 
   async function compareWithHostaway(): Promise<void> {
-    const wishes = await system.db.selectFrom('calendar_days').selectAll().execute()
+    const days = await system.db.selectFrom('calendar_days').selectAll().execute()
     const range = { from: inDays(firstDay), to: inDays(firstDay + 20) }
     const { listings: held } = await system.control.state(accountId, range)
-    for (const wish of wishes) {
-      const found = held.find((entry) => String(entry.listing.id) === wish.listing_id)
-      const night = found?.calendar.find(({ date }) => date === wish.day)
+    for (const desired of days) {
+      const found = held.find((entry) => String(entry.listing.id) === desired.listing_id)
+      const night = found?.calendar.find(({ date }) => date === desired.day)
       assert.ok(night)
-      const about = `${wish.listing_id} on ${wish.day}`
-      if (wish.wished_price !== null) assert.equal(night.price, Number(wish.wished_price), about)
-      if (wish.wished_min_stay !== null) assert.equal(night.minimumStay, wish.wished_min_stay, about)
-      if (wish.wished_closed_on_arrival !== null) {
-        assert.equal(night.closedOnArrival, wish.wished_closed_on_arrival ? 1 : 0, about)
+      const about = `${desired.listing_id} on ${desired.day}`
+      if (desired.desired_price !== null) assert.equal(night.price, Number(desired.desired_price), about)
+      if (desired.desired_min_stay !== null) assert.equal(night.minimumStay, desired.desired_min_stay, about)
+      if (desired.desired_closed_on_arrival !== null) {
+        assert.equal(night.closedOnArrival, desired.desired_closed_on_arrival ? 1 : 0, about)
       }
-      if (wish.wished_units === null || !['available', 'blocked'].includes(night.status)) continue
-      if (wish.listing_id === String(listings[1])) {
-        assert.equal(night.desiredUnitsToSell ?? 3, wish.wished_units, about)
-      } else assert.equal(night.isAvailable, wish.wished_units, about)
+      if (desired.desired_units === null || !['available', 'blocked'].includes(night.status)) continue
+      if (desired.listing_id === String(listings[1])) {
+        assert.equal(night.desiredUnitsToSell ?? 3, desired.desired_units, about)
+      } else assert.equal(night.isAvailable, desired.desired_units, about)
     }
   }
 
-  it('Hostaway ends up with what is wished, and no call was made that changed nothing', async () => {
+  it('Hostaway ends up with what is desired, and no call was made that changed nothing', async () => {
     const faultIds: FaultEffects = new Map()
     await fc.assert(
       fc.asyncProperty(fc.array(operation, { minLength: 8, maxLength: 20 }), async (operations) => {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { afterAll } from '../support/after-all.ts'
 import { queueBackends } from '../support/backends.ts'
+import { desired, fastTimes, inDays, listingIds, whenPushed, writesAt } from '../support/desired-events.ts'
 import { startTestSystem, type TestSystem } from '../support/test-system.ts'
-import { fastTimes, inDays, listingIds, whenPushed, wish, writesAt } from '../support/wishes.ts'
 
 for (const backend of queueBackends()) {
   describe(`an edit makes exactly the calls it needs, on ${backend.name}`, () => {
@@ -37,7 +37,7 @@ for (const backend of queueBackends()) {
 
     async function writesOf(events: unknown) {
       await system.control.clearCalls()
-      await wish(system, events)
+      await desired(system, events)
       await whenPushed(system)
       return writesAt(system)
     }
@@ -56,7 +56,7 @@ for (const backend of queueBackends()) {
       ])
     })
 
-    it('the same wish again makes no call', async () => {
+    it('the same desired again makes no call', async () => {
       const day = inDays(10)
       assert.deepEqual(await writesOf(available(loft, [{ from: day, to: day, available: false }])), [])
     })
@@ -196,7 +196,7 @@ for (const backend of queueBackends()) {
       assert.deepEqual(writes, [])
     })
 
-    it('a day between two changed ones that is wished alike is bridged by one interval', async () => {
+    it('a day between two changed ones that is desired alike is bridged by one interval', async () => {
       await writesOf(priced(loft, 'EUR', [{ from: inDays(71), to: inDays(71), price: 90 }]))
       const writes = await writesOf(
         priced(loft, 'EUR', [

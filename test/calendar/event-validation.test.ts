@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { shiftDay } from '../../src/calendar/calendar-fields.ts'
 import { afterAll } from '../support/after-all.ts'
+import { inDays, listingIds } from '../support/desired-events.ts'
 import { adminToken, startTestSystem, type TestSystem } from '../support/test-system.ts'
-import { inDays, listingIds } from '../support/wishes.ts'
 
 type Refusal = { code: string; errors: Array<{ field: string; message: string }> }
 
@@ -125,7 +125,7 @@ describe('POST /v1/events', () => {
     ])
   })
 
-  it('an edit of one field leaves the wish for the others', async () => {
+  it('an edit of one field leaves the desired for the others', async () => {
     const at = inDays(9)
     await post(availability({ from: at, to: at, available: false, minStay: 3 }))
     await post(pricing({ from: at, to: at, price: 77.5 }))
@@ -134,10 +134,10 @@ describe('POST /v1/events', () => {
       .selectAll()
       .where('day', '=', at)
       .executeTakeFirstOrThrow()
-    assert.equal(row.wished_units, 0)
-    assert.equal(row.wished_min_stay, 3)
-    assert.equal(row.wished_price, '77.5')
-    assert.equal(row.wished_max_stay, null)
+    assert.equal(row.desired_units, 0)
+    assert.equal(row.desired_min_stay, 3)
+    assert.equal(row.desired_price, '77.5')
+    assert.equal(row.desired_max_stay, null)
   })
 
   it('the same Idempotency-Key answers again without doing it again, and refuses another body', async () => {
@@ -151,10 +151,10 @@ describe('POST /v1/events', () => {
     assert.deepEqual(await again.json(), { accepted: 1 })
     const row = await system.db
       .selectFrom('calendar_days')
-      .select('wished_units')
+      .select('desired_units')
       .where('day', '=', at)
       .executeTakeFirstOrThrow()
-    assert.equal(row.wished_units, 1)
+    assert.equal(row.desired_units, 1)
     const other = await post(availability({ from: at, to: at, available: true }), key)
     assert.equal(other.status, 422)
     assert.equal(((await other.json()) as Refusal).code, 'IDEMPOTENCY_KEY_REUSED')

@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict'
 import { before, beforeEach, describe, it } from 'node:test'
 import { afterAll } from '../support/after-all.ts'
+import {
+  desireAvailability,
+  desired,
+  fastTimes,
+  inDays,
+  listingIds,
+  nightAt,
+  syncOf,
+  whenPushed,
+  writesAt,
+} from '../support/desired-events.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   sandboxAccount,
@@ -8,17 +19,6 @@ import {
   type TestConnection,
   type TestSystem,
 } from '../support/test-system.ts'
-import {
-  fastTimes,
-  inDays,
-  listingIds,
-  nightAt,
-  syncOf,
-  whenPushed,
-  wish,
-  wishAvailability,
-  writesAt,
-} from '../support/wishes.ts'
 
 const { accountId } = sandboxAccount
 type Letters = { data: Array<{ id: string; status: string; kind: string; subject: string; queue: string }> }
@@ -53,7 +53,7 @@ describe('when a push fails', () => {
     ahead += 20
   })
 
-  const wishFor = (listing: number, ranges: object[]) => wishAvailability(system, listing, ranges)
+  const desire = (listing: number, ranges: object[]) => desireAvailability(system, listing, ranges)
   const sync = async (listing: number) => {
     const { listings } = await syncOf(system, connection)
     return listings.find(({ listingId }) => listingId === String(listing))
@@ -65,7 +65,7 @@ describe('when a push fails', () => {
   it('a call that took effect and timed out is read back and not made again', async () => {
     await system.control.injectFault({ kind: 'hang', effect: 'after', method: 'PUT', count: 1 })
     const day = inDays(ahead)
-    await wishFor(loft, [{ from: day, to: day, available: false }])
+    await desire(loft, [{ from: day, to: day, available: false }])
     await whenPushed(system)
     assert.equal((await writesAt(system)).length, 1)
     assert.equal((await reads()).length, 1)
@@ -75,18 +75,18 @@ describe('when a push fails', () => {
   it('a call that timed out without effect is read back and made again', async () => {
     await system.control.injectFault({ kind: 'hang', effect: 'before', method: 'PUT', count: 1 })
     const day = inDays(ahead)
-    await wishFor(loft, [{ from: day, to: day, available: false }])
+    await desire(loft, [{ from: day, to: day, available: false }])
     await whenPushed(system)
     assert.equal((await writesAt(system)).length, 2)
     assert.equal((await nightAt(system, loft, day)).isAvailable, 0)
   })
 
-  it('a timed-out call that lands late cannot overwrite the wish that came after it', async () => {
+  it('a timed-out call that lands late cannot overwrite the desired that came after it', async () => {
     await system.control.injectFault({ kind: 'latency', latencyMs: 1_300, method: 'PUT', count: 1 })
     const day = inDays(ahead)
-    await wishFor(loft, [{ from: day, to: day, available: false }])
+    await desire(loft, [{ from: day, to: day, available: false }])
     await eventually(async () => assert.equal((await writesAt(system)).length, 1))
-    await wishFor(loft, [{ from: day, to: day, available: true }])
+    await desire(loft, [{ from: day, to: day, available: true }])
     await whenPushed(system)
     assert.equal((await nightAt(system, loft, day)).isAvailable, 1)
     assert.equal((await writesAt(system)).length, 2)
@@ -95,7 +95,7 @@ describe('when a push fails', () => {
   it('a 5xx is tried again with back-off and forgotten after a success', async () => {
     await system.control.injectFault({ kind: 'status', status: 500, method: 'PUT', count: 2 })
     const day = inDays(ahead)
-    await wishFor(loft, [{ from: day, to: day, available: false }])
+    await desire(loft, [{ from: day, to: day, available: false }])
     await whenPushed(system)
     assert.equal((await sync(loft))?.attempts, 0)
     assert.equal((await nightAt(system, loft, day)).isAvailable, 0)
@@ -111,7 +111,7 @@ describe('when a push fails', () => {
       count: 1,
     })
     const day = inDays(ahead)
-    await wishFor(loft, [{ from: day, to: day, available: false }])
+    await desire(loft, [{ from: day, to: day, available: false }])
     await eventually(async () => assert.equal((await writesAt(system)).length, 1))
     assert.equal((await sync(loft))?.attempts, 0)
     await whenPushed(system)
@@ -121,9 +121,9 @@ describe('when a push fails', () => {
   it('an edit during a push is pushed after it, and nothing else is', async () => {
     await system.control.injectFault({ kind: 'latency', latencyMs: 200, method: 'PUT', count: 1 })
     const [first, second] = [inDays(ahead), inDays(ahead + 5)]
-    await wishFor(loft, [{ from: first, to: first, available: false }])
+    await desire(loft, [{ from: first, to: first, available: false }])
     await eventually(async () => assert.equal((await writesAt(system)).length, 1))
-    await wishFor(loft, [{ from: second, to: second, available: false }])
+    await desire(loft, [{ from: second, to: second, available: false }])
     await whenPushed(system)
     assert.deepEqual(
       (await writesAt(system)).map(({ body }) => body),
@@ -134,7 +134,7 @@ describe('when a push fails', () => {
     )
   })
 
-  it('of a refused batch the night at fault alone is set aside, until its wish changes', async () => {
+  it('of a refused batch the night at fault alone is set aside, until its desired changes', async () => {
     // The connector is wrong about how many units there are, so Hostaway refuses one of the nights.
     await system.db
       .updateTable('listings')
@@ -146,7 +146,7 @@ describe('when a push fails', () => {
       const day = inDays(ahead + index)
       return { from: day, to: day, unitsToSell: day === bad ? 5 : index % 2 }
     })
-    await wishFor(studios, ranges)
+    await desire(studios, ranges)
     await whenPushed(system)
     const status = await sync(studios)
     assert.equal(status?.failedDays, 1)
@@ -158,55 +158,55 @@ describe('when a push fails', () => {
     assert.deepEqual(others, [])
 
     await system.control.clearCalls()
-    await wishFor(studios, [{ from: bad, to: bad, unitsToSell: 2 }])
+    await desire(studios, [{ from: bad, to: bad, unitsToSell: 2 }])
     await whenPushed(system)
     assert.equal((await writesAt(system)).length, 1)
     assert.equal((await sync(studios))?.failedDays, 0)
     assert.deepEqual(await letters(), [])
   })
 
-  it('a night that is wished otherwise while it is being refused is not set aside', async () => {
+  it('a night that is desired otherwise while it is being refused is not set aside', async () => {
     const day = inDays(ahead)
     const before = (await letters()).length
     await system.control.injectFault({ kind: 'latency', latencyMs: 200, method: 'PUT', count: 1 })
-    await wishFor(studios, [{ from: day, to: day, unitsToSell: 5 }])
+    await desire(studios, [{ from: day, to: day, unitsToSell: 5 }])
     await eventually(async () => assert.equal((await writesAt(system)).length, 1))
-    await wishFor(studios, [{ from: day, to: day, unitsToSell: 2 }])
+    await desire(studios, [{ from: day, to: day, unitsToSell: 2 }])
     await whenPushed(system)
     assert.equal((await nightAt(system, studios, day)).desiredUnitsToSell, 2)
     assert.equal((await sync(studios))?.failedDays, 0)
     assert.equal((await letters()).length, before)
   })
 
-  it('details that are wished otherwise while they are being refused are not set aside', async () => {
+  it('details that are desired otherwise while they are being refused are not set aside', async () => {
     const before = (await letters()).length
-    const wishGuests = (maxGuests: number) =>
-      wish(system, { type: 'listing.updated', unitId: `hostaway-${loft}`, changes: { maxGuests } })
+    const desireGuests = (maxGuests: number) =>
+      desired(system, { type: 'listing.updated', unitId: `hostaway-${loft}`, changes: { maxGuests } })
     const onPut = { path: '/listings/*', method: 'PUT', count: 1 } as const
     await system.control.injectFault({ ...onPut, kind: 'latency', latencyMs: 200 })
     await system.control.injectFault({ ...onPut, kind: 'fail200' })
-    await wishGuests(7)
+    await desireGuests(7)
     await eventually(async () => assert.equal((await writesAt(system)).length, 1))
-    await wishGuests(6)
+    await desireGuests(6)
     await whenPushed(system)
     assert.deepEqual((await writesAt(system)).at(-1)?.body, { personCapacity: 6 })
     assert.equal((await letters()).length, before)
   })
 
   it('an interval whose every night is refused is given up after a few of them', async () => {
-    await wishFor(studios, [{ from: inDays(ahead), to: inDays(ahead + 19), unitsToSell: 5 }])
+    await desire(studios, [{ from: inDays(ahead), to: inDays(ahead + 19), unitsToSell: 5 }])
     await whenPushed(system)
     assert.equal((await sync(studios))?.failedDays, 20)
     const calls = (await writesAt(system)).length
     assert.ok(calls < 12, `${calls} calls`)
-    await wishFor(studios, [{ from: inDays(ahead), to: inDays(ahead + 19), unitsToSell: 3 }])
+    await desire(studios, [{ from: inDays(ahead), to: inDays(ahead + 19), unitsToSell: 3 }])
     await whenPushed(system)
     assert.equal((await sync(studios))?.failedDays, 0)
     assert.deepEqual(await letters(), [])
   })
 
   it('an archived listing is set aside with one dead letter, and no call follows', async () => {
-    await wishFor(archived, [{ from: inDays(ahead), to: inDays(ahead + 40), available: false }])
+    await desire(archived, [{ from: inDays(ahead), to: inDays(ahead + 40), available: false }])
     await eventually(async () => assert.equal((await letters()).length, 1))
     await whenPushed(system)
     assert.equal((await writesAt(system)).length, 1)
@@ -222,15 +222,15 @@ describe('when a push fails', () => {
     assert.equal((await letters()).length, 1)
   })
 
-  it('what fails again and again is set aside, and a new wish starts afresh', async () => {
+  it('what fails again and again is set aside, and a new desired starts afresh', async () => {
     await system.control.injectFault({ kind: 'status', status: 500, path: '/listings/**' })
     const day = inDays(ahead)
-    await wishFor(loft, [{ from: day, to: day, available: false }])
+    await desire(loft, [{ from: day, to: day, available: false }])
     await eventually(async () => assert.equal((await letters()).length, 2))
     await whenPushed(system)
     assert.equal((await sync(loft))?.failedDays, 1)
     await system.control.clearFaults()
-    await wishFor(loft, [{ from: day, to: day, available: true }])
+    await desire(loft, [{ from: day, to: day, available: true }])
     await whenPushed(system)
     assert.equal((await nightAt(system, loft, day)).isAvailable, 1)
     assert.equal((await letters()).length, 1)
@@ -239,7 +239,7 @@ describe('when a push fails', () => {
   it('details that Hostaway does not accept are set aside, and the calendar goes on', async () => {
     await system.control.injectFault({ kind: 'fail200', path: '/listings/*', method: 'PUT', count: 1 })
     const day = inDays(ahead)
-    await wish(system, [
+    await desired(system, [
       { type: 'listing.updated', unitId: `hostaway-${loft}`, changes: { maxGuests: 9 } },
       {
         type: 'availability.updated',
@@ -250,7 +250,7 @@ describe('when a push fails', () => {
     await whenPushed(system)
     assert.equal((await nightAt(system, loft, day)).isAvailable, 0)
     assert.equal((await letters()).length, 2)
-    await wish(system, {
+    await desired(system, {
       type: 'listing.updated',
       unitId: `hostaway-${loft}`,
       changes: { maxGuests: 8 },

@@ -3,9 +3,9 @@ import { it } from 'node:test'
 import { createDeps } from '../../src/deps.ts'
 import { createLogger } from '../../src/platform/telemetry/logger.ts'
 import { startWorkers } from '../../workers/start-workers.ts'
+import { inDays } from '../support/desired-events.ts'
 import { eventually } from '../support/eventually.ts'
 import { startTestSystem } from '../support/test-system.ts'
-import { inDays } from '../support/wishes.ts'
 
 const smallAccounts = Array.from({ length: 20 }, (_, index) => 20_000 + index)
 const bigAccount = 30_000
@@ -14,7 +14,7 @@ const bigListings = 60
 it('tenants with one change each are done within 1.2 times their own calls, however long the list of another', async (t) => {
   const system = await startTestSystem(t, { workers: false, outboundTimes: { settleMs: 0 } })
 
-  async function connectAndWish(accountId: number, listingCount: number): Promise<void> {
+  async function connectAndDesire(accountId: number, listingCount: number): Promise<void> {
     const apiKey = `key-of-${accountId}`
     const tenant = `tenant-${accountId}`
     const { listings } = await system.control.addAccount({
@@ -31,8 +31,8 @@ it('tenants with one change each are done within 1.2 times their own calls, howe
     const answer = await system.api('POST', `/v1/events?tenant=${tenant}`, events)
     assert.equal(answer.status, 202)
   }
-  await connectAndWish(bigAccount, bigListings)
-  await Promise.all(smallAccounts.map((accountId) => connectAndWish(accountId, 1)))
+  await connectAndDesire(bigAccount, bigListings)
+  await Promise.all(smallAccounts.map((accountId) => connectAndDesire(accountId, 1)))
   await system.control.clearCalls()
 
   // All accounts leave through one address. Two of its windows have room for 1.2 times the calls of the small tenants.

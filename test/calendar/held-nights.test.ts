@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { afterAll } from '../support/after-all.ts'
+import {
+  desireAvailability,
+  desired,
+  fastTimes,
+  inDays,
+  listingIds,
+  nightAt,
+  syncOf,
+  whenPushed,
+  writeAtHostaway,
+  writesAt,
+} from '../support/desired-events.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   sandboxAccount,
@@ -8,18 +20,6 @@ import {
   type TestConnection,
   type TestSystem,
 } from '../support/test-system.ts'
-import {
-  fastTimes,
-  inDays,
-  listingIds,
-  nightAt,
-  syncOf,
-  whenPushed,
-  wish,
-  wishAvailability,
-  writeAtHostaway,
-  writesAt,
-} from '../support/wishes.ts'
 
 const { accountId } = sandboxAccount
 
@@ -40,12 +40,12 @@ describe('what Hostaway’s bookings and people do to the calendar', () => {
     ;[loft = 0, , studios = 0] = ids
   })
 
-  const wishFor = (listing: number, from: string, to: string, values: object) =>
-    wishAvailability(system, listing, [{ from, to, ...values }])
+  const desire = (listing: number, from: string, to: string, values: object) =>
+    desireAvailability(system, listing, [{ from, to, ...values }])
   const blocks = () => system.db.selectFrom('availability_blocks').selectAll().execute()
   const sync = () => syncOf(system, connection)
 
-  it('the availability of a booked night is held back, the rest of the wish is not', async () => {
+  it('the availability of a booked night is held back, the rest of the desired is not', async () => {
     await system.control.book(accountId, {
       listingMapId: loft,
       arrivalDate: inDays(10),
@@ -53,7 +53,7 @@ describe('what Hostaway’s bookings and people do to the calendar', () => {
     })
     await eventually(async () => assert.equal((await blocks()).length, 1))
     await system.control.clearCalls()
-    await wishFor(loft, inDays(9), inDays(12), { available: false, minStay: 2 })
+    await desire(loft, inDays(9), inDays(12), { available: false, minStay: 2 })
     await whenPushed(system)
     assert.deepEqual(
       (await writesAt(system)).flatMap(({ body }) => body),
@@ -78,7 +78,7 @@ describe('what Hostaway’s bookings and people do to the calendar', () => {
   })
 
   it('nights blocked before the booking are blocked again after it', async () => {
-    await wishFor(loft, inDays(20), inDays(22), { available: false })
+    await desire(loft, inDays(20), inDays(22), { available: false })
     await whenPushed(system)
     const booked = await system.control.book(accountId, {
       listingMapId: loft,
@@ -94,8 +94,8 @@ describe('what Hostaway’s bookings and people do to the calendar', () => {
     })
   })
 
-  it('nights wished open need no call after a booking has left, and a read-back shows that', async () => {
-    await wishFor(loft, inDays(30), inDays(31), { available: true })
+  it('nights desired open need no call after a booking has left, and a read-back shows that', async () => {
+    await desire(loft, inDays(30), inDays(31), { available: true })
     await whenPushed(system)
     const booked = await system.control.book(accountId, {
       listingMapId: loft,
@@ -118,20 +118,20 @@ describe('what Hostaway’s bookings and people do to the calendar', () => {
     await system.control.book(accountId, stay)
     await eventually(async () => assert.equal((await blocks()).length, 1))
     await system.control.clearCalls()
-    await wishFor(studios, inDays(40), inDays(40), { unitsToSell: 1 })
+    await desire(studios, inDays(40), inDays(40), { unitsToSell: 1 })
     await whenPushed(system)
     assert.equal((await writesAt(system)).length, 1)
     await system.control.book(accountId, { ...stay, force: true })
     await system.control.book(accountId, { ...stay, force: true })
     await eventually(async () => assert.equal((await blocks()).length, 3))
-    await wishFor(studios, inDays(40), inDays(40), { unitsToSell: 2 })
+    await desire(studios, inDays(40), inDays(40), { unitsToSell: 2 })
     await whenPushed(system)
     assert.equal((await writesAt(system)).length, 1)
   })
 
-  it('a manual edit of a wished field is drift: counted, listed and put right; of another field it is not', async () => {
+  it('a manual edit of a desired field is drift: counted, listed and put right; of another field it is not', async () => {
     const day = inDays(60)
-    await wish(system, {
+    await desired(system, {
       type: 'pricing.updated',
       unitId: `hostaway-${loft}`,
       currency: 'EUR',
@@ -162,12 +162,12 @@ describe('what Hostaway’s bookings and people do to the calendar', () => {
     assert.deepEqual(await writesAt(system), [])
   })
 
-  it('a full sync sends everything wished once more, and nothing after that', async () => {
+  it('a full sync sends everything desired once more, and nothing after that', async () => {
     await system.control.clearCalls()
     const answer = await system.api('POST', `/v1/connections/${connection.id}/full-sync`)
     assert.equal(answer.status, 202)
     await whenPushed(system)
-    // The other listing's only wish is held back.
+    // The other listing's only desired value is held back.
     const writes = await writesAt(system)
     assert.deepEqual(
       writes.map(({ path }) => path),
@@ -176,19 +176,19 @@ describe('what Hostaway’s bookings and people do to the calendar', () => {
     assert.equal((await sync()).pendingDays, 0)
   })
 
-  it('the unit’s calendar shows what is wished, what was pushed, and what waits', async () => {
+  it('the unit’s calendar shows what is desired, what was pushed, and what waits', async () => {
     await system.stopWorkers()
-    await wishFor(loft, inDays(70), inDays(70), { available: false, note: 'Painting' })
+    await desire(loft, inDays(70), inDays(70), { available: false, note: 'Painting' })
     const path = `/v1/units/hostaway-${loft}/calendar?tenant=demo&from=${inDays(70)}&to=${inDays(71)}`
     const read = () => system.api<{ data: Array<Record<string, unknown>> }>('GET', path)
-    const waiting = (await read()).body.data.map(({ wished, pushed, pending }) => ({
-      wished,
+    const waiting = (await read()).body.data.map(({ desired, pushed, pending }) => ({
+      desired,
       pushed,
       pending,
     }))
     assert.deepEqual(waiting, [
-      { wished: { available: false, note: 'Painting' }, pushed: {}, pending: true },
-      { wished: {}, pushed: {}, pending: false },
+      { desired: { available: false, note: 'Painting' }, pushed: {}, pending: true },
+      { desired: {}, pushed: {}, pending: false },
     ])
     await system.startWorkers()
     await whenPushed(system)

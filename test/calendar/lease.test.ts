@@ -6,16 +6,16 @@ import { pushListing } from '../../src/calendar/push-listing.ts'
 import { findConnection } from '../../src/connections/connection-store.ts'
 import { pushDepsOf } from '../../workers/outbound-worker.ts'
 import { afterAll } from '../support/after-all.ts'
-import { startTestSystem, type TestConnection, type TestSystem } from '../support/test-system.ts'
 import {
+  desireAvailability,
   fastTimes,
   inDays,
   listingIds,
   nightAt,
   whenPushed,
-  wishAvailability,
   writesAt,
-} from '../support/wishes.ts'
+} from '../support/desired-events.ts'
+import { startTestSystem, type TestConnection, type TestSystem } from '../support/test-system.ts'
 
 describe('the lease of a listing', () => {
   const context = afterAll()
@@ -34,12 +34,12 @@ describe('the lease of a listing', () => {
 
   const deps = () => ({ ...system.deps, ...pushDepsOf(system.deps) })
   const claim = () => claimListing(system.db, connection.id, { leaseMs: 5_000 })
-  const wishAvailable = (available: boolean) =>
-    wishAvailability(system, loft, [{ from: inDays(8), to: inDays(8), available }])
+  const desireAvailable = (available: boolean) =>
+    desireAvailability(system, loft, [{ from: inDays(8), to: inDays(8), available }])
   const expireLease = () => sql`update listing_pushes set lease_until = clock_timestamp()`.execute(system.db)
 
   it('is held by one worker at a time', async () => {
-    await wishAvailable(false)
+    await desireAvailable(false)
     const first = await claim()
     assert.ok(first)
     assert.equal(await claim(), undefined)
@@ -66,7 +66,7 @@ describe('the lease of a listing', () => {
   })
 
   it('a worker that dies during a call leaves a listing that is read back before it is pushed', async () => {
-    await wishAvailable(true)
+    await desireAvailable(true)
     await system.control.clearCalls()
     const found = await findConnection(system.db, connection.id)
     const dying = await claim()

@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
+import {
+  desired,
+  fastTimes,
+  inDays,
+  listingIds,
+  nightAt,
+  whenPushed,
+  writesAt,
+} from '../support/desired-events.ts'
 import { eventually } from '../support/eventually.ts'
 import { startTestSystem } from '../support/test-system.ts'
-import { fastTimes, inDays, listingIds, nightAt, whenPushed, wish, writesAt } from '../support/wishes.ts'
 
 const resetMs = 400
 
@@ -23,11 +31,11 @@ it('while Hostaway is down a handful of probes reach it and no attempt is used u
     unitId: `hostaway-${listing}`,
     ranges: [{ from: day, to: day, available: false }],
   })
-  await wish(system, close(loft))
+  await desired(system, close(loft))
   await whenPushed(system)
 
   await system.control.injectFault({ kind: 'down' })
-  await wish(system, { ...close(loft), ranges: [{ from: day, to: day, available: true }] })
+  await desired(system, { ...close(loft), ranges: [{ from: day, to: day, available: true }] })
   const isOpen = async () => {
     const { values } = await system.deps.metrics.breakerState.get()
     assert.equal(values.find(({ labels }) => labels.state === 'open')?.value, 1)
@@ -41,13 +49,13 @@ it('while Hostaway is down a handful of probes reach it and no attempt is used u
   await system.control.clearCalls()
 
   // As long as five of its rests: a price first, then what is more urgent.
-  await wish(system, {
+  await desired(system, {
     type: 'pricing.updated',
     unitId: `hostaway-${canal}`,
     currency: 'EUR',
     ranges: [{ from: day, to: day, price: 111 }],
   })
-  await wish(system, close(cabin))
+  await desired(system, close(cabin))
   const outageEnds = Date.now() + 5 * resetMs
   await eventually(() => assert.ok(Date.now() >= outageEnds))
   const probes = (await system.control.calls()).length

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { sql } from 'kysely'
+import { desired, fastTimes, inDays, listingIds, writesAt } from '../support/desired-events.ts'
 import { eventually } from '../support/eventually.ts'
 import { startTestSystem } from '../support/test-system.ts'
-import { fastTimes, inDays, listingIds, wish, writesAt } from '../support/wishes.ts'
 
 it('a connection that waits for its window costs one delayed job, however much waits and arrives meanwhile', async (t) => {
   const system = await startTestSystem(t, { outboundTimes: fastTimes })
@@ -11,7 +11,7 @@ it('a connection that waits for its window costs one delayed job, however much w
   await system.control.injectFault({ kind: 'status', status: 429, retryAfterSeconds: 60, method: 'PUT' })
   const listings = await listingIds(system)
   const close = (day: string) =>
-    wish(
+    desired(
       system,
       listings.map((listing) => ({
         type: 'availability.updated',

@@ -4,7 +4,7 @@ import { describePushLedger } from '../../chaos/ledger-text.ts'
 import { isConverged } from '../../chaos/push-ledger.ts'
 import { runPushStorm } from '../../chaos/push-storm.ts'
 
-test('what is wished is what Hostaway holds, by calls that each changed something, after every process was killed', async () => {
+test('what is desired is what Hostaway holds, by calls that each changed something, after every process was killed', async () => {
   const said: string[] = []
   const ledger = await runPushStorm({
     rounds: 1,

@@ -3,12 +3,12 @@ import { after, describe, it } from 'node:test'
 import { sql } from 'kysely'
 import { readConnectionSecrets } from '../../src/connections/connection-store.ts'
 import { assertProblem } from '../support/assert-problem.ts'
+import { inDays } from '../support/desired-events.ts'
 import { eventually } from '../support/eventually.ts'
 import { callHostaway } from '../support/hostaway-account.ts'
 import { post, signature } from '../support/ingress.ts'
 import { reservationBody } from '../support/reservation-bodies.ts'
 import { startTestSystem, type TestConnection } from '../support/test-system.ts'
-import { inDays } from '../support/wishes.ts'
 
 type View = {
   id: string
@@ -90,7 +90,7 @@ async function checkNow({ connection }: Account): Promise<void> {
     .execute()
 }
 
-async function wishPrice({ connection, unitId }: Account, price: number): Promise<void> {
+async function desirePrice({ connection, unitId }: Account, price: number): Promise<void> {
   const ranges = [{ from: inDays(30), to: inDays(30), price }]
   const event = { type: 'pricing.updated', unitId, currency: 'USD', ranges }
   const answer = await api('POST', `/v1/events?tenant=${connection.tenant}`, event)
@@ -105,7 +105,7 @@ const basicOf = (webhook: { login: string | null; password: string | null } | un
 
 // Every connection costs a second for its token, so they live side by side, each with an account of its own.
 describe('a connection', { concurrency: 6 }, () => {
-  it('that is paused stores webhooks and keeps wishes, and works on both at once when it is resumed', async () => {
+  it('that is paused stores webhooks and keeps desired, and works on both at once when it is resumed', async () => {
     const account = await connectNew()
     const { path, accountId, connection } = account
     for (const _ of ['once', 'again']) {
@@ -121,7 +121,7 @@ describe('a connection', { concurrency: 6 }, () => {
         .executeTakeFirst()
       assert.equal(row?.parked, true)
     })
-    await wishPrice(account, 111)
+    await desirePrice(account, 111)
     await eventually(async () => {
       const { body } = await api<Verification>('POST', `${path}/verify`)
       assert.deepEqual([body.ok, body.status], [true, 'paused'])
@@ -320,7 +320,7 @@ describe('a connection', { concurrency: 6 }, () => {
     })
     // What waits when it ends must not be pushed when another account takes its place.
     await api('POST', `${path}/pause`)
-    await wishPrice(account, 222)
+    await desirePrice(account, 222)
     for (const _ of ['once', 'again']) {
       const gone = await api<View>('DELETE', path)
       assert.equal(gone.status, 200, gone.text)
@@ -369,10 +369,10 @@ describe('a connection', { concurrency: 6 }, () => {
     )
     assert.equal((await control.state(other.accountId)).webhooks.length, 1)
     assert.ok(!(await pricesAt(accountId)).includes(222))
-    assert.deepEqual(await wishesOf(connection), [])
+    assert.deepEqual(await desiredOf(connection), [])
   })
 
-  async function wishesOf({ id }: TestConnection) {
+  async function desiredOf({ id }: TestConnection) {
     return db.selectFrom('calendar_days').select('day').where('connection_id', '=', id).execute()
   }
 
@@ -457,11 +457,11 @@ describe('a connection', { concurrency: 6 }, () => {
     assert.equal((await account.webhooks())[0]?.alertingEmailAddress, null)
   })
 
-  it('whose prices are not to be kept in step keeps wishes until they are, and then on its own schedule', async () => {
+  it('whose prices are not to be kept in step keeps desired until they are, and then on its own schedule', async () => {
     const account = await connectNew()
     const { path, accountId, connection, unitId } = account
     await api('PATCH', path, { sync: { pricing: { enabled: false } } })
-    await wishPrice(account, 333)
+    await desirePrice(account, 333)
     const ranges = [{ from: inDays(30), to: inDays(30), available: false }]
     await api('POST', `/v1/events?tenant=${connection.tenant}`, {
       type: 'availability.updated',

@@ -88,8 +88,8 @@ test('the verdict says where a booking differs from what Hostaway has', async (t
   await t.test('an edit that Hostaway does not hold', () => {
     const [first] = listings
     assert.ok(first)
-    const wish = { listingId: first.listing.id, day: '2031-01-05', field: 'price', value: 99 } as const
-    assert.match(findEditDifferences([wish], listings).join(), /price 99 is wished, Hostaway has nothing/)
+    const desired = { listingId: first.listing.id, day: '2031-01-05', field: 'price', value: 99 } as const
+    assert.match(findEditDifferences([desired], listings).join(), /price 99 is desired, Hostaway has nothing/)
   })
   await t.test('none where a reservation of unknown status waits for a person', () => {
     const differences = differencesWith(() => ({

@@ -6,10 +6,10 @@ import { draftBooking } from '../../src/mapping/booking-draft.ts'
 import {
   applyOverrides,
   type BookingOverrides,
-  isSaid,
+  isOverridden,
+  type ManualOverride,
   mergeOverrides,
   noOverrides,
-  type Said,
   showOverrides,
 } from '../../src/mapping/booking-overrides.ts'
 import { readOverrideFields, type Scalar } from '../../src/mapping/override-fields.ts'
@@ -22,7 +22,7 @@ function drafted(fields: Fields, listing: typeof boathouse | undefined = boathou
   return draftBooking(reservation, listing)
 }
 
-function said(fields: Record<string, Scalar>, unit?: Said['unit']): Said {
+function said(fields: Record<string, Scalar>, unit?: ManualOverride['unit']): ManualOverride {
   const { said, problems } = readOverrideFields(fields)
   assert.deepEqual(problems, [])
   return { ...said, ...(unit === undefined ? {} : { unit }) }
@@ -141,7 +141,7 @@ it('whatever is said of whatever is sent: the same answer twice, taken back with
       assert.deepEqual(applyOverrides(mapped, once.overrides), once)
       const stored = JSON.parse(JSON.stringify(once.overrides)) as BookingOverrides
       assert.deepEqual(applyOverrides(mapped, stored), once)
-      assert.ok(isSaid(overrides, parts))
+      assert.ok(isOverridden(overrides, parts))
 
       const nothing = Object.fromEntries(
         Object.keys(showOverrides(overrides).fields).map((name) => [name, null]),

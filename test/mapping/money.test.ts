@@ -12,14 +12,14 @@ const exponents: Array<[currency: string, digits: number]> = [
   ['BHD', 3],
 ]
 
-const longestFraction = 8
+const maxFraction = 8
 
 it('an amount is rounded half up to the exponent of its currency, as integers would', () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...exponents),
       fc.bigInt({ min: 0n, max: 10n ** 12n }),
-      fc.integer({ min: 0, max: longestFraction }),
+      fc.integer({ min: 0, max: maxFraction }),
       fc.boolean(),
       ([currency, digits], units, fractionDigits, negative) => {
         const written = decimalText(units, fractionDigits)

@@ -14,12 +14,12 @@ function createGroup(limits: Partial<GroupCommitOptions<Row>> = {}) {
   const committed: number[] = []
   const announced: number[][] = []
   let underWay = 0
-  let mostUnderWay = 0
+  let maxUnderWay = 0
   let changed = Promise.withResolvers<void>()
 
   async function write(rows: Row[]): Promise<void> {
     underWay += 1
-    mostUnderWay = Math.max(mostUnderWay, underWay)
+    maxUnderWay = Math.max(maxUnderWay, underWay)
     const outcome = Promise.withResolvers<void>()
     statements.push({
       ids: rows.map(({ id }) => id),
@@ -53,7 +53,7 @@ function createGroup(limits: Partial<GroupCommitOptions<Row>> = {}) {
     group,
     committed,
     announced,
-    mostUnderWay: () => mostUnderWay,
+    maxUnderWay: () => maxUnderWay,
     statementsSoFar: () => statements.length,
     async statement(index: number) {
       for (;;) {
@@ -135,7 +135,7 @@ describe('a group commit', () => {
   })
 
   it('has no more statements under way than it may, and starts the next when one ends', async () => {
-    const { group, statement, statementsSoFar, mostUnderWay } = createGroup({ maxRows: 1, maxInFlight: 2 })
+    const { group, statement, statementsSoFar, maxUnderWay } = createGroup({ maxRows: 1, maxInFlight: 2 })
     const added = ids(5).map(group.add)
     const second = await statement(1)
     await new Promise(setImmediate)
@@ -146,7 +146,7 @@ describe('a group commit', () => {
     assert.equal(statementsSoFar(), 3)
     for (const index of [0, 2, 3, 4]) (await statement(index)).commit()
     await Promise.all(added)
-    assert.equal(mostUnderWay(), 2)
+    assert.equal(maxUnderWay(), 2)
   })
 
   it('rejects at once where there is no room for another row', async () => {

@@ -9,7 +9,7 @@ import { observePlans, stepsOf, touched } from '../support/observed-plans.ts'
 
 const connections = 3_000
 const importsEach = 5
-const mostRowsTouched = 200
+const maxRowsTouched = 200
 
 const { db, plansOf } = await observePlans({ after }, 'history-plans')
 const connectionId = await fill()
@@ -58,7 +58,7 @@ for (const [question, ask] of Object.entries(questions)) {
       for (const step of stepsOf(plan)) {
         const shown = `${step['Node Type']} ${step['Relation Name'] ?? ''}`
         assert.ok(!shown.startsWith('Seq Scan'), shown)
-        assert.ok(touched(step) <= mostRowsTouched, shown)
+        assert.ok(touched(step) <= maxRowsTouched, shown)
       }
     }
   })

@@ -29,7 +29,7 @@ export const tableOwners: Record<string, string> = {
   listings: 'src/listings',
   webhook_logs: 'src/webhooks',
   calendar_days: 'src/calendar',
-  parked_wishes: 'src/calendar',
+  parked_desired: 'src/calendar',
   listing_pushes: 'src/calendar',
   connection_pushes: 'src/calendar',
   bookings: 'src/bookings',
@@ -59,11 +59,11 @@ const crowdedTables: Record<string, number> = {
 // Files that still write a table of another folder; the list only gets shorter.
 const strangers = new Set([
   'src/bookings/outgoing/push-store.ts dead_letter_queue',
-  'src/calendar/parked-wishes-store.ts dead_letter_queue',
-  'src/calendar/wish-store.ts dead_letter_queue',
+  'src/calendar/parked-desired-store.ts dead_letter_queue',
+  'src/calendar/desired-store.ts dead_letter_queue',
   'src/listings/listing-store.ts calendar_days',
   'src/listings/listing-store.ts listing_pushes',
-  'src/listings/listing-store.ts parked_wishes',
+  'src/listings/listing-store.ts parked_desired',
   'src/mapping/mapping-store.ts hostaway_connections',
   'src/polling/reconcile-store.ts hostaway_connections',
   'src/connections/connection-status-store.ts webhook_logs',

@@ -38,7 +38,7 @@ test('a refusal names the window and the moment at which it opens', () => {
   assert.equal(limits.arrive(call, 11_000), null)
 })
 
-test('the later profile counts messages apart', () => {
+test('the later profile counts messages splitConflictFree', () => {
   const limits = limitsOf('2026-08')
   const message = { ...call, method: 'POST', path: '/conversations/5/messages' }
   for (let sent = 0; sent < 30; sent += 1) assert.equal(limits.arrive(message, sent), null)

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import type { BookingDetail } from '../../src/bookings/booking-view.ts'
+import { inDays } from './desired-events.ts'
 import { eventually } from './eventually.ts'
 import { sandboxAccount, type TestSystem } from './test-system.ts'
-import { inDays } from './wishes.ts'
 
 const { accountId } = sandboxAccount
 

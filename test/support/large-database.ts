@@ -20,7 +20,7 @@ export async function fillLargeDatabase(db: Kysely<Database>): Promise<LargeData
     await addWebhooks(db, tenant, webhooks / share)
     await addBookings(db, tenant, bookings / share)
     await addPushes(db, tenant)
-    await addWishes(db, tenant)
+    await addDesired(db, tenant)
     await addEvents(db, tenant, events / share)
     await addWaiting(db, tenant, 5_000 / share)
   }
@@ -94,13 +94,13 @@ async function addPushes(db: Kysely<Database>, { tenantId, connectionId }: Tenan
   `.execute(db)
 }
 
-async function addWishes(db: Kysely<Database>, { tenantId, connectionId }: Tenant): Promise<void> {
+async function addDesired(db: Kysely<Database>, { tenantId, connectionId }: Tenant): Promise<void> {
   await sql`
     insert into listings (connection_id, listing_id, tenant_id, unit_id, name)
     select ${connectionId}, n::text, ${tenantId}, 'hostaway-' || n, 'Listing' from generate_series(1, ${units}::int) n
   `.execute(db)
   await sql`
-    insert into calendar_days (connection_id, listing_id, day, tenant_id, wished_units)
+    insert into calendar_days (connection_id, listing_id, day, tenant_id, desired_units)
     select connection_id, listing_id, date '2025-06-01' + n, tenant_id, n % 2
     from listings, generate_series(1, 50) n where tenant_id = ${tenantId}
   `.execute(db)

@@ -28,7 +28,7 @@ test('a test database is migrated, and dropped with whatever is still connected'
   assert.equal(await countDatabases(url), 0)
 })
 
-test('test databases are apart', async (t) => {
+test('test databases are splitConflictFree', async (t) => {
   const urls = await Promise.all([createTestDatabase(t), createTestDatabase(t)])
   assert.notEqual(urls[0], urls[1])
 })

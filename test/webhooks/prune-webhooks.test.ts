@@ -129,10 +129,10 @@ it('a run deletes a bounded number, oldest first, and passes over what has to st
   const kept = [await webhookOf(55), await webhookOf(54), await webhookOf(53)]
   const old: string[] = []
   for (const age of ages) old.push(await webhookOf(age, processed))
-  assert.equal(await pruneWebhooks(db, { days, batchRows: 2, mostRows: 3 }), 3)
+  assert.equal(await pruneWebhooks(db, { days, batchRows: 2, maxRows: 3 }), 3)
   assert.deepEqual(await left(), [...kept, ...old.slice(3)])
-  assert.equal(await pruneWebhooks(db, { days, batchRows: 2, mostRows: 3 }), 3)
-  assert.equal(await pruneWebhooks(db, { days, batchRows: 2, mostRows: 3 }), 1)
+  assert.equal(await pruneWebhooks(db, { days, batchRows: 2, maxRows: 3 }), 3)
+  assert.equal(await pruneWebhooks(db, { days, batchRows: 2, maxRows: 3 }), 1)
   assert.deepEqual(await left(), kept)
 })
 

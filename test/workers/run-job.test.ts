@@ -4,14 +4,14 @@ import fc from 'fast-check'
 import pino from 'pino'
 import { AppError, type FailureKind, failureKinds } from '../../src/platform/errors.ts'
 import type { RunningJob } from '../../src/platform/queue/queue-worker.ts'
-import { type BuriedJob, backoffMs, createRunner, type JobDefinition } from '../../workers/run-job.ts'
+import { backoffMs, createRunner, type FailedJob, type JobDefinition } from '../../workers/run-job.ts'
 
 type Payload = { webhookId: string }
 
 const maxAttempts = 5
 
 function runnerFor(overrides: Partial<JobDefinition<Payload>> = {}) {
-  const buried: BuriedJob<Payload>[] = []
+  const buried: FailedJob<Payload>[] = []
   const lines: Array<Record<string, unknown>> = []
   let progress = 0
   const log = pino(
@@ -23,7 +23,7 @@ function runnerFor(overrides: Partial<JobDefinition<Payload>> = {}) {
       queue: 'inbound',
       parse: (data) => data as Payload | undefined,
       run: async () => 'created',
-      bury: async (failure) => void buried.push(failure),
+      deadLetter: async (failure) => void buried.push(failure),
       ...overrides,
     },
     { maxAttempts, retryDelayMs: 1_000, log, onProgress: () => (progress += 1) },
@@ -121,7 +121,7 @@ describe('a job', () => {
   it('whose dead letter cannot be stored stays in the queue', async () => {
     const runner = runnerFor({
       ...failing('not_found'),
-      bury: async () => {
+      deadLetter: async () => {
         throw new Error('the database is away')
       },
     })

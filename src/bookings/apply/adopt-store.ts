@@ -40,7 +40,7 @@ async function adopt(
   // One that was cancelled before anybody had seen its reservation is cancelled there as well.
   await sql`
     update bookings set external_id = ${externalId},
-      wished = case when status = 'cancelled' then '{"status": "cancelled"}' else wished end
+      desired = case when status = 'cancelled' then '{"status": "cancelled"}' else desired end
     where id = ${bookingId}
   `.execute(trx)
   await trx

@@ -22,14 +22,14 @@ export type ReservationFetcher = {
 }
 
 // A job waits here rather than come back later only when the window opens soon.
-const longestWaitMs = 2_000
+const maxWaitMs = 2_000
 // Events of one burst still ask while the first of them applies the answer.
 const sharedForMs = 5_000
-const mostShared = 500
+const maxShared = 500
 
 export function createReservationFetcher(deps: AccessTokenDeps): ReservationFetcher {
   const recent = new LRUCache<string, { startedAt: Date; result: Promise<FetchedReservation> }>({
-    max: mostShared,
+    max: maxShared,
     ttl: sharedForMs,
   })
 
@@ -41,7 +41,7 @@ export function createReservationFetcher(deps: AccessTokenDeps): ReservationFetc
     try {
       const reservation = await withAccessToken(deps, connection, (token) =>
         deps.client.getReservation(
-          { accountId: connection.accountId, token, urgency: 'urgent', maxWaitMs: longestWaitMs },
+          { accountId: connection.accountId, token, urgency: 'urgent', maxWaitMs: maxWaitMs },
           externalId,
         ),
       )

@@ -1,5 +1,5 @@
 import type { Reservation } from '../../channels/hostaway/wire/reservation.ts'
-import type { Said } from '../../mapping/booking-overrides.ts'
+import type { ManualOverride } from '../../mapping/booking-overrides.ts'
 import type { ReservationVersion } from '../booking-store.ts'
 
 /** The connection that a reservation belongs to, as far as its booking shows it. */
@@ -25,5 +25,5 @@ export type IncomingReservation = {
   /** Whether this is what is stored already, looked at once more because something else has changed. */
   isStored?: boolean
   /** A person's yes, with what it says differently from Hostaway beside what was said before. */
-  approved?: Said
+  approved?: ManualOverride
 }

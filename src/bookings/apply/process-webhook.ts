@@ -19,7 +19,7 @@ export type ProcessWebhookDeps = AccessTokenDeps & {
   fetcher: ReservationFetcher
   shared: SharedStatements
   metrics: Metrics
-  /** Called where nights may have been released, which Hostaway has opened for sale whatever was wished of them. */
+  /** Called where nights may have been released, which Hostaway has opened for sale whatever was desired of them. */
   signalPushes: (connectionId: string) => Promise<unknown>
 }
 
@@ -28,7 +28,7 @@ const reservationEvents: ReadonlySet<EventType> = new Set<EventType>([
   'reservation.updated',
   'reservation.cancelled',
 ])
-const longestWaitMs = 2_000
+const maxWaitMs = 2_000
 const mayAsk: ReadonlySet<ConnectionStatus> = new Set<ConnectionStatus>(['connecting', 'active'])
 
 /**
@@ -158,7 +158,7 @@ async function applyWithListing(
   if (result.outcome === 'unknown_listing') {
     // Between two transactions, since none may wait for Hostaway. Where Hostaway does not know the listing either, the
     // reservation waits with that as its reason.
-    await fetchListing(deps, connection, result.listingId, { urgency: 'urgent', maxWaitMs: longestWaitMs })
+    await fetchListing(deps, connection, result.listingId, { urgency: 'urgent', maxWaitMs: maxWaitMs })
     result = await deps.shared.apply({ ...incoming, connection })
   }
   if (result.outcome === 'conflict') return 'conflict'

@@ -8,7 +8,7 @@ import { applyReservations } from './apply-reservation.ts'
 import type { IncomingReservation, ReservationOwner } from './incoming-reservation.ts'
 
 const batchRows = 200
-const mostBatches = 10
+const maxBatches = 10
 
 /**
  * Looks once more at reservations that waited for a listing, once it is known and mapped; of one listing, or of all and
@@ -21,7 +21,7 @@ export async function releaseWaiting(
   listing?: { connectionId: string; listingId: string },
 ): Promise<number> {
   let released = 0
-  for (let batch = 0; batch < mostBatches; batch += 1) {
+  for (let batch = 0; batch < maxBatches; batch += 1) {
     const rows = await findReleasedReservations(db, { listing, limit: batchRows })
     if (listing === undefined) rows.push(...(await findReservationsToImport(db, { limit: batchRows })))
     if (rows.length === 0) break

@@ -17,7 +17,7 @@ export type SharedStatements = {
 const maxItems = 64
 // While the database works on one call, the next one is put together.
 const maxInFlight = 2
-const mostMonths = 120
+const maxMonths = 120
 
 export function createSharedStatements(db: Kysely<Database>): SharedStatements {
   return {
@@ -49,7 +49,7 @@ function monthsOf({ arrivalDate, departureDate }: Reservation): number[] {
   if (arrivalDate == null || departureDate == null) return []
   const monthOf = (day: string) => Number(day.slice(0, 4)) * 12 + Number(day.slice(5, 7))
   const first = monthOf(arrivalDate)
-  const count = Math.min(mostMonths, Math.max(1, monthOf(departureDate) - first + 1))
+  const count = Math.min(maxMonths, Math.max(1, monthOf(departureDate) - first + 1))
   return Array.from({ length: count }, (_, index) => first + index)
 }
 

@@ -14,8 +14,8 @@ import {
   type ReservationVersion,
   upsertBookings,
 } from '../booking-store.ts'
-import { wishOf, withWish } from '../booking-wish.ts'
-import { type BookingClaims, claimedNights, putClaims } from '../claim-store.ts'
+import { type BookingClaims, claimedNights, insertBlocksOfClaims } from '../claim-store.ts'
+import { desiredBookingOf, withDesired } from '../desired-booking.ts'
 import type { IncomingReservation } from './incoming-reservation.ts'
 import { keepUnit } from './kept-unit.ts'
 import { type CandidateMapping, mapReservations } from './map-reservations.ts'
@@ -84,7 +84,7 @@ export async function writePlanned(
       plan.block === null && stored.block !== undefined ? [row] : [],
     ),
   )
-  await putClaims(trx, planned.flatMap(claimsOf))
+  await insertBlocksOfClaims(trx, planned.flatMap(claimsOf))
   const blocks = byReservation(
     await putBlocks(
       trx,
@@ -145,7 +145,7 @@ function plan(
     mapped,
     approved === undefined ? saidBefore : mergeOverrides(saidBefore, mapped.draft, approved),
   )
-  const draft = withWish(held, wishOf(stored.booking))
+  const draft = withDesired(held, desiredBookingOf(stored.booking))
   const row = {
     connectionId: incoming.connection.id,
     externalId: reservation.id,
@@ -172,7 +172,7 @@ function plan(
     // The same version once more was brought by the webhook that brought it first.
     webhookId:
       incoming.webhook?.id ?? (isStoredVersion(incoming.version, stored) ? waitingFor(stored) : null),
-    // A wish is no more than that: the nights that Hostaway holds stay held until it has let them go.
+    // A desired value is no more than that: the nights that Hostaway holds stay held until it has let them go.
     plan: draft === held ? planned : { ...planned, block: blockOf(held) },
     claimed: draft === held ? [] : claimedNights(nightsOf(blockOf(held)), nightsOf(blockOf(draft))),
   }
@@ -183,8 +183,8 @@ function nightsOf(block: ReturnType<typeof blockOf>) {
 }
 
 function claimsOf({ row, stored: { booking }, claimed }: PlannedWrite): BookingClaims[] {
-  // Nothing was ever wished of a booking that has no wish, not even an empty one.
-  if (booking === undefined || booking.wished === null) return []
+  // Nothing was ever desired of a booking that has no desired value, not even an empty one.
+  if (booking === undefined || booking.desired === null) return []
   return [{ tenantId: row.tenantId, connectionId: row.connectionId, bookingId: booking.id, claimed }]
 }
 

@@ -1,7 +1,7 @@
 import type { Kysely, Transaction } from 'kysely'
 import { findConnections } from '../../connections/connection-store.ts'
 import { findListings, listListingsOfUnit } from '../../listings/listing-store.ts'
-import { isSaid, type Said } from '../../mapping/booking-overrides.ts'
+import { isOverridden, type ManualOverride } from '../../mapping/booking-overrides.ts'
 import { readOverrideFields, type Scalar, sourceNames } from '../../mapping/override-fields.ts'
 import type { Database } from '../../platform/db/tables.ts'
 import { notFound, Problem } from '../../platform/http/problems.ts'
@@ -43,8 +43,12 @@ export async function importQueued(
   const { decided, change } = await deps.db.transaction().execute(async (trx) => {
     const waiting = await lockWaiting(trx, scope)
     const { row, stored } = waiting
-    const approved: Said = { ...said, ...(await saidUnit(trx, row, order.unitId)) }
-    if (row.status === 'imported' && stored.booking !== undefined && isSaid(overridesOf(row), approved)) {
+    const approved: ManualOverride = { ...said, ...(await overriddenUnit(trx, row, order.unitId)) }
+    if (
+      row.status === 'imported' &&
+      stored.booking !== undefined &&
+      isOverridden(overridesOf(row), approved)
+    ) {
       return { decided: row, change: undefined }
     }
     const change = await book(trx, waiting, approved)
@@ -95,7 +99,7 @@ async function lockWaiting(trx: Transaction<Database>, scope: QueuedScope): Prom
 async function book(
   trx: Transaction<Database>,
   { row, stored, connectionId }: Waiting,
-  approved: Said,
+  approved: ManualOverride,
 ): Promise<ReservationChange> {
   const [connection] = await findConnections(trx, [connectionId])
   const reservation = stored.newest?.reservation
@@ -111,11 +115,11 @@ async function book(
   return change
 }
 
-async function saidUnit(
+async function overriddenUnit(
   trx: Transaction<Database>,
   row: QueuedRow,
   unitId: string | null | undefined,
-): Promise<Pick<Said, 'unit'>> {
+): Promise<Pick<ManualOverride, 'unit'>> {
   if (unitId === undefined) return {}
   if (unitId === null) return { unit: null }
   const listings = await listListingsOfUnit(trx, { tenantId: row.tenant_id, unitId })

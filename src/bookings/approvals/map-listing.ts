@@ -1,6 +1,6 @@
 import type { Kysely, Transaction } from 'kysely'
 import { dayIn } from '../../calendar/check-events.ts'
-import { parkWishes } from '../../calendar/parked-wishes-store.ts'
+import { parkDesired } from '../../calendar/parked-desired-store.ts'
 import { assignUnit, findListings, lockListing } from '../../listings/listing-store.ts'
 import { lockMapping } from '../../mapping/mapping-lock.ts'
 import { appendEvents } from '../../outbox/outbox-store.ts'
@@ -30,7 +30,7 @@ export type MapListingDeps = ConflictDeps & { db: Kysely<Database> }
 
 /**
  * Gives a listing a unit, another unit or none. Stays that are not over move with it, with their events, in the same
- * transaction; what was wished for the old unit is parked; what waited for the listing is released. Safe to repeat.
+ * transaction; what was desired for the old unit is parked; what waited for the listing is released. Safe to repeat.
  * Throws a Problem where the listing does not exist or the unit has another listing.
  */
 export async function mapListing(
@@ -56,7 +56,7 @@ async function assign(
   key: { connectionId: string; listingId: string },
   order: MappingOrder,
 ): Promise<{ listing: ListingRow; changes: ReservationChange[] }> {
-  // In the order of every writer: reservations, listing, units, wishes. The first row lock comes after the
+  // In the order of every writer: reservations, listing, units, desired values. The first row lock comes after the
   // reservations', since events are read in the order of transactions.
   await lockMapping(trx, connection.id)
   const [seen] = await findListings(trx, [key])
@@ -67,7 +67,7 @@ async function assign(
   if (blocks.length > 0) await lockReservations(trx, blocks.map(keyOf))
   const listing = await lockListing(trx, key)
   await lockUnits(trx, unitsOf(connection.tenantId, unitId, blocks))
-  if (listing.unit_id !== null && listing.unit_id !== unitId) await parkWishes(trx, key, listing)
+  if (listing.unit_id !== null && listing.unit_id !== unitId) await parkDesired(trx, key, listing)
   const assigned = await assignUnit(trx, key, order)
   const changes = moving === undefined ? [] : await move(trx, connection, assigned, moving, blocks)
   return { listing: assigned, changes }

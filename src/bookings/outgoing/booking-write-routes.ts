@@ -14,9 +14,9 @@ import type { JobQueues } from '../../platform/queue/queues.ts'
 import { requireTenant } from '../../tenants/require-tenant.ts'
 import { type BookingWithTenant, findBooking } from '../booking-store.ts'
 import { BookingDetail, toBookingDetail } from '../booking-view.ts'
-import type { BookingWish } from '../booking-wish.ts'
+import type { DesiredBooking } from '../desired-booking.ts'
 import { cancelBooking, changeBooking } from './change-booking.ts'
-import { checkBooking, toWish } from './check-booking.ts'
+import { checkBooking, toDesired } from './check-booking.ts'
 import { makeBooking, type NewBooking } from './make-booking.ts'
 import { findPushes } from './push-store.ts'
 import { readBookingChange, readNewBooking } from './read-booking.ts'
@@ -123,12 +123,12 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
           checkOut: booking.check_out,
         }),
       )
-      const wish = withGuestCount(toWish(sent), booking)
-      if (problems.length === 0 && Object.keys(wish).length === 0) {
+      const desired = withGuestCount(toDesired(sent), booking)
+      if (problems.length === 0 && Object.keys(desired).length === 0) {
         problems.push({ field: 'body', message: 'names nothing to change' })
       }
       refuse(problems, 'Nothing was changed')
-      await changeBooking(db, { connection, booking, listing }, wish)
+      await changeBooking(db, { connection, booking, listing }, desired)
       await signalBookings(db, queues, [connection.id])
       return showAgain(booking)
     },
@@ -202,7 +202,7 @@ async function readBookable(
   const { checkIn, checkOut } = sent
   if (bookable === undefined || checkIn === undefined || checkOut === undefined)
     throw new Error('A booking was checked and is not complete')
-  return { ...bookable, checkIn, checkOut, wish: withGuestCount(toWish(sent)) }
+  return { ...bookable, checkIn, checkOut, desired: withGuestCount(toDesired(sent)) }
 }
 
 async function findBookable(
@@ -220,17 +220,17 @@ async function findBookable(
 
 // Hostaway takes the number of guests as one figure beside the others.
 function withGuestCount(
-  wish: BookingWish,
+  desired: DesiredBooking,
   current: { guests_adults: number | null; guests_children: number | null } = {
     guests_adults: null,
     guests_children: null,
   },
-): BookingWish {
-  const { guestsTotal, guestsAdults, guestsChildren } = wish
-  if (guestsTotal !== undefined || (guestsAdults ?? guestsChildren) === undefined) return wish
+): DesiredBooking {
+  const { guestsTotal, guestsAdults, guestsChildren } = desired
+  if (guestsTotal !== undefined || (guestsAdults ?? guestsChildren) === undefined) return desired
   const adults = guestsAdults ?? current.guests_adults ?? 0
   const children = guestsChildren ?? current.guests_children ?? 0
-  return adults + children === 0 ? wish : { ...wish, guestsTotal: adults + children }
+  return adults + children === 0 ? desired : { ...desired, guestsTotal: adults + children }
 }
 
 function refuse(problems: Entry[], consequence: string): void {

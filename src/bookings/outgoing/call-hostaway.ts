@@ -13,9 +13,9 @@ import { applyReservation } from '../apply/apply-reservation.ts'
 import { rewriteReservation } from '../apply/rewrite-reservation.ts'
 import { knownExternalId, markerOf } from '../booking-marker.ts'
 import { findBooking, findBookingsOfReservations } from '../booking-store.ts'
-import { type BookingWish, wishOf } from '../booking-wish.ts'
+import { type DesiredBooking, desiredBookingOf } from '../desired-booking.ts'
 import { type NextStep, nextStep, reservationOf } from './next-step.ts'
-import { beginCall, endCall, noteStep, type PushClaim, strikeWish } from './push-store.ts'
+import { beginCall, clearPending, endCall, noteStep, type PushClaim } from './push-store.ts'
 import { withLockedBooking } from './revise-booking.ts'
 
 export type BookingPushDeps = AccessTokenDeps & {
@@ -59,7 +59,7 @@ async function call(push: BookingPush, action: BookingPushAction): Promise<Answe
     const startBefore = performance.now() + deps.times.startMs
     const lastsMs = deps.times.startMs + deps.timeoutMs + deps.times.landingMs
     await beginCall(deps.db, claim, action, lastsMs)
-    // Only now: from here on a change of the booking is a wish beside what is being told.
+    // Only now: from here on a change of the booking is a desired value beside what is being told.
     const booking = await findBooking(deps.db, claim.bookingId, connection.tenantId)
     const step: NextStep = booking === undefined ? { action: 'none' } : nextStep(booking)
     if (booking === undefined || step.action !== action) return undefined
@@ -191,12 +191,12 @@ async function applyAnswer(
   await applyAnswer(push, fetched, startedAt)
 }
 
-async function strike({ deps, connection, claim }: BookingPush, told: BookingWish): Promise<void> {
+async function strike({ deps, connection, claim }: BookingPush, told: DesiredBooking): Promise<void> {
   await withLockedBooking(
     deps.db,
     { id: claim.bookingId, tenantId: connection.tenantId },
     async (trx, booking) => {
-      await strikeWish(trx, { id: booking.id, wish: wishOf(booking) }, told)
+      await clearPending(trx, { id: booking.id, desired: desiredBookingOf(booking) }, told)
       await rewriteReservation(trx, connection, booking.external_id)
     },
   )

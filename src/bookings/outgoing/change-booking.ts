@@ -8,12 +8,12 @@ import { rewriteReservation } from '../apply/rewrite-reservation.ts'
 import { lockUnits } from '../block-store.ts'
 import { knownExternalId } from '../booking-marker.ts'
 import type { BookingWithTenant } from '../booking-store.ts'
-import { type BookingWish, wishOf } from '../booking-wish.ts'
+import { type DesiredBooking, desiredBookingOf } from '../desired-booking.ts'
 import { findTakenNights } from './free-nights-store.ts'
 import { refuseTaken } from './make-booking.ts'
 import { reservationOf } from './next-step.ts'
-import { lockPush, requestPush, writeWish } from './push-store.ts'
-import { foldWish, withLockedBooking } from './revise-booking.ts'
+import { lockPush, requestPush, writeDesiredBooking } from './push-store.ts'
+import { applyPending, withLockedBooking } from './revise-booking.ts'
 
 export type ChangeOptions = {
   connection: Connection
@@ -22,21 +22,21 @@ export type ChangeOptions = {
 }
 
 /**
- * Changes a booking as wished and lets Hostaway be told; the later wish wins, field by field. New nights are taken at
+ * Changes a booking as desired and lets Hostaway be told; the later desired value wins, field by field. New nights are taken at
  * once, old ones are held until Hostaway has let them go. Safe to repeat.
  */
 export async function changeBooking(
   db: Kysely<Database>,
   { connection, booking, listing }: ChangeOptions,
-  wish: BookingWish,
+  desired: DesiredBooking,
 ): Promise<void> {
   await withLockedBooking(db, { id: booking.id, tenantId: connection.tenantId }, async (trx, locked) => {
     if (locked.status === 'cancelled') {
       throw new Problem(409, 'BOOKING_CANCELLED', 'A cancelled booking cannot be changed; make a new one')
     }
-    refuseForeign(locked, wish)
-    await refuseStay(trx, listing, locked, wish)
-    await write(trx, connection, locked, wish, `change of ${Object.keys(wish).join(', ')}`)
+    refuseForeign(locked, desired)
+    await refuseStay(trx, listing, locked, desired)
+    await write(trx, connection, locked, desired, `change of ${Object.keys(desired).join(', ')}`)
   })
 }
 
@@ -47,9 +47,9 @@ export async function cancelBooking(
 ): Promise<void> {
   await withLockedBooking(db, { id: booking.id, tenantId: connection.tenantId }, async (trx, locked) => {
     if (locked.status === 'cancelled') return
-    const wish: BookingWish = { status: 'cancelled' }
-    refuseForeign(locked, wish)
-    await write(trx, connection, locked, wish, 'cancellation')
+    const desired: DesiredBooking = { status: 'cancelled' }
+    refuseForeign(locked, desired)
+    await write(trx, connection, locked, desired, 'cancellation')
   })
 }
 
@@ -57,14 +57,14 @@ async function write(
   trx: Transaction<Database>,
   connection: Connection,
   booking: BookingWithTenant,
-  wish: BookingWish,
+  desired: DesiredBooking,
   accepted: string,
 ): Promise<void> {
   const push = await lockPush(trx, booking.id)
   if (knownExternalId(booking.external_id) === null && push?.sending == null) {
-    await foldWish(trx, connection, booking, { ...wishOf(booking), ...wish })
+    await applyPending(trx, connection, booking, { ...desiredBookingOf(booking), ...desired })
   } else {
-    await writeWish(trx, booking.id, { ...wishOf(booking), ...wish })
+    await writeDesiredBooking(trx, booking.id, { ...desiredBookingOf(booking), ...desired })
     await rewriteReservation(trx, connection, booking.external_id)
   }
   await requestPush(
@@ -75,8 +75,8 @@ async function write(
 }
 
 // A note is the host's own; everything else of a booking belongs to the channel that it came from.
-function refuseForeign(booking: BookingWithTenant, wish: BookingWish): void {
-  const isNoteOnly = Object.keys(wish).every((name) => name === 'note')
+function refuseForeign(booking: BookingWithTenant, desired: DesiredBooking): void {
+  const isNoteOnly = Object.keys(desired).every((name) => name === 'note')
   if (isNoteOnly || isHostsToChange(reservationOf(booking))) return
   const channel = booking.channel_name ?? 'its channel'
   throw new Problem(
@@ -90,11 +90,11 @@ async function refuseStay(
   trx: Transaction<Database>,
   listing: ListingRow,
   booking: BookingWithTenant,
-  wish: BookingWish,
+  desired: DesiredBooking,
 ): Promise<void> {
-  const checkIn = wish.checkIn ?? booking.check_in
-  const checkOut = wish.checkOut ?? booking.check_out
-  if ((wish.checkIn ?? wish.checkOut) === undefined || checkIn === null || checkOut === null) return
+  const checkIn = desired.checkIn ?? booking.check_in
+  const checkOut = desired.checkOut ?? booking.check_out
+  if ((desired.checkIn ?? desired.checkOut) === undefined || checkIn === null || checkOut === null) return
   // The other day may have changed since the request was checked.
   if (checkOut <= checkIn) {
     const errors = [{ field: 'checkOut', message: `must be after checkIn ${checkIn}` }]

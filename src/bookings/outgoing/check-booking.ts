@@ -3,7 +3,7 @@ import { dayIn } from '../../calendar/check-events.ts'
 import { type Problem, withoutUndefined } from '../../calendar/read-events.ts'
 import { toMoney } from '../../mapping/money.ts'
 import type { ListingRow } from '../../platform/db/tables.ts'
-import type { BookingWish } from '../booking-wish.ts'
+import type { DesiredBooking } from '../desired-booking.ts'
 import type { SentBooking } from './read-booking.ts'
 
 const yearsAhead = 3
@@ -39,8 +39,8 @@ export function checkBooking(
   return [...problems, ...checkAmount(sent.amount, listing.currency)]
 }
 
-/** What a request says as a wish. Pure. */
-export function toWish({ checkIn, checkOut, guest, guests, amount, note }: SentBooking): BookingWish {
+/** What a request says as a desired value. Pure. */
+export function toDesired({ checkIn, checkOut, guest, guests, amount, note }: SentBooking): DesiredBooking {
   const money = amount === undefined ? undefined : toMoney(amount.total, amount.currency)
   return withoutUndefined({
     checkIn,

@@ -4,7 +4,7 @@ import type { Database, ListingRow } from '../../platform/db/tables.ts'
 export type TakenNight = { night: string; reason: 'booked' | 'closed' }
 
 /**
- * The nights of a stay on which the unit has no room for one more, or is closed by a wish; those that the booking
+ * The nights of a stay on which the unit has no room for one more, or is closed by a desired value; those that the booking
  * `ownId` holds already are its own. The caller holds the lock of the unit.
  */
 export async function findTakenNights(
@@ -37,7 +37,7 @@ export async function findTakenNights(
     from night
     left join calendar_days d on d.connection_id = ${listing.connection_id}
       and d.listing_id = ${listing.listing_id} and d.day = night.night
-    where night.held >= ${listing.unit_count} or (d.wished_units = 0 and not night.own)
+    where night.held >= ${listing.unit_count} or (d.desired_units = 0 and not night.own)
     order by night.night
   `.execute(trx)
   return rows

@@ -13,7 +13,7 @@ import { findQueuedReservations } from '../approval-store.ts'
 import { lockUnits } from '../block-store.ts'
 import { markerOf } from '../booking-marker.ts'
 import { type BookingWithTenant, findBooking, lockReservations } from '../booking-store.ts'
-import type { BookingWish } from '../booking-wish.ts'
+import type { DesiredBooking } from '../desired-booking.ts'
 import { findTakenNights, type TakenNight } from './free-nights-store.ts'
 import { toFields } from './next-step.ts'
 import { requestPush } from './push-store.ts'
@@ -25,7 +25,7 @@ export type NewBooking = {
   unitId: string
   checkIn: string
   checkOut: string
-  wish: BookingWish
+  desired: DesiredBooking
 }
 
 const nightsNamed = 10
@@ -36,7 +36,7 @@ const nightsNamed = 10
  */
 export async function makeBooking(
   trx: Transaction<Database>,
-  { connection, listing: seen, unitId, checkIn, checkOut, wish }: NewBooking,
+  { connection, listing: seen, unitId, checkIn, checkOut, desired }: NewBooking,
 ): Promise<BookingWithTenant> {
   const { tenantId } = connection
   const { listing_id: listingId } = seen
@@ -53,7 +53,7 @@ export async function makeBooking(
     listingId,
     marker,
     currency: listing.currency,
-    fields: { ...toFields(wish), arrivalDate: checkIn, departureDate: checkOut },
+    fields: { ...toFields(desired), arrivalDate: checkIn, departureDate: checkOut },
   })
   const { reservation } = parseReservation(body)
   if (reservation === null) throw new Error('The body of a new booking cannot be read')

@@ -3,14 +3,14 @@ import { parseReservation, type Reservation } from '../../channels/hostaway/wire
 import type { NewReservation, ReservationFields } from '../../channels/hostaway/wire/reservation-fields.ts'
 import type { BookingRow } from '../../platform/db/tables.ts'
 import { knownExternalId, markerOf } from '../booking-marker.ts'
-import { type BookingWish, wishOf } from '../booking-wish.ts'
+import { type DesiredBooking, desiredBookingOf } from '../desired-booking.ts'
 
-/** What Hostaway is to be told next of a booking; `told` is struck off the wish once it has answered. */
+/** What Hostaway is to be told next of a booking; `told` is struck off the desired value once it has answered. */
 export type NextStep =
   | { action: 'none' }
   | { action: 'create'; reservation: NewReservation }
-  | { action: 'change'; fields: ReservationFields; told: BookingWish }
-  | { action: 'cancel'; told: BookingWish }
+  | { action: 'change'; fields: ReservationFields; told: DesiredBooking }
+  | { action: 'cancel'; told: DesiredBooking }
 
 type FieldName = keyof ReservationFields
 
@@ -27,48 +27,48 @@ const fieldOf = {
   guestsPets: 'pets',
   amountTotal: 'totalPrice',
   note: 'hostNote',
-} as const satisfies Partial<Record<keyof BookingWish, FieldName>>
+} as const satisfies Partial<Record<keyof DesiredBooking, FieldName>>
 
-/** Compares what is wished with what Hostaway was last seen to hold. Pure. */
+/** Compares what is desired with what Hostaway was last seen to hold. Pure. */
 export function nextStep(booking: BookingRow): NextStep {
   const reservation = reservationOf(booking)
-  const wish = wishOf(booking)
+  const desired = desiredBookingOf(booking)
   if (knownExternalId(booking.external_id) === null) {
     return booking.status === 'cancelled'
       ? { action: 'none' }
       : { action: 'create', reservation: newReservation(booking, reservation) }
   }
   if (reservation.bookingStatus === 'cancelled') return { action: 'none' }
-  if (wish.status === 'cancelled') return { action: 'cancel', told: { status: 'cancelled' } }
-  const fields = toFields(wish)
+  if (desired.status === 'cancelled') return { action: 'cancel', told: { status: 'cancelled' } }
+  const fields = toFields(desired)
   const differing = namesOf(fields).filter((name) => !isSame(name, fields[name], reservation[name]))
   if (differing.length === 0) return { action: 'none' }
-  return { action: 'change', fields: only(withBothDays(fields, reservation), differing), told: wish }
+  return { action: 'change', fields: only(withBothDays(fields, reservation), differing), told: desired }
 }
 
-/** The part of a wish that Hostaway holds already. Pure. */
-export function fulfilledWish(booking: BookingRow): BookingWish {
-  const wish = wishOf(booking)
+/** The part of a desired value that Hostaway holds already. Pure. */
+export function alreadyHeld(booking: BookingRow): DesiredBooking {
+  const desired = desiredBookingOf(booking)
   if (knownExternalId(booking.external_id) === null) return {}
   const reservation = reservationOf(booking)
-  if (reservation.bookingStatus === 'cancelled') return wish
-  const fields = toFields(wish)
+  if (reservation.bookingStatus === 'cancelled') return desired
+  const fields = toFields(desired)
   const held = new Set<string>(
     namesOf(fields).filter((name) => isSame(name, fields[name], reservation[name])),
   )
   return Object.fromEntries(
-    Object.entries(wish).filter(([name]) => {
+    Object.entries(desired).filter(([name]) => {
       const field = fieldOf[(name === 'amountMinor' ? 'amountTotal' : name) as keyof typeof fieldOf]
       return field !== undefined && held.has(field)
     }),
   )
 }
 
-/** A wish by the names that a reservation has. Pure. */
-export function toFields(wish: BookingWish): ReservationFields {
+/** A desired value by the names that a reservation has. Pure. */
+export function toFields(desired: DesiredBooking): ReservationFields {
   return Object.fromEntries(
     Object.entries(fieldOf).flatMap(([name, field]) => {
-      const value = wish[name as keyof typeof fieldOf]
+      const value = desired[name as keyof typeof fieldOf]
       return value === undefined ? [] : [[field, value]]
     }),
   )
@@ -109,9 +109,9 @@ function namesOf(fields: ReservationFields): FieldName[] {
   return Object.keys(fields) as FieldName[]
 }
 
-function isSame(name: FieldName, wished: unknown, held: unknown): boolean {
-  if (name === 'totalPrice' && typeof wished === 'string' && typeof held === 'string') {
-    return new Big(wished).eq(held)
+function isSame(name: FieldName, desired: unknown, held: unknown): boolean {
+  if (name === 'totalPrice' && typeof desired === 'string' && typeof held === 'string') {
+    return new Big(desired).eq(held)
   }
-  return (wished ?? null) === (held ?? null)
+  return (desired ?? null) === (held ?? null)
 }

@@ -1,6 +1,6 @@
-import { closeBreaker, hostAnswers, type Telling } from '../../calendar/host-probe.ts'
+import { isRemoteUp, type PushTarget, probeWhileBreakerOpen } from '../../calendar/host-probe.ts'
 import { mayStillLand } from '../../calendar/push-context.ts'
-import { backoffMs, retriesWhileAway } from '../../calendar/push-listing.ts'
+import { attemptsWhileRemoteDown, backoffMs } from '../../calendar/push-listing.ts'
 import { isHostFailure } from '../../channels/hostaway/breaker.ts'
 import { type Connection, findConnection } from '../../connections/connection-store.ts'
 import type { BookingPushRow } from '../../platform/db/outbound-tables.ts'
@@ -10,30 +10,30 @@ import { outboundQueue } from '../../platform/queue/queues.ts'
 import { rewriteReservation } from '../apply/rewrite-reservation.ts'
 import { knownExternalId } from '../booking-marker.ts'
 import { findBooking } from '../booking-store.ts'
-import { wishOf } from '../booking-wish.ts'
-import { buryBooking } from './bury-booking.ts'
+import { desiredBookingOf } from '../desired-booking.ts'
 import { type BookingPush, type BookingPushDeps, readBack, tell } from './call-hostaway.ts'
-import { fulfilledWish, nextStep } from './next-step.ts'
+import { deadLetterBooking } from './dead-letter-booking.ts'
+import { alreadyHeld, nextStep } from './next-step.ts'
 import {
+  clearPending,
   endCall,
   finishPush,
+  markPushDeadLettered,
   type PushClaim,
   PushLost,
   postponePush,
   releaseFailedPush,
-  setPushAside,
-  strikeWish,
 } from './push-store.ts'
-import { foldWish, withLockedBooking } from './revise-booking.ts'
+import { applyPending, withLockedBooking } from './revise-booking.ts'
 
 /** `not_now`: the whole connection should come back at `retryAt`. */
 export type BookingPushResult =
   | { outcome: 'done' | 'failed' | 'lost' }
   | { outcome: 'not_now'; retryAt: Date }
 
-const comeBackMs = 5_000
+const deferMs = 5_000
 // Told, seen, told of what changed meanwhile: whoever needs more rounds than this comes back for them.
-const mostRounds = 5
+const maxRounds = 5
 
 /**
  * Tells Hostaway everything that waits for one booking and gives it back, whatever happens. What came of an earlier
@@ -57,13 +57,13 @@ export async function pushBooking(
 
 async function work(push: BookingPush, row: BookingPushRow): Promise<void> {
   const { deps, claim } = push
-  await closeBreaker(await tellingOf(push))
+  await probeWhileBreakerOpen(await pushTargetOf(push))
   if (row.sending !== null) {
     await readBack(push, await requireBooking(push), row.sending)
     await endCall(deps.db, claim)
   }
   let created = false
-  for (let round = 0; round < mostRounds; round += 1) {
+  for (let round = 0; round < maxRounds; round += 1) {
     const booking = await settle(push)
     const { action } = nextStep(booking)
     if (action === 'none') {
@@ -81,26 +81,26 @@ async function work(push: BookingPush, row: BookingPushRow): Promise<void> {
   await postponePush(deps.db, claim, 0)
 }
 
-// Brings booking and wish together as far as that is possible without a call.
+// Brings booking and desired value together as far as that is possible without a call.
 async function settle(push: BookingPush): Promise<BookingRow> {
   const { deps, connection, claim } = push
   const booking = await requireBooking(push)
   const isFolded = knownExternalId(booking.external_id) === null
-  if (Object.keys(isFolded ? wishOf(booking) : fulfilledWish(booking)).length === 0) return booking
+  if (Object.keys(isFolded ? desiredBookingOf(booking) : alreadyHeld(booking)).length === 0) return booking
   await withLockedBooking(
     deps.db,
     { id: claim.bookingId, tenantId: connection.tenantId },
     async (trx, locked) => {
-      const wish = wishOf(locked)
-      if (knownExternalId(locked.external_id) === null) return foldWish(trx, connection, locked, wish)
-      await strikeWish(trx, { id: locked.id, wish }, fulfilledWish(locked))
+      const desired = desiredBookingOf(locked)
+      if (knownExternalId(locked.external_id) === null) return applyPending(trx, connection, locked, desired)
+      await clearPending(trx, { id: locked.id, desired }, alreadyHeld(locked))
       return rewriteReservation(trx, connection, locked.external_id)
     },
   )
   return requireBooking(push)
 }
 
-async function tellingOf(push: BookingPush): Promise<Telling> {
+async function pushTargetOf(push: BookingPush): Promise<PushTarget> {
   const { deps, connection } = push
   return { deps, connection, listing: await requireBooking(push) }
 }
@@ -127,18 +127,23 @@ async function afterFailure(
   }
   const { retry } = failureKinds[failure.kind]
   if (retry === 'later' || (await findConnection(deps.db, connection.id))?.status !== 'active') {
-    const retryAt = failure.retryAt ?? new Date(Date.now() + comeBackMs)
+    const retryAt = failure.retryAt ?? new Date(Date.now() + deferMs)
     await postponePush(deps.db, claim, Math.max(0, retryAt.getTime() - Date.now()))
     return { outcome: 'not_now', retryAt }
   }
   deps.metrics.bookingPushes.inc({ action: push.action, status: 'failure' })
   // While Hostaway is away, a failure says nothing about the booking.
-  const usesAttempt = !isHostFailure(failure.kind) || (await hostAnswers(await tellingOf(push)))
+  const usesAttempt = !isHostFailure(failure.kind) || (await isRemoteUp(await pushTargetOf(push)))
   if (retry === 'never' || (usesAttempt && attempts + 1 >= deps.maxAttempts)) {
     const isSetAside = await deps.db.transaction().execute(async (trx) => {
       const { kind, message } = failure
-      if (!(await setPushAside(trx, claim, { revision: row.revision, kind, message }))) return false
-      await buryBooking(trx, { connection, bookingId: claim.bookingId, failure, attempts: attempts + 1 })
+      if (!(await markPushDeadLettered(trx, claim, { revision: row.revision, kind, message }))) return false
+      await deadLetterBooking(trx, {
+        connection,
+        bookingId: claim.bookingId,
+        failure,
+        attempts: attempts + 1,
+      })
       return true
     })
     if (!isSetAside) return { outcome: 'failed' }
@@ -148,7 +153,7 @@ async function afterFailure(
   }
   await releaseFailedPush(deps.db, claim, {
     usesAttempt,
-    delayMs: backoffMs(usesAttempt ? attempts + 1 : retriesWhileAway, deps.retryDelayMs),
+    delayMs: backoffMs(usesAttempt ? attempts + 1 : attemptsWhileRemoteDown, deps.retryDelayMs),
     mayLand: mayStillLand(failure),
     message: failure.message,
   })

@@ -6,7 +6,7 @@ import { claimBooking } from './push-store.ts'
 import { signalBookings } from './signal-bookings.ts'
 
 // Nobody makes bookings by the thousand: what matters is that one slow answer holds up few others.
-const mostAtOnce = 4
+const maxAtOnce = 4
 
 /**
  * One turn of a connection's bookings: tells Hostaway what is due, the longest waiting first, until nothing is, its
@@ -34,7 +34,7 @@ export async function pushBookings(
     }
   }
 
-  await Promise.all(Array.from({ length: mostAtOnce }, workThrough))
+  await Promise.all(Array.from({ length: maxAtOnce }, workThrough))
   if (retryAt === undefined) {
     await signalBookings(deps.db, deps.queues, [connectionId])
     return `${taken} bookings`

@@ -1,7 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import type { BookingPushAction, BookingPushRow, BookingPushStep } from '../../platform/db/outbound-tables.ts'
 import type { Database } from '../../platform/db/tables.ts'
-import { type BookingWish, remainingWish } from '../booking-wish.ts'
+import { type DesiredBooking, remainingDesired } from '../desired-booking.ts'
 
 /** The right to tell Hostaway of one booking; `fence` grows with every lease, and an older one writes nothing. */
 export type PushClaim = { bookingId: string; fence: string }
@@ -128,30 +128,30 @@ export async function endCall(db: Kysely<Database>, claim: PushClaim): Promise<v
   if (row === undefined) throw new PushLost()
 }
 
-/** Strikes off a wish what was done of it; the caller holds the lock of the reservation. */
-export async function strikeWish(
+/** Strikes off a desired value what was done of it; the caller holds the lock of the reservation. */
+export async function clearPending(
   trx: Transaction<Database>,
-  booking: { id: string; wish: BookingWish },
-  done: BookingWish,
+  booking: { id: string; desired: DesiredBooking },
+  done: DesiredBooking,
 ): Promise<void> {
-  await writeWish(trx, booking.id, remainingWish(booking.wish, done))
+  await writeDesiredBooking(trx, booking.id, remainingDesired(booking.desired, done))
 }
 
-/** Replaces what is wished of a booking; the caller holds the lock of the reservation. */
-export async function writeWish(
+/** Replaces what is desired of a booking; the caller holds the lock of the reservation. */
+export async function writeDesiredBooking(
   trx: Transaction<Database>,
   bookingId: string,
-  wish: BookingWish,
+  desired: DesiredBooking,
 ): Promise<void> {
   await trx
     .updateTable('bookings')
-    .set({ wished: JSON.stringify(wish) })
+    .set({ desired: JSON.stringify(desired) })
     .where('id', '=', bookingId)
     .execute()
 }
 
 /**
- * Gives the booking back after its work was done. Where something is wished by now it waits on. Returns whether
+ * Gives the booking back after its work was done. Where something is desired by now it waits on. Returns whether
  * nothing is left. Throws PushLost.
  */
 export async function finishPush(
@@ -161,10 +161,10 @@ export async function finishPush(
 ): Promise<boolean> {
   return db.transaction().execute(async (trx) => {
     await lockClaimed(trx, claim)
-    // A statement of its own: a wish that was committed while this waited for the lock is seen.
+    // A statement of its own: a desired value that was committed while this waited for the lock is seen.
     const { rows } = await sql<{ done: boolean }>`
       update booking_pushes p set
-        due_at = case when b.wished = '{}' then null else p.due_at end,
+        due_at = case when b.desired = '{}' then null else p.due_at end,
         not_before = null, lease_until = null, attempts = 0, last_error = null
       from bookings b where b.id = p.booking_id and p.booking_id = ${claim.bookingId}
       returning p.due_at is null as done
@@ -206,7 +206,7 @@ export async function releaseFailedPush(
  * Sets the booking aside until it is changed or replayed; the caller opens the dead letter. Where it was changed since
  * it had the given revision, it waits on instead, and false is returned. Throws PushLost.
  */
-export async function setPushAside(
+export async function markPushDeadLettered(
   trx: Transaction<Database>,
   claim: PushClaim,
   { revision, kind, message }: { revision: string; kind: string; message: string },

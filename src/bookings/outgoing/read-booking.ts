@@ -11,10 +11,10 @@ export type SentBooking = {
   note?: string | null
 }
 
-const longestText = 200
-const longestNote = 5_000
-const mostGuests = 1_000
-const largestAmount = new Big('1000000000000')
+const maxText = 200
+const maxNote = 5_000
+const maxGuests = 1_000
+const maxAmount = new Big('1000000000000')
 const fields = ['checkIn', 'checkOut', 'guest', 'guests', 'amount', 'note']
 const counts = ['total', 'adults', 'children', 'infants', 'pets'] as const
 
@@ -31,7 +31,7 @@ export function readNewBooking(body: unknown): {
   const missing = (field: string, message: string) => {
     if (!problems.some((problem) => problem.field === field)) problems.push({ field, message })
   }
-  const unitId = readText(body.unitId, 'unitId', problems, longestText) ?? undefined
+  const unitId = readText(body.unitId, 'unitId', problems, maxText) ?? undefined
   if (unitId === undefined) missing('unitId', 'must be the id of a unit')
   if (sent.checkIn === undefined) missing('checkIn', 'is missing')
   if (sent.checkOut === undefined) missing('checkOut', 'is missing')
@@ -63,7 +63,7 @@ function read(body: Record<string, unknown>, known: string[], problems: Problem[
     guest: readGuest(body.guest, problems),
     guests: readGuests(body.guests, problems),
     amount: readAmount(body.amount, problems),
-    note: readText(body.note, 'note', problems, longestNote),
+    note: readText(body.note, 'note', problems, maxNote),
   })
 }
 
@@ -71,12 +71,12 @@ function readGuest(guest: unknown, problems: Problem[]): SentBooking['guest'] {
   if (guest === undefined) return undefined
   if (!isObject(guest)) return report(problems, 'guest', 'must be an object')
   refuseUnknown(guest, ['name', 'email', 'phone'], 'guest.', problems)
-  const name = readText(guest.name, 'guest.name', problems, longestText)
+  const name = readText(guest.name, 'guest.name', problems, maxText)
   if (name === null) report(problems, 'guest.name', 'must have a name')
-  const email = readText(guest.email, 'guest.email', problems, longestText)
+  const email = readText(guest.email, 'guest.email', problems, maxText)
   if (typeof email === 'string' && !/^[^\s@]+@[^\s@]+$/.test(email))
     report(problems, 'guest.email', 'is not an address')
-  const phone = readText(guest.phone, 'guest.phone', problems, longestText)
+  const phone = readText(guest.phone, 'guest.phone', problems, maxText)
   return withoutUndefined({ name: name ?? undefined, email, phone })
 }
 
@@ -90,11 +90,11 @@ function readGuests(guests: unknown, problems: Problem[]): SentBooking['guests']
         const value = guests[name]
         const least = name === 'total' ? 1 : 0
         if (value === undefined) return [name, undefined]
-        if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= mostGuests)
+        if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= maxGuests)
           return [name, value]
         return [
           name,
-          report(problems, `guests.${name}`, `must be a whole number from ${least} to ${mostGuests}`),
+          report(problems, `guests.${name}`, `must be a whole number from ${least} to ${maxGuests}`),
         ]
       }),
     ),
@@ -110,7 +110,7 @@ function readAmount(amount: unknown, problems: Problem[]): SentBooking['amount']
     (typeof total === 'number' && Number.isFinite(total)) ||
     (typeof total === 'string' && /^\d{1,12}(\.\d{1,8})?$/.test(total))
   const value = isAmount ? new Big(total) : undefined
-  if (value === undefined || value.lt(0) || value.gt(largestAmount))
+  if (value === undefined || value.lt(0) || value.gt(maxAmount))
     report(problems, 'amount.total', 'must be an amount that is not negative, such as "412.50"')
   if (typeof currency !== 'string' || !/^[A-Z]{3}$/.test(currency))
     return report(problems, 'amount.currency', 'must be a currency code such as EUR')

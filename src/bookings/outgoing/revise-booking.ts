@@ -5,9 +5,9 @@ import type { BookingRow, Database } from '../../platform/db/tables.ts'
 import { applyReservationsWithin, type ReservationOwner } from '../apply/apply-reservation.ts'
 import { knownExternalId, markerOf } from '../booking-marker.ts'
 import { type BookingWithTenant, findBooking, lockReservations } from '../booking-store.ts'
-import { type BookingWish, wishOf } from '../booking-wish.ts'
+import { type DesiredBooking, desiredBookingOf } from '../desired-booking.ts'
 import { toFields } from './next-step.ts'
-import { writeWish } from './push-store.ts'
+import { writeDesiredBooking } from './push-store.ts'
 
 /**
  * Does something to a booking under the locks of everything that writes its reservation, on the row as it then is.
@@ -33,24 +33,24 @@ export async function withLockedBooking<Result>(
 }
 
 /**
- * Lets a wish become part of a booking that Hostaway does not know and is not being told of: there is nothing yet
+ * Lets a desired value become part of a booking that Hostaway does not know and is not being told of: there is nothing yet
  * that it could differ from. The caller holds the booking's locks.
  */
-export async function foldWish(
+export async function applyPending(
   trx: Transaction<Database>,
   connection: ReservationOwner,
   booking: BookingRow,
-  wish: BookingWish,
+  desired: DesiredBooking,
 ): Promise<void> {
-  const { status } = wish
+  const { status } = desired
   const body = {
     ...(booking.source as Record<string, unknown>),
-    ...toFields(wish),
+    ...toFields(desired),
     ...(status === undefined ? {} : { status }),
   }
   const { reservation } = parseReservation(body)
   if (reservation === null) throw new Error('The body of a booking made here cannot be read')
-  if (Object.keys(wishOf(booking)).length > 0) await writeWish(trx, booking.id, {})
+  if (Object.keys(desiredBookingOf(booking)).length > 0) await writeDesiredBooking(trx, booking.id, {})
   // Newer than the one before, whatever the clock says.
   const at = new Date(Math.max((await databaseTime(trx)).getTime(), booking.version_at.getTime() + 1))
   const version = { kind: 'provisional' as const, at, fetchedAt: null }

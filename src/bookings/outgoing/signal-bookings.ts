@@ -5,7 +5,7 @@ import { listOverduePushes, readPushTimes } from './push-turn-store.ts'
 
 type Queues = Pick<JobQueues, 'enqueueBookingPushes'>
 
-const mostConnections = 500
+const maxConnections = 500
 
 /**
  * Sees to it that a job runs for each connection as soon as Hostaway may be told of one of its bookings. Never fails:
@@ -29,6 +29,6 @@ export async function sweepBookingPushes(
   queues: Queues,
   overdueMs: number,
 ): Promise<void> {
-  const connectionIds = await listOverduePushes(db, { overdueMs, limit: mostConnections })
+  const connectionIds = await listOverduePushes(db, { overdueMs, limit: maxConnections })
   if (connectionIds.length > 0) await signalBookings(db, queues, connectionIds)
 }

@@ -3,7 +3,7 @@ import type { MappingSpec } from '../../mapping/mapping-spec.ts'
 import { isUuid } from '../../platform/http/paging.ts'
 import { Problem } from '../../platform/http/problems.ts'
 
-const mostPreviewed = 100
+const maxPreviewed = 100
 
 export type MappingOrder = { spec: MappingSpec; expectedVersion: number | undefined }
 
@@ -42,8 +42,8 @@ export function readPreviewOrder(body: unknown): PreviewOrder {
   if (webhookId !== undefined && !(typeof webhookId === 'string' && isUuid(webhookId))) {
     problems.push({ field: 'webhookId', message: 'must be the id of a webhook' })
   }
-  if (last !== undefined && !(isCount(last, 1) && last <= mostPreviewed)) {
-    problems.push({ field: 'last', message: `must be a whole number from 1 to ${mostPreviewed}` })
+  if (last !== undefined && !(isCount(last, 1) && last <= maxPreviewed)) {
+    problems.push({ field: 'last', message: `must be a whole number from 1 to ${maxPreviewed}` })
   }
   const spec = readSpec(fields, problems)
   refuse(problems)

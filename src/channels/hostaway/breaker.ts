@@ -26,7 +26,7 @@ const hostFailures: ReadonlySet<FailureKind> = new Set<FailureKind>([
 ])
 
 // These prove that the host is up, whatever it thinks of the call.
-const hostAnswers: ReadonlySet<FailureKind> = new Set<FailureKind>([
+const isRemoteUp: ReadonlySet<FailureKind> = new Set<FailureKind>([
   'rate_limited',
   'rejected',
   'forbidden',
@@ -169,5 +169,5 @@ export function isHostFailure(kind: FailureKind): boolean {
 function outcomeOf(error: unknown): Outcome | undefined {
   if (!(error instanceof AppError)) return undefined
   if (isHostFailure(error.kind)) return 'failure'
-  return hostAnswers.has(error.kind) ? 'success' : undefined
+  return isRemoteUp.has(error.kind) ? 'success' : undefined
 }

@@ -30,7 +30,7 @@ export type Decision = { ipCalls: number[]; accountCalls: number[] } & (
 export const guardMs = 300
 // A place that reached its process later than this has used up its guard; it is left unused and another one is taken.
 export const stalestGrantMs = 150
-export const longestPauseMs = 60_000
+export const maxPauseMs = 60_000
 // Whoever does not come for his place by then loses it to the next, until he does come. A busy machine may be late; a
 // place that idles for so long costs half a call.
 export const graceMs = 5_000
@@ -98,6 +98,6 @@ function withoutOldCalls({ limits, calls, pausedUntil }: SlidingWindow, now: num
       .filter((call) => call + longest + guardMs > now)
       .map((call) => Math.min(call, now))
       .toSorted((left, right) => left - right),
-    pausedUntil: pausedUntil !== undefined && pausedUntil - now > longestPauseMs ? undefined : pausedUntil,
+    pausedUntil: pausedUntil !== undefined && pausedUntil - now > maxPauseMs ? undefined : pausedUntil,
   }
 }

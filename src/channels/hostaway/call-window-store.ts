@@ -26,7 +26,7 @@ const lockTimeout = '5s'
 // A process that is frozen while it holds the IP's row would otherwise stop every other one.
 const idleTimeout = '3s'
 // Whoever stands farther back is told to come back when these have had their turn.
-const mostWaiters = 500
+const maxWaiters = 500
 const forgottenAfter = '1 minute'
 
 /**
@@ -219,7 +219,7 @@ async function readLine(
         where egress_id = ${ip} and (account_id = ${accountId}
           or expected_at > clock_timestamp() - ${graceMs} * interval '1 millisecond')
         order by account_id = ${accountId} desc, array_position(${[...byUrgency]}::text[], urgency), since
-        limit ${mostWaiters}
+        limit ${maxWaiters}
       ) as w) as waiters
   `.execute(trx)
   const row = rows[0]

@@ -30,7 +30,7 @@ export type CallerOptions = {
   log: Pick<Logger, 'warn'>
 }
 
-export type Permission = Omit<Call, 'token'>
+export type CallContext = Omit<Call, 'token'>
 
 export type PlannedRequest<Result> = {
   request: HttpRequest
@@ -55,7 +55,7 @@ export type Caller = ReturnType<typeof createCaller>
 export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log }: CallerOptions) {
   const transport = createTransport({ apiUrl, timeoutMs })
 
-  async function takePlace({ accountId, urgency, maxWaitMs = 0 }: Permission): Promise<void> {
+  async function takePlace({ accountId, urgency, maxWaitMs = 0 }: CallContext): Promise<void> {
     const deadline = Date.now() + maxWaitMs
     for (;;) {
       const acquisition = await limiter.acquire({ accountId, urgency })
@@ -70,7 +70,7 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
     }
   }
 
-  async function exchange<Result>(permission: Permission, planned: PlannedRequest<Result>): Promise<Result> {
+  async function exchange<Result>(permission: CallContext, planned: PlannedRequest<Result>): Promise<Result> {
     const { request, endpoint } = planned
     const { method } = request
     const started = performance.now()
@@ -96,7 +96,7 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
 
   async function understand<Result>(
     answer: Answer,
-    { accountId }: Permission,
+    { accountId }: CallContext,
     { secrets, atTokenEndpoint = false, read }: PlannedRequest<Result>,
   ): Promise<Result> {
     const failure = failureOfAnswer(answer, secrets, atTokenEndpoint)
@@ -116,7 +116,7 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
   }
 
   /** Makes one call; throws an AppError of the closed set of failures, with `retryAt` when it makes sense to wait. */
-  async function make<Result>(permission: Permission, planned: PlannedRequest<Result>): Promise<Result> {
+  async function make<Result>(permission: CallContext, planned: PlannedRequest<Result>): Promise<Result> {
     const { startBefore } = permission
     return breaker.run(
       async () => {

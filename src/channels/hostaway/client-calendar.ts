@@ -4,7 +4,7 @@ import { malformedAnswer } from './failures.ts'
 import {
   type CalendarDay,
   type CalendarInterval,
-  mostIntervalsPerCall,
+  maxIntervalsPerCall,
   parseCalendar,
   toWireInterval,
 } from './wire/calendar.ts'
@@ -47,10 +47,10 @@ export function calendarCalls({ callApi }: Caller) {
       intervals: CalendarInterval[],
     ): Promise<void> => {
       if (intervals.length === 0) return
-      if (intervals.length > mostIntervalsPerCall) {
+      if (intervals.length > maxIntervalsPerCall) {
         throw new AppError(
           'invalid_payload',
-          `Hostaway takes at most ${mostIntervalsPerCall} intervals in one call`,
+          `Hostaway takes at most ${maxIntervalsPerCall} intervals in one call`,
         )
       }
       await callApi(call, {

@@ -4,7 +4,7 @@ import { isLastPage } from './wire/envelope.ts'
 import { type Listing, type ListingUnit, parseListing, parseListingUnits } from './wire/listing.ts'
 
 const rowsPerPage = 100
-const mostPages = 200
+const maxPages = 200
 
 /** Calls about listings. */
 export function listingCalls({ callApi }: Caller) {
@@ -59,7 +59,7 @@ export function listingCalls({ callApi }: Caller) {
     listListings: async (call: Call): Promise<Listing[]> => {
       const found = new Map<string, Listing>()
       let offset = 0
-      for (let page = 0; page < mostPages; page += 1) {
+      for (let page = 0; page < maxPages; page += 1) {
         const { rows, last } = await listPage(call, rowsPerPage, offset)
         const before = found.size
         for (const row of rows) {
@@ -70,7 +70,7 @@ export function listingCalls({ callApi }: Caller) {
         if (last || found.size === before) return [...found.values()]
         offset += rows.length
       }
-      throw malformedAnswer(`the list of listings does not end after ${mostPages} pages`, 200)
+      throw malformedAnswer(`the list of listings does not end after ${maxPages} pages`, 200)
     },
 
     /** The units of a listing that stands for several; none for an ordinary one. */

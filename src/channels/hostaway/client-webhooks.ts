@@ -10,7 +10,7 @@ import {
 
 const collection = '/webhooks/unifiedWebhooks'
 const log = '/unifiedWebhookLogs'
-const mostPages = 20
+const maxPages = 20
 const deliveriesAsked = 50
 
 /** Calls about the webhooks registered for the account. */
@@ -33,7 +33,7 @@ export function webhookCalls({ callApi }: Caller) {
     listWebhooks: async (call: Call): Promise<WebhookRegistration[]> => {
       const found = new Map<string, WebhookRegistration>()
       let offset = 0
-      for (let page = 0; page < mostPages; page += 1) {
+      for (let page = 0; page < maxPages; page += 1) {
         const before = found.size
         const { result, limit } = await callApi(call, {
           method: 'GET',

@@ -8,9 +8,9 @@ export type Answer = { status: number; headers: Record<string, unknown>; text: s
 /** What a call must never reveal in an error: its token, key or credentials. */
 export type Secrets = readonly string[]
 
-const longestExplanation = 200
+const maxExplanation = 200
 const shortestPauseMs = 1_000
-const longestPauseMs = 60_000
+const maxPauseMs = 60_000
 const pauseWithoutHintMs = 10_000
 
 /** The failure an answer stands for by its status, undefined for a 2xx; never carries a secret or a response body. */
@@ -74,7 +74,7 @@ function retryAtOf(headers: Record<string, unknown>): Date {
   const now = Date.now()
   const seconds = Number(headers['x-ratelimit-retry-after'] ?? Number.NaN)
   const hinted = Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : now + pauseWithoutHintMs
-  return new Date(Math.min(Math.max(hinted, now + shortestPauseMs), now + longestPauseMs))
+  return new Date(Math.min(Math.max(hinted, now + shortestPauseMs), now + maxPauseMs))
 }
 
 function quoted(explanation: string | undefined, secrets: Secrets): string {
@@ -82,8 +82,7 @@ function quoted(explanation: string | undefined, secrets: Secrets): string {
   const readable = redact(explanation, secrets)
     .replaceAll(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
     .trim()
-  const shortened =
-    readable.length > longestExplanation ? `${readable.slice(0, longestExplanation)}…` : readable
+  const shortened = readable.length > maxExplanation ? `${readable.slice(0, maxExplanation)}…` : readable
   return `: ${shortened.toWellFormed()}`
 }
 

@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Database } from '../../platform/db/tables.ts'
 import { AppError, toAppError } from '../../platform/errors.ts'
 import type { Metrics } from '../../platform/telemetry/metrics.ts'
-import { decide, guardMs, longestPauseMs, stalestGrantMs, type Urgency } from './call-admission.ts'
+import { decide, guardMs, maxPauseMs, stalestGrantMs, type Urgency } from './call-admission.ts'
 import {
   joinLine,
   leastAvailable,
@@ -29,7 +29,7 @@ export type LimiterOptions = {
   metrics: Pick<Metrics, 'limiterAvailable'>
 }
 
-const mostStaleGrants = 5
+const maxStaleGrants = 5
 
 /**
  * Sliding windows per egress IP and per account, shared through Postgres by all processes that use its database.
@@ -41,7 +41,7 @@ export function createLimiter({ db, profile, egressId, perAccount, metrics }: Li
 
   // One at a time per process: more would only queue for the same rows, each holding a connection of the pool.
   let last: Promise<unknown> = Promise.resolve()
-  function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+  function withConnectionLock<Result>(work: () => Promise<Result>): Promise<Result> {
     const turn = last.then(work)
     last = turn.catch(() => undefined)
     return turn
@@ -81,8 +81,8 @@ export function createLimiter({ db, profile, egressId, perAccount, metrics }: Li
     /** Takes a place for one call in both windows, or says when to come back; throws `database_unavailable`. */
     async acquire({ accountId, urgency }: { accountId: string; urgency: Urgency }): Promise<Acquisition> {
       try {
-        for (let attempt = 0; attempt < mostStaleGrants; attempt += 1) {
-          const { waitMs, ageMs } = await inTurn(() => acquireOnce(accountId, urgency))
+        for (let attempt = 0; attempt < maxStaleGrants; attempt += 1) {
+          const { waitMs, ageMs } = await withConnectionLock(() => acquireOnce(accountId, urgency))
           if (waitMs > 0) return { granted: false, retryAt: new Date(Date.now() + Math.ceil(waitMs)) }
           if (ageMs <= stalestGrantMs) return { granted: true }
         }
@@ -105,7 +105,7 @@ export function createLimiter({ db, profile, egressId, perAccount, metrics }: Li
       accountId: string
       until: Date
     }): Promise<void> {
-      const milliseconds = Math.min(until.getTime() - Date.now(), longestPauseMs)
+      const milliseconds = Math.min(until.getTime() - Date.now(), maxPauseMs)
       if (milliseconds <= 0) return
       try {
         await pauseWindow(db, { scope, key: scope === 'ip' ? egressId : accountId }, milliseconds)

@@ -9,8 +9,8 @@ const profiles = new Map<string, RateLimitProfile>([
   ['2026-08', { ip: { limit: 200, milliseconds: 10_000 }, account: { limit: 200, milliseconds: 10_000 } }],
 ])
 
-const mostCalls = 10_000
-const mostSeconds = 3_600
+const maxCalls = 10_000
+const maxSeconds = 3_600
 
 /** Reads `2025`, `2026-08` or `custom:15/10s,20/10s` (IP, account); throws one clear sentence for anything else. */
 export function parseRateLimitProfile(name: string): RateLimitProfile {
@@ -18,7 +18,7 @@ export function parseRateLimitProfile(name: string): RateLimitProfile {
   if (profile === undefined) {
     throw new Error(
       `"${name}" is not a rate limit profile: use 2025, 2026-08, or for example custom:15/10s,20/10s ` +
-        `(calls per seconds for the IP, then for the account; at most ${mostCalls} calls and ${mostSeconds} seconds)`,
+        `(calls per seconds for the IP, then for the account; at most ${maxCalls} calls and ${maxSeconds} seconds)`,
     )
   }
   return profile
@@ -41,6 +41,6 @@ function customProfile(name: string): RateLimitProfile | undefined {
 
 function callLimit(text: string | undefined): CallLimit | undefined {
   const [limit = 0, seconds = 0] = (text ?? '').replace('s', '').split('/').map(Number)
-  if (limit < 1 || limit > mostCalls || seconds < 1 || seconds > mostSeconds) return undefined
+  if (limit < 1 || limit > maxCalls || seconds < 1 || seconds > maxSeconds) return undefined
   return { limit, milliseconds: seconds * 1000 }
 }

@@ -16,7 +16,7 @@ export type HttpRequest = {
   body?: unknown
 }
 
-const largestAnswerBytes = 20 * 1024 * 1024
+const maxAnswerBytes = 20 * 1024 * 1024
 
 /**
  * Sends one request and returns whatever was answered, with the body as text; throws an AppError without any of the
@@ -33,7 +33,7 @@ export function createTransport({ apiUrl, timeoutMs }: { apiUrl: string; timeout
     httpsAgent,
     proxy: false,
     maxRedirects: 0,
-    maxContentLength: largestAnswerBytes,
+    maxContentLength: maxAnswerBytes,
     responseType: 'text',
     transformResponse: [(text: unknown) => text],
     validateStatus: () => true,

@@ -5,7 +5,7 @@ import { stayDayNames } from '../mapping-spec.ts'
 import { customFieldName, isCharged } from '../reservation-rows.ts'
 import type { Meter } from './calculation.ts'
 
-const mostValues = 20_000
+const maxValues = 20_000
 
 /**
  * What a calculation sees: a copy without prototypes, so that nothing of the reservation can be reached or changed
@@ -25,7 +25,7 @@ export function calculationInput(
   }
   function copy(value: unknown): unknown {
     copied += 1
-    if (copied > mostValues) return null
+    if (copied > maxValues) return null
     const before = copied
     if (Array.isArray(value)) return giveSince(before, value.map(copy))
     return isRecord(value) ? giveSince(before, copyRecord(value)) : value
@@ -45,7 +45,7 @@ export function calculationInput(
   input.finance = copy(totalsByName(reservation.financeFields ?? []))
   input.customFields = copy(customFieldsByName(reservation.customFieldValues ?? []))
   input.property = copy(propertyOf(listing))
-  return copied > mostValues ? undefined : give(input, copied)
+  return copied > maxValues ? undefined : give(input, copied)
 }
 
 function knownFields(reservation: Reservation): Record<string, unknown> {

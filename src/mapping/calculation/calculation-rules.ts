@@ -22,7 +22,7 @@ export const calculationFunctions: ReadonlySet<string> = new Set([
 
 // Each of them makes the parser copy what stands before it, so that a nest of them would grow by powers of two.
 const copyingOperators = /\?\?|\?:/g
-const mostCopies = 6
+const maxCopies = 6
 
 const refusedNodes: Record<string, string> = {
   lambda:
@@ -52,8 +52,8 @@ type Node = Record<string, unknown>
  * every calculation comes to an end, and the same reservation always gives the same value.
  */
 export function findCalculationProblems(expression: string): string[] {
-  if ((expression.match(copyingOperators)?.length ?? 0) > mostCopies) {
-    return [`uses ?? and ?: more than ${mostCopies} times`]
+  if ((expression.match(copyingOperators)?.length ?? 0) > maxCopies) {
+    return [`uses ?? and ?: more than ${maxCopies} times`]
   }
   let tree: unknown
   try {

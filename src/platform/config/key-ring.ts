@@ -3,7 +3,7 @@ import { readable } from './setting-checks.ts'
 
 const scheme = 'gcp-sm://'
 const secretPattern = /^projects\/[\w.:-]+\/secrets\/[\w-]{1,255}(\/versions\/[\w-]+)?$/
-const longestFetchMs = 10_000
+const maxFetchMs = 10_000
 const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/
 
 /** What a secret manager gave for ENCRYPTION_KEYS: the text of the key ring, or a sentence that says why there is none. */
@@ -67,7 +67,7 @@ export function isSafeEndpoint(endpoint: string): boolean {
 async function readSecret(name: string, endpoint: string | undefined): Promise<string> {
   const { SecretManagerServiceClient } = await import('@google-cloud/secret-manager')
   const client = new SecretManagerServiceClient({ fallback: 'rest', ...placeOf(endpoint) })
-  const [version] = await client.accessSecretVersion({ name }, { timeout: longestFetchMs })
+  const [version] = await client.accessSecretVersion({ name }, { timeout: maxFetchMs })
   // Not after a failure: closing a client that found no credentials rejects where nobody can catch it.
   await client.close()
   return Buffer.from(version.payload?.data ?? '')

@@ -6,19 +6,19 @@ type GeneratedTimestamp = ColumnType<Date, Date | string | undefined, Date | str
 type Day = string
 type Json<Read> = ColumnType<Read, string, string>
 
-/** Per night of a listing: what TVL wishes and what Hostaway was last told; null means no opinion, or not known. */
+/** Per night of a listing: what TVL desired values and what Hostaway was last told; null means no opinion, or not known. */
 export interface CalendarDaysTable {
   connection_id: string
   listing_id: string
   day: Day
   tenant_id: string
-  wished_units: number | null
-  wished_price: string | null
-  wished_min_stay: number | null
-  wished_max_stay: number | null
-  wished_closed_on_arrival: boolean | null
-  wished_closed_on_departure: boolean | null
-  wished_note: string | null
+  desired_units: number | null
+  desired_price: string | null
+  desired_min_stay: number | null
+  desired_max_stay: number | null
+  desired_closed_on_arrival: boolean | null
+  desired_closed_on_departure: boolean | null
+  desired_note: string | null
   pushed_units: number | null
   pushed_price: string | null
   pushed_min_stay: number | null
@@ -57,7 +57,7 @@ export interface ListingPushesTable {
   last_error: string | null
   last_pushed_at: Timestamp | null
   last_checked_at: Timestamp | null
-  wished_details: Json<Record<string, unknown>>
+  desired_details: Json<Record<string, unknown>>
   pushed_details: Json<Record<string, unknown>>
   details_failed_kind: string | null
 }

@@ -23,7 +23,7 @@ type SealedValue = { sealed: string; place: SealedPlace }
 
 const rowsPerBatch = 200
 // A process that still seals under an older key can be faster than a pass, but not for ever.
-const mostPasses = 5
+const maxPasses = 5
 
 /** Opens everything that is sealed and says which keys that took. Changes nothing. */
 export async function inspectSealing(db: Kysely<Database>, ring: KeyRing): Promise<SealingState> {
@@ -50,7 +50,7 @@ export async function resealSecrets(db: Kysely<Database>, ring: KeyRing): Promis
   const vault = createVault(ring)
   const prefix = sealedPrefix(ring[0]?.id ?? '')
   let resealed = 0
-  for (let pass = 0; pass < mostPasses; pass += 1) {
+  for (let pass = 0; pass < maxPasses; pass += 1) {
     let replaced = 0
     for (const { table, columns } of sealedTables) {
       for await (const rows of batchesOf(db, table, columns, prefix)) {

@@ -8,7 +8,7 @@ import { withLeaderLock } from './leader-lock.ts'
 import { inspectSealing, resealSecrets, type SealingState } from './reseal-secrets.ts'
 import type { Database } from './tables.ts'
 
-const mostPlacesShown = 20
+const maxPlacesShown = 20
 
 // Ends with 0 only where everything opens and is sealed under the first key, so that a script can wait for it.
 try {
@@ -42,11 +42,10 @@ function sentencesOf(state: SealingState, ring: KeyRing, check: boolean): string
   const { countByKey, unreadable } = state
   const unused = ring.slice(1).flatMap(({ id }) => (countByKey.has(id) ? [] : [`"${id}"`]))
   const sentences = [...countByKey].map(([keyId, count]) => `Key "${keyId}" seals ${count}.`)
-  for (const { table, column, row, keyId } of unreadable.slice(0, mostPlacesShown)) {
+  for (const { table, column, row, keyId } of unreadable.slice(0, maxPlacesShown)) {
     sentences.push(`No key opens ${table}.${column} of ${row}, which key "${keyId}" sealed.`)
   }
-  if (unreadable.length > mostPlacesShown)
-    sentences.push(`… and ${unreadable.length - mostPlacesShown} more.`)
+  if (unreadable.length > maxPlacesShown) sentences.push(`… and ${unreadable.length - maxPlacesShown} more.`)
   const lost = unreadable.filter(({ keyId }) => keyId !== ring[0]?.id)
   if (countOfOtherKeys(state, ring) > lost.length) {
     sentences.push(

@@ -156,7 +156,7 @@ export interface BookingsTable {
   mapping_warnings: Json<Array<{ field: string; code: string; message: string }>>
   source: Json<unknown>
   origin: Generated<BookingOrigin>
-  wished: ColumnType<Record<string, unknown> | null, string | null | undefined, string | null>
+  desired: ColumnType<Record<string, unknown> | null, string | null | undefined, string | null>
   version_kind: VersionKind
   version_at: Timestamp
   fetched_at: Timestamp | null

@@ -60,7 +60,7 @@ export async function healthRoutes(app: FastifyInstance, options: HealthOptions)
       refresh ??= options.refreshGauges().finally(() => {
         refresh = undefined
       })
-      await orAfter(checkTimeoutMs, refresh, undefined)
+      await withTimeout(checkTimeoutMs, refresh, undefined)
       reply.type(options.metrics.registry.contentType)
       return options.metrics.registry.metrics()
     },
@@ -69,14 +69,14 @@ export async function healthRoutes(app: FastifyInstance, options: HealthOptions)
 
 async function reasonOf({ name, check }: ReadinessCheck): Promise<string | undefined> {
   try {
-    const reason = await orAfter(checkTimeoutMs, check(), 'no answer in time')
+    const reason = await withTimeout(checkTimeoutMs, check(), 'no answer in time')
     return reason === undefined ? undefined : `${name}: ${reason}`
   } catch {
     return `${name}: does not answer`
   }
 }
 
-async function orAfter<Result, Fallback>(
+async function withTimeout<Result, Fallback>(
   milliseconds: number,
   work: Promise<Result>,
   fallback: Fallback,

@@ -5,13 +5,13 @@ import { claimIdempotencyKey, keepAnswer } from '../db/idempotency-keys.ts'
 import type { Database } from '../db/tables.ts'
 import { Problem } from './problems.ts'
 
-const longestKey = 200
+const maxKey = 200
 
 /** The header of a route whose requests may be repeated by key. */
 export const keyHeader = Type.Object({
   'idempotency-key': Type.Optional(
     Type.String({
-      description: `1 to ${longestKey} characters; a request that repeats it within 24 hours is answered as the first one was.`,
+      description: `1 to ${maxKey} characters; a request that repeats it within 24 hours is answered as the first one was.`,
     }),
   ),
 })
@@ -43,8 +43,8 @@ export async function onceByKey<Answer>(
 
 function readKey(header: string | string[] | undefined): string | undefined {
   const key = Array.isArray(header) ? header.join(', ') : header
-  if (key === undefined || (key !== '' && key.length <= longestKey)) return key
+  if (key === undefined || (key !== '' && key.length <= maxKey)) return key
   throw new Problem(422, 'VALIDATION_FAILED', 'The headers are not valid', [
-    { field: 'idempotency-key', message: `must have 1 to ${longestKey} characters` },
+    { field: 'idempotency-key', message: `must have 1 to ${maxKey} characters` },
   ])
 }

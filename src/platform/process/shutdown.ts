@@ -2,7 +2,7 @@ import type { Logger } from '../telemetry/logger.ts'
 
 // One keypress reaches a process once from the terminal and once more from npm; that is not impatience.
 const repeatIgnoredMs = 5_000
-const longestCloseMs = 24_000
+const maxCloseMs = 24_000
 
 export type Shutdown = {
   begun(): boolean
@@ -25,9 +25,9 @@ export function shutDownOn(log: () => Logger, close: () => Promise<void>): Shutd
     const level = exitCode === 0 ? 'info' : 'debug'
     log()[level]({ reason }, 'process.closing')
     setTimeout(() => {
-      log().error({ afterMs: longestCloseMs }, 'process.close_timed_out')
+      log().error({ afterMs: maxCloseMs }, 'process.close_timed_out')
       process.exit(1)
-    }, longestCloseMs).unref()
+    }, maxCloseMs).unref()
     try {
       await close()
       log()[level]({ tookMs: Date.now() - startedAt }, 'process.closed')

@@ -27,7 +27,7 @@ export type AnyQueue = Pick<Queue, 'add' | 'addBulk' | 'getJobCounts' | 'waitUnt
 
 const moreAttemptsThanEver = 1_000_000
 // In PostgreSQL a bulk makes and drops two tables, which takes longer than all else about a few jobs.
-const mostByThemselves = 4
+const maxByThemselves = 4
 const closeQueueWithinMs = 3_000
 
 export type QueueOpener = { opened(): Promise<AnyQueue>; close(): Promise<void> }
@@ -71,7 +71,7 @@ export function queueHandle(queue: QueueOpener): QueueHandle {
       if (jobs.length === 0) return
       const opened = await queue.opened()
       const entries = jobs.map(jobEntry)
-      if (entries.length > mostByThemselves) await opened.addBulk(entries)
+      if (entries.length > maxByThemselves) await opened.addBulk(entries)
       else await Promise.all(entries.map(({ name, data, opts }) => opened.add(name, data, opts)))
     },
     async dueJobs() {

@@ -1,8 +1,8 @@
 type Counted = { window: number; now: number; before: number }
 
 // BullMQ's own limit.
-const largestPriority = 2_097_152
-const mostRemembered = 10_000
+const maxPriority = 2_097_152
+const maxRemembered = 10_000
 
 /**
  * Priorities that let tenants take turns: each `perTurn` items that a key has had within the last `windowMs` put its
@@ -30,9 +30,9 @@ export function createBacklogTurns(
       const elapsed = (time % windowMs) / windowMs
       const recent = entry.now + entry.before * (1 - elapsed)
       entry.now += items
-      if (last === undefined && counted.size >= mostRemembered) forgetOld(window)
+      if (last === undefined && counted.size >= maxRemembered) forgetOld(window)
       counted.set(key, entry)
-      return Math.min(largestPriority, Math.floor(recent / perTurn))
+      return Math.min(maxPriority, Math.floor(recent / perTurn))
     },
   }
 }

@@ -107,7 +107,7 @@ export function createMetrics() {
     }),
     syncPendingDays: new Gauge({
       name: 'hostaway_sync_pending_days',
-      help: 'Days whose wish differs from what was last pushed',
+      help: 'Days whose desired differs from what was last pushed',
       registers,
     }),
     bookingPushes: new Counter({

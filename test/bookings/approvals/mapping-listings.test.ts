@@ -4,10 +4,17 @@ import { sql } from 'kysely'
 import { addDays } from '../../../src/bookings/plain-day.ts'
 import { holdingLock, waitingForLocks } from '../../support/advisory-locks.ts'
 import { assertProblem } from '../../support/assert-problem.ts'
+import {
+  desired,
+  fastTimes,
+  inDays,
+  nightAt,
+  type SyncStatus,
+  whenPushed,
+} from '../../support/desired-events.ts'
 import { eventually } from '../../support/eventually.ts'
 import { type Fields, reservationBody, versionAt } from '../../support/made-up-bodies.ts'
 import { startObserved } from '../../support/observed-inbound.ts'
-import { fastTimes, inDays, nightAt, type SyncStatus, whenPushed, wish } from '../../support/wishes.ts'
 
 type MappedListing = {
   listingId: string
@@ -171,13 +178,13 @@ describe('a listing that is given another unit', () => {
     assert.equal(shown.body.data[0]?.booked, true)
   })
 
-  it('starts without wishes; a full sync brings the unit’s own back, wherever its listing is', async () => {
+  it('starts without desired; a full sync brings the unit’s own back, wherever its listing is', async () => {
     const [cabin, farm] = [400004, 400006]
     await map(cabin, { unitId: 'cabin' })
     const day = inDays(100)
-    const wishFor = (unitId: string, values: object) =>
-      wish(system, { type: 'availability.updated', unitId, ranges: [{ from: day, to: day, ...values }] })
-    await wishFor('cabin', { available: false, minStay: 4 })
+    const desire = (unitId: string, values: object) =>
+      desired(system, { type: 'availability.updated', unitId, ranges: [{ from: day, to: day, ...values }] })
+    await desire('cabin', { available: false, minStay: 4 })
     await whenPushed(system)
     assert.equal((await nightAt(system, cabin, day)).isAvailable, 0)
 
@@ -189,7 +196,7 @@ describe('a listing that is given another unit', () => {
       .where('listing_id', 'in', [String(cabin), String(farm)])
       .execute()
     assert.deepEqual(nothing, [])
-    await wishFor('cabin', { minStay: 2 })
+    await desire('cabin', { minStay: 2 })
     await whenPushed(system)
     assert.equal((await nightAt(system, farm, day)).isAvailable, 1)
 
@@ -205,7 +212,7 @@ describe('a listing that is given another unit', () => {
     const machiya = 400004
     const [some, all] = [inDays(110), inDays(111)]
     await map(studios, { unitId: 'trio' })
-    await wish(system, [
+    await desired(system, [
       {
         type: 'availability.updated',
         unitId: 'trio',
@@ -225,21 +232,21 @@ describe('a listing that is given another unit', () => {
     await map(studios, { unitId: null })
     await map(machiya, { unitId: 'trio' })
     await system.api('POST', `/v1/connections/${connection.id}/full-sync`)
-    const { body } = await system.api<{ data: Array<{ wished: Fields }> }>(
+    const { body } = await system.api<{ data: Array<{ desired: Fields }> }>(
       'GET',
       `/v1/units/trio/calendar?tenant=demo&from=${some}&to=${all}`,
     )
     assert.deepEqual(
-      body.data.map(({ wished }) => wished),
+      body.data.map(({ desired }) => desired),
       [{ available: true }, { available: true }],
     )
     const push = await db
       .selectFrom('listing_pushes')
-      .select('wished_details')
+      .select('desired_details')
       .where('listing_id', '=', String(machiya))
       .executeTakeFirstOrThrow()
-    assert.deepEqual(push.wished_details, { personCapacity: 5 })
-    for (const table of ['parked_wishes', 'parked_details'] as const) {
+    assert.deepEqual(push.desired_details, { personCapacity: 5 })
+    for (const table of ['parked_desired', 'parked_details'] as const) {
       assert.deepEqual(
         await sql`select unit_id from ${sql.table(table)} where unit_id = 'trio'`
           .execute(db)
@@ -249,7 +256,7 @@ describe('a listing that is given another unit', () => {
     }
   })
 
-  it('takes no wish for the unit it had, not even one that is written at the same moment', async () => {
+  it('takes no desired for the unit it had, not even one that is written at the same moment', async () => {
     const cabin = 400006
     const day = inDays(120)
     for (let round = 0; round < 5; round += 1) {
@@ -259,14 +266,14 @@ describe('a listing that is given another unit', () => {
         unitId: 'before',
         ranges: [{ from: day, to: day, minStay: round + 1 }],
       }
-      const [wished] = await Promise.all([
+      const [desired] = await Promise.all([
         system.api('POST', '/v1/events?tenant=demo', event),
         map(cabin, { unitId: 'after' }),
       ])
-      assert.ok(wished.status === 202 || wished.status === 422, wished.text)
+      assert.ok(desired.status === 202 || desired.status === 422, desired.text)
       const left = await db
         .selectFrom('calendar_days')
-        .select('wished_min_stay')
+        .select('desired_min_stay')
         .where('listing_id', '=', String(cabin))
         .execute()
       assert.deepEqual(left, [])

@@ -5,9 +5,9 @@ import { pushBookings } from '../../../src/bookings/outgoing/push-bookings.ts'
 import { pushDepsOf } from '../../../workers/outbound-worker.ts'
 import { holdingLock, waitingForLocks } from '../../support/advisory-locks.ts'
 import { bookedSystem, bookingBody } from '../../support/booked-system.ts'
+import { fastTimes, inDays } from '../../support/desired-events.ts'
 import { eventually } from '../../support/eventually.ts'
 import { sandboxAccount, startTestSystem } from '../../support/test-system.ts'
-import { fastTimes, inDays } from '../../support/wishes.ts'
 
 const { accountId } = sandboxAccount
 
@@ -73,7 +73,7 @@ describe('a booking that is changed in TVL', async () => {
     assert.equal((await changes(id)).length, before)
   })
 
-  it('while Hostaway is being told is told once more, and the later wish wins', async () => {
+  it('while Hostaway is being told is told once more, and the later desired wins', async () => {
     const made = await booked.book(bookingBody(30))
     const { externalId } = await booked.whenTold(made.id)
     const path = `/reservations/${externalId}`

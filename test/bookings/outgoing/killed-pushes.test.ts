@@ -9,9 +9,9 @@ import { createDeps } from '../../../src/deps.ts'
 import { startWorkers } from '../../../workers/start-workers.ts'
 import { defaultUpkeepTimes } from '../../../workers/upkeep-worker.ts'
 import { bookedSystem, bookingBody } from '../../support/booked-system.ts'
+import { fastTimes, inDays } from '../../support/desired-events.ts'
 import { eventually } from '../../support/eventually.ts'
 import { sandboxAccount, startTestSystem, type TestSystem } from '../../support/test-system.ts'
-import { fastTimes, inDays } from '../../support/wishes.ts'
 
 const workerFile = path.join(import.meta.dirname, '../../../workers/main.ts')
 const { accountId } = sandboxAccount
@@ -82,7 +82,7 @@ async function killDuring(
   `.execute(system.db)
 }
 
-it('a worker killed before, during or after a call leaves one reservation for each booking, and what was wished last', async (t) => {
+it('a worker killed before, during or after a call leaves one reservation for each booking, and what was desired last', async (t) => {
   const cleanUps: Array<() => unknown> = []
   t.after(async () => {
     for (const cleanUp of cleanUps.toReversed()) await cleanUp()

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { bookedSystem, bookingBody } from '../../support/booked-system.ts'
+import { desired, fastTimes, inDays } from '../../support/desired-events.ts'
 import { eventually } from '../../support/eventually.ts'
 import { whenWebhooksEnded } from '../../support/settled-webhooks.ts'
 import { sandboxAccount, startTestSystem } from '../../support/test-system.ts'
-import { fastTimes, inDays, wish } from '../../support/wishes.ts'
 
 const { accountId } = sandboxAccount
 
@@ -202,7 +202,7 @@ describe('a booking made in TVL', async () => {
     // The day of departure is free again.
     assert.equal((await booked.post(bookingBody(42))).status, 201)
 
-    await wish(system, {
+    await desired(system, {
       type: 'availability.updated',
       unitId: 'hostaway-400001',
       ranges: [{ from: inDays(51), to: inDays(51), available: false }],

@@ -5,10 +5,10 @@ import type { FaultRequest } from '../../../sandbox/fault-injection.ts'
 import { startWorkers } from '../../../workers/start-workers.ts'
 import { defaultUpkeepTimes } from '../../../workers/upkeep-worker.ts'
 import { bookedSystem, bookingBody } from '../../support/booked-system.ts'
+import { fastTimes, inDays } from '../../support/desired-events.ts'
 import { eventually } from '../../support/eventually.ts'
 import { whenWebhooksEnded } from '../../support/settled-webhooks.ts'
 import { sandboxAccount, startTestSystem, type TestSystem } from '../../support/test-system.ts'
-import { fastTimes, inDays } from '../../support/wishes.ts'
 
 const { accountId } = sandboxAccount
 const rounds = Number(process.env.TWO_WAY_ROUNDS ?? 3)
@@ -97,7 +97,7 @@ describe('whatever is lost, late or twice on the way', () => {
     for (const cleanUp of cleanUps.toReversed()) await cleanUp()
   })
 
-  type Wished = {
+  type Desired = {
     id: string
     checkIn: string
     checkOut: string
@@ -105,7 +105,7 @@ describe('whatever is lost, late or twice on the way', () => {
     cancelled: boolean
   }
 
-  async function perform(one: Operation, firstDay: number, made: Wished[]): Promise<void> {
+  async function perform(one: Operation, firstDay: number, made: Desired[]): Promise<void> {
     const from = 'start' in one ? inDays(firstDay + one.start) : ''
     const to = 'start' in one ? inDays(firstDay + one.start + one.length) : ''
     const chosen = 'nth' in one ? made[one.nth % Math.max(1, made.length)] : undefined
@@ -175,37 +175,37 @@ describe('whatever is lost, late or twice on the way', () => {
     await whenWebhooksEnded(system.db, 30_000)
   }
 
-  async function assertOneReservationEach(made: Wished[]): Promise<void> {
-    for (const wished of made) {
-      const booking = await booked.show(wished.id)
-      const [reservation, ...others] = await booked.reservationsOf(wished.id)
-      assert.deepEqual(others, [], `${wished.id} has more than one reservation`)
+  async function assertOneReservationEach(made: Desired[]): Promise<void> {
+    for (const desired of made) {
+      const booking = await booked.show(desired.id)
+      const [reservation, ...others] = await booked.reservationsOf(desired.id)
+      assert.deepEqual(others, [], `${desired.id} has more than one reservation`)
       if (booking.push?.status === 'failed') {
         // Forbidden twice with a fresh token, or really refused: nothing else is given up.
         assert.match(booking.push.lastError ?? '', /not available|answered 403/)
         continue
       }
       assert.equal(booking.push?.status, 'done')
-      assert.equal(booking.status, wished.cancelled ? 'cancelled' : 'confirmed')
+      assert.equal(booking.status, desired.cancelled ? 'cancelled' : 'confirmed')
       if (reservation === undefined) {
         assert.equal(booking.status, 'cancelled', JSON.stringify(booking))
         assert.equal(booking.externalId, null)
         continue
       }
       assert.equal(booking.externalId, String(reservation.id))
-      assert.equal(reservation.status === 'cancelled', wished.cancelled)
+      assert.equal(reservation.status === 'cancelled', desired.cancelled)
       assert.equal(booking.guest.name, reservation.guestName)
       assert.equal(booking.checkIn, reservation.arrivalDate)
       assert.equal(booking.checkOut, reservation.departureDate)
-      if (wished.cancelled) continue
-      assert.equal(booking.checkIn, wished.checkIn)
-      assert.equal(booking.checkOut, wished.checkOut)
-      assert.equal(booking.amount.total, wished.amount.total)
-      assert.equal(reservation.totalPrice, Number(wished.amount.total))
+      if (desired.cancelled) continue
+      assert.equal(booking.checkIn, desired.checkIn)
+      assert.equal(booking.checkOut, desired.checkOut)
+      assert.equal(booking.amount.total, desired.amount.total)
+      assert.equal(reservation.totalPrice, Number(desired.amount.total))
     }
   }
 
-  // Of failed ones what is wished is blocked beside what Hostaway holds.
+  // Of failed ones what is desired is blocked beside what Hostaway holds.
   async function assertOneBookingEach(): Promise<void> {
     const bookings = await system.db.selectFrom('bookings').selectAll().execute()
     const reservations = await booked.reservations()
@@ -250,12 +250,12 @@ describe('whatever is lost, late or twice on the way', () => {
     await booked.whenTold(made.id, 'done', 30_000)
   })
 
-  it('a booking has one reservation at Hostaway, a reservation one booking here, and both say what was wished last', async () => {
+  it('a booking has one reservation at Hostaway, a reservation one booking here, and both say what was desired last', async () => {
     let round = 0
     await fc.assert(
       fc.asyncProperty(fc.array(operation, { minLength: 10, maxLength: 22 }), async (operations) => {
         round += 1
-        const made: Wished[] = []
+        const made: Desired[] = []
         for (const one of operations) await perform(one, (round % 40) * daysPerRound + 2, made)
         await whenQuiet()
         await assertOneReservationEach(made)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { isPlaceholder } from '../../../src/channels/hostaway/wire/present-fields.ts'
 import { parseReservation } from '../../../src/channels/hostaway/wire/reservation.ts'
 import {
   compareFields,
@@ -8,7 +9,6 @@ import {
   mergeReservation,
   type ReservationBody,
 } from '../../../src/channels/hostaway/wire/reservation-merge.ts'
-import { isPlaceholder } from '../../../src/channels/hostaway/wire/said-fields.ts'
 
 type Fields = Record<string, unknown>
 

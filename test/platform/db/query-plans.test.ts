@@ -46,7 +46,7 @@ import { observePlans, type Plan, stepsOf, touched } from '../../support/observe
 
 // Tables of a handful of rows are best read as a whole.
 const smallTables = new Set(['tenants', 'hostaway_connections', 'listings', 'imports'])
-const mostRowsTouched = 1_500
+const maxRowsTouched = 1_500
 
 const { db, plansOf } = await observePlans({ after }, 'query-plans')
 const { busy, quiet } = await fillLargeDatabase(db)
@@ -205,7 +205,7 @@ for (const [question, ask] of Object.entries(questions)) {
         [],
         shown,
       )
-      for (const step of steps) assert.ok(touched(step) <= mostRowsTouched, shown)
+      for (const step of steps) assert.ok(touched(step) <= maxRowsTouched, shown)
     }
   })
 }

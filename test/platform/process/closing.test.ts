@@ -5,7 +5,7 @@ import { sql } from 'kysely'
 import { eventually } from '../../support/eventually.ts'
 import { startReceiving } from '../../support/receiving-process.ts'
 
-const mostSeconds = 25
+const maxSeconds = 25
 
 describe('closing', () => {
   for (const [file, signal] of [
@@ -30,7 +30,7 @@ describe('closing', () => {
       closing = true
       const { code } = await process.end()
       assert.equal(code, 0)
-      assert.ok(Date.now() - startedAt < mostSeconds * 1_000)
+      assert.ok(Date.now() - startedAt < maxSeconds * 1_000)
       await Promise.all(senders)
       const stored = await db.selectFrom('webhook_logs').select('id').execute()
       const ids = new Set(stored.map(({ id }) => id))

@@ -86,10 +86,10 @@ it('without a collector nothing of the tracing SDK is loaded', async () => {
       loaded.push(found.url)
       return found
     } })
-    await import('../../ground/src/app.ts')
-    await import('../../ground/src/deps.ts')
-    await import('../../ground/workers/start-workers.ts')
-    const { startTracing } = await import('../../ground/src/telemetry/tracing.ts')
+    await import('./src/app.ts')
+    await import('./src/deps.ts')
+    await import('./workers/start-workers.ts')
+    const { startTracing } = await import('./src/platform/telemetry/tracing.ts')
     const { queueTelemetry } = await startTracing(undefined, 'test')
     console.log(JSON.stringify({
       hasTelemetry: queueTelemetry !== undefined,

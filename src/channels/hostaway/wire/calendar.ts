@@ -33,7 +33,7 @@ export type CalendarInterval = {
 }
 
 /** Hostaway refuses a longer list of intervals in one call. */
-export const mostIntervalsPerCall = 200
+export const maxIntervalsPerCall = 200
 
 const documentedStatuses: ReadonlySet<string> = new Set(['available', 'blocked', 'reserved', 'pending'])
 

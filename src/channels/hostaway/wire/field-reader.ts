@@ -17,10 +17,10 @@ export type ProblemCode =
 /** `undefined` = the key is absent or unusable (then there is a problem), `null` = sent as null or blank. */
 export type Read<Value> = Value | null | undefined
 
-const largestInteger = 2_147_483_647
-const largestAmount = new Big('1e15')
+const maxInteger = 2_147_483_647
+const maxAmount = new Big('1e15')
 const amountDigits = 8
-const longestId = 128
+const maxId = 128
 
 /** Reads the fields of one object of Hostaway's; whatever has the wrong type becomes a problem, never a throw. */
 export function createFieldReader(source: Record<string, unknown>, problems: Problem[]) {
@@ -71,7 +71,7 @@ export function createFieldReader(source: Record<string, unknown>, problems: Pro
         const number = numberFrom(value)
         if (number === undefined) return report(field, 'not_a_number', 'is not a number')
         if (!Number.isInteger(number)) return report(field, 'not_a_number', 'is not a whole number')
-        if (number < 0 || number > largestInteger) return report(field, 'out_of_range', 'is out of range')
+        if (number < 0 || number > maxInteger) return report(field, 'out_of_range', 'is out of range')
         // JSON knows a -0.
         return Math.max(0, number)
       }),
@@ -86,7 +86,7 @@ export function createFieldReader(source: Record<string, unknown>, problems: Pro
       read(names, (value, field) => {
         const amount = decimalFrom(value)
         if (amount === undefined) return report(field, 'not_a_number', 'is not a decimal number')
-        if (amount.abs().gte(largestAmount)) return report(field, 'out_of_range', 'is out of range')
+        if (amount.abs().gte(maxAmount)) return report(field, 'out_of_range', 'is out of range')
         const text = amount.round(amountDigits, Big.roundHalfUp).toFixed()
         return text === '-0' ? '0' : text
       }),
@@ -121,7 +121,7 @@ export function idText(value: unknown): string | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) && value > 0 ? String(value) : undefined
   if (typeof value !== 'string') return undefined
   const text = value.trim()
-  return text.length > 0 && text.length <= longestId && /^[\x21-\x7e]+$/.test(text) ? text : undefined
+  return text.length > 0 && text.length <= maxId && /^[\x21-\x7e]+$/.test(text) ? text : undefined
 }
 
 /** Whether a value is an object with named fields (no array, not null). */

@@ -1,6 +1,6 @@
 import { idText, isRecord } from './field-reader.ts'
+import { leavesOut } from './present-fields.ts'
 import { type Reservation, reservationSpellings } from './reservation.ts'
-import { leavesOut } from './said-fields.ts'
 
 // Compared as parsed, not by how they were spelled or typed on the wire.
 const parsedFields = [

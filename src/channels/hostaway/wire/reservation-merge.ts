@@ -1,6 +1,6 @@
+import { fieldOf, isPlaceholder, keysOf, leavesOut, presentFields } from './present-fields.ts'
 import { parseReservation, type Reservation } from './reservation.ts'
 import { isNoise, sameReservation } from './reservation-comparison.ts'
-import { fieldOf, isPlaceholder, keysOf, leavesOut, saidFields } from './said-fields.ts'
 
 /** Versions of fields, by Hostaway's names of them; texts that sort as the versions follow each other. */
 export type FieldVersions = Record<string, string>
@@ -30,7 +30,7 @@ export function compareFields(known: MergedReservation, body: ReservationBody): 
     const tied = body.version === known.version
     return { bringsNews: false, contradicts: tied && !sameReservation(body.reservation, known.reservation) }
   }
-  const said = saidFields(body.reservation)
+  const said = presentFields(body.reservation)
   const tied = new Set<string>()
   let bringsNews = false
   for (const field of said) {
@@ -52,7 +52,7 @@ export function mergeReservation(
 ): MergedReservation {
   if (saysAllAnew(known, body)) return { ...body, fields: null }
   const versionBefore = (field: string) => (known === undefined ? neverSaid : versionOf(known, field))
-  const said = [...saidFields(body.reservation)]
+  const said = [...presentFields(body.reservation)]
   const taken = new Set(said.filter((field) => versionBefore(field) <= body.version))
   const version = known === undefined || known.version < body.version ? body.version : known.version
   const sourceBefore = known?.reservation.source ?? {}

@@ -15,7 +15,7 @@ export type ParsedWebhook = { ok: true; event: WebhookEnvelope } | { ok: false; 
 
 const knownEvents: ReadonlySet<string> = new Set(eventTypes)
 const otherNames = new Map<string, EventType>([['message.created', 'message.received']])
-const longestEventName = 100
+const maxEventName = 100
 
 /** Reads the envelope in every spelling in use; refuses only what is no object. Never throws. */
 export function parseWebhookBody(body: unknown): ParsedWebhook {
@@ -58,7 +58,7 @@ function objectIdOf(body: Record<string, unknown>, data: Record<string, unknown>
 
 function eventName(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined
-  const name = storableText(value).trim().slice(0, longestEventName).toWellFormed()
+  const name = storableText(value).trim().slice(0, maxEventName).toWellFormed()
   return name === '' ? undefined : name
 }
 

@@ -7,7 +7,7 @@ import { currentTraceId } from '../../platform/telemetry/tracing.ts'
 import { pushSubject } from './push-store.ts'
 
 /** Opens the dead letter of a booking that Hostaway could not be told of, in the transaction that sets it aside. */
-export async function buryBooking(
+export async function deadLetterBooking(
   trx: Transaction<Database>,
   {
     connection,

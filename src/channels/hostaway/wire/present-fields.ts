@@ -21,7 +21,7 @@ export function keysOf(field: string): readonly string[] {
  * The fields about which a body says something, if only that there is nothing. Dates say that there are dates, and
  * "without dates" says that there is neither an arrival nor a departure.
  */
-export function saidFields(reservation: Reservation): Set<string> {
+export function presentFields(reservation: Reservation): Set<string> {
   const said = new Set<string>()
   for (const [key, value] of Object.entries(reservation.source)) {
     if (!leavesOut(reservation, key, value)) said.add(fieldOf(key))

@@ -1,29 +1,29 @@
 import type { Kysely } from 'kysely'
 import type { Database, ListingRow } from '../platform/db/tables.ts'
-import { listWishedNights } from './sync-status-store.ts'
+import { listDesiredNights } from './sync-status-store.ts'
 
-/** What is wished of a night and what Hostaway was told, by the names of events. */
-export type UnitWish = {
-  wished: Record<string, unknown>
+/** What is desired of a night and what Hostaway was told, by the names of events. */
+export type DesiredNight = {
+  desired: Record<string, unknown>
   pushed: Record<string, unknown>
   pending: boolean
 }
 
-/** The wishes for a unit by day, both ends included; a day without one is missing. */
-export async function wishesOfUnit(
+/** The desired values for a unit by day, both ends included; a day without one is missing. */
+export async function desiredOfUnit(
   db: Kysely<Database>,
   listings: ListingRow[],
   range: { from: string; to: string },
-): Promise<Map<string, UnitWish>> {
+): Promise<Map<string, DesiredNight>> {
   const keys = listings.map(({ connection_id, listing_id }) => ({
     connectionId: connection_id,
     listingId: listing_id,
   }))
   const counts = new Map(listings.map((listing) => [listing.listing_id, listing.unit_count]))
-  const wishes = new Map<string, UnitWish>()
-  for (const night of await listWishedNights(db, keys, range)) {
+  const desired = new Map<string, DesiredNight>()
+  for (const night of await listDesiredNights(db, keys, range)) {
     const isMultiUnit = (counts.get(night.listing_id) ?? 1) > 1
-    const values = (prefix: 'wished' | 'pushed') => ({
+    const values = (prefix: 'desired' | 'pushed') => ({
       ...availability(night[`${prefix}_units`], isMultiUnit),
       ...present('price', amount(night[`${prefix}_price`])),
       ...present('minStay', night[`${prefix}_min_stay`]),
@@ -32,14 +32,14 @@ export async function wishesOfUnit(
       ...present('closedOnDeparture', night[`${prefix}_closed_on_departure`]),
       ...present('note', night[`${prefix}_note`]),
     })
-    const other = wishes.get(night.day)
-    wishes.set(night.day, {
-      wished: { ...other?.wished, ...values('wished') },
+    const other = desired.get(night.day)
+    desired.set(night.day, {
+      desired: { ...other?.desired, ...values('desired') },
       pushed: { ...other?.pushed, ...values('pushed') },
       pending: night.waits || other?.pending === true,
     })
   }
-  return wishes
+  return desired
 }
 
 function availability(units: number | null, isMultiUnit: boolean): Record<string, unknown> {

@@ -30,14 +30,18 @@ export type SyncStatus = {
 }
 
 /** Posts events and expects them to be taken. */
-export async function wish(system: TestSystem, events: unknown): Promise<void> {
+export async function desired(system: TestSystem, events: unknown): Promise<void> {
   const answer = await system.api('POST', '/v1/events?tenant=demo', events)
   assert.equal(answer.status, 202, answer.text)
 }
 
-/** Posts what is wished of a listing's availability and restrictions. */
-export async function wishAvailability(system: TestSystem, listing: number, ranges: object[]): Promise<void> {
-  await wish(system, { type: 'availability.updated', unitId: `hostaway-${listing}`, ranges })
+/** Posts what is desired of a listing's availability and restrictions. */
+export async function desireAvailability(
+  system: TestSystem,
+  listing: number,
+  ranges: object[],
+): Promise<void> {
+  await desired(system, { type: 'availability.updated', unitId: `hostaway-${listing}`, ranges })
 }
 
 /** What the connection says about its pushes. */

@@ -5,31 +5,31 @@ import { applyPage } from './apply-page.ts'
 import { bulkCall, type HistoryTurn } from './history-context.ts'
 import {
   deleteFetch,
-  listWanted,
+  listRequestedRefetches,
   noteFetchFailure,
-  type WantedReservation,
+  type RequestedRefetch,
 } from './reservation-fetch-store.ts'
 
-const mostAtOnce = 50
-const mostAttempts = 5
+const maxAtOnce = 50
+const maxAttempts = 5
 
 /**
  * Fetches the reservations that a person asked for again and applies them; true where none is left. One that fails for
  * good is a dead letter once more. Safe to repeat.
  */
-export async function fetchWanted(reading: HistoryTurn): Promise<boolean> {
+export async function refetchRequested(reading: HistoryTurn): Promise<boolean> {
   const { deps, connection } = reading
   for (;;) {
-    const wanted = await listWanted(deps.db, connection.id, mostAtOnce)
+    const wanted = await listRequestedRefetches(deps.db, connection.id, maxAtOnce)
     for (const one of wanted) {
       await fetchOne(reading, one)
       if (performance.now() >= reading.endsAt) return false
     }
-    if (wanted.length < mostAtOnce) return true
+    if (wanted.length < maxAtOnce) return true
   }
 }
 
-async function fetchOne(reading: HistoryTurn, { externalId, attempts }: WantedReservation): Promise<void> {
+async function fetchOne(reading: HistoryTurn, { externalId, attempts }: RequestedRefetch): Promise<void> {
   const { deps, connection } = reading
   try {
     const fetchedAt = await databaseTime(deps.db)
@@ -42,13 +42,13 @@ async function fetchOne(reading: HistoryTurn, { externalId, attempts }: WantedRe
     const error = toAppError(caught)
     const { retry } = failureKinds[error.kind]
     if (retry === 'later') throw error
-    if (retry === 'backoff' && attempts + 1 < mostAttempts) {
+    if (retry === 'backoff' && attempts + 1 < maxAttempts) {
       await noteFetchFailure(deps.db, connection.id, externalId)
       throw error
     }
     await deps.db.transaction().execute(async (trx) => {
       await deleteFetch(trx, connection.id, externalId)
-      await deps.bury(trx, {
+      await deps.deadLetter(trx, {
         tenantId: connection.tenantId,
         connectionId: connection.id,
         job: 'apply-reservation',

@@ -3,23 +3,23 @@ import type { Database } from '../platform/db/tables.ts'
 import { outboundQueue } from '../platform/queue/queues.ts'
 import {
   type CalendarColumn,
+  desiredColumns,
+  desiredOfEither,
   perCalendarColumn,
   typedColumns,
-  wishedColumns,
-  wishedOfEither,
 } from './calendar-columns.ts'
 import { toColumns } from './calendar-fields.ts'
-import type { ListingWish, WishedListing } from './check-events.ts'
+import type { DesiredUpdate, TargetListing } from './check-events.ts'
 import { lockListings } from './lease-store.ts'
 
 /**
  * The listings behind units of a tenant, of every connection that is not disconnected; until the transaction ends none
  * of them comes to stand for another unit.
  */
-export async function holdWishedListings(
+export async function lockTargetListings(
   trx: Transaction<Database>,
   scope: { tenantId: string; unitIds: string[] },
-): Promise<WishedListing[]> {
+): Promise<TargetListing[]> {
   const rows = await trx
     .selectFrom('listings')
     .innerJoin('hostaway_connections', 'hostaway_connections.id', 'listings.connection_id')
@@ -43,34 +43,38 @@ export async function holdWishedListings(
 }
 
 /**
- * Writes wishes and marks their listings as waiting, in the caller's transaction. A field that is not named keeps its
- * wish; a wish that says what is wished already changes nothing. Safe to repeat.
+ * Writes desired values and marks their listings as waiting, in the caller's transaction. A field that is not named keeps its
+ * desired value; a desired value that says what is desired already changes nothing. Safe to repeat.
  */
-export async function writeWishes(
+export async function writeDesired(
   trx: Transaction<Database>,
-  wishes: ListingWish[],
+  desired: DesiredUpdate[],
   settleMs: number,
 ): Promise<void> {
-  const sorted = wishes.toSorted((left, right) => (keyOf(left) < keyOf(right) ? -1 : 1))
+  const sorted = desired.toSorted((left, right) => (keyOf(left) < keyOf(right) ? -1 : 1))
   await lockListings(
     trx,
     sorted.map(({ listing }) => listing),
   )
   await writeDays(trx, sorted, settleMs)
-  for (const wish of sorted) {
-    if (Object.keys(wish.details).length > 0) await writeDetails(trx, wish, settleMs)
+  for (const desired of sorted) {
+    if (Object.keys(desired.details).length > 0) await writeDetails(trx, desired, settleMs)
   }
   await closeSupersededLetters(trx, sorted)
 }
 
 const asStored = (name: CalendarColumn) => (name === 'price' ? sql`trim_scale(price)` : sql.ref(name))
 const saysOtherwise = (name: CalendarColumn) => {
-  const [said, before] = [sql.ref(`excluded.wished_${name}`), sql.ref(`d.wished_${name}`)]
+  const [said, before] = [sql.ref(`excluded.desired_${name}`), sql.ref(`d.desired_${name}`)]
   return sql`(${said} is not null and ${said} is distinct from ${before})`
 }
 
-async function writeDays(trx: Transaction<Database>, wishes: ListingWish[], settleMs: number): Promise<void> {
-  const ranges = wishes.flatMap(({ listing, ranges }) =>
+async function writeDays(
+  trx: Transaction<Database>,
+  desired: DesiredUpdate[],
+  settleMs: number,
+): Promise<void> {
+  const ranges = desired.flatMap(({ listing, ranges }) =>
     ranges.map(({ from, to, values }) => ({
       connection_id: listing.connectionId,
       listing_id: listing.listingId,
@@ -83,13 +87,13 @@ async function writeDays(trx: Transaction<Database>, wishes: ListingWish[], sett
   if (ranges.length === 0) return
   await sql`
     with changed as (
-      insert into calendar_days as d (connection_id, listing_id, tenant_id, day, ${wishedColumns})
+      insert into calendar_days as d (connection_id, listing_id, tenant_id, day, ${desiredColumns})
       select connection_id, listing_id, tenant_id, from_day + nth, ${perCalendarColumn(asStored)}
-      from jsonb_to_recordset(${JSON.stringify(ranges)}::jsonb) as wished (
+      from jsonb_to_recordset(${JSON.stringify(ranges)}::jsonb) as desired (
         connection_id uuid, listing_id text, tenant_id uuid, from_day date, to_day date, ${typedColumns})
       cross join lateral generate_series(0, to_day - from_day) as nth
       on conflict (connection_id, listing_id, day) do update set
-        ${wishedOfEither('excluded', 'd')}, failed_kind = null
+        ${desiredOfEither('excluded', 'd')}, failed_kind = null
       where ${perCalendarColumn(saysOtherwise, sql` or `)}
       returning d.connection_id, d.listing_id, d.units_differ, d.rest_differs
     ), listing as (
@@ -109,45 +113,45 @@ async function writeDays(trx: Transaction<Database>, wishes: ListingWish[], sett
 
 async function writeDetails(
   trx: Transaction<Database>,
-  { listing, details }: ListingWish,
+  { listing, details }: DesiredUpdate,
   settleMs: number,
 ): Promise<void> {
   const changes = JSON.stringify(details)
   await sql`
     update listing_pushes set
-      wished_details = wished_details || ${changes}::jsonb,
+      desired_details = desired_details || ${changes}::jsonb,
       details_failed_kind = null,
-      details_due_at = case when pushed_details @> (wished_details || ${changes}::jsonb) then details_due_at
+      details_due_at = case when pushed_details @> (desired_details || ${changes}::jsonb) then details_due_at
         else coalesce(details_due_at, clock_timestamp() + ${settleMs} * interval '1 millisecond') end
     where connection_id = ${listing.connectionId} and listing_id = ${listing.listingId}
-      and not wished_details @> ${changes}::jsonb
+      and not desired_details @> ${changes}::jsonb
   `.execute(trx)
 }
 
-// What was set aside and is wished otherwise now waits for nobody any more.
-async function closeSupersededLetters(trx: Transaction<Database>, wishes: ListingWish[]): Promise<void> {
+// What was set aside and is desired otherwise now waits for nobody any more.
+async function closeSupersededLetters(trx: Transaction<Database>, desired: DesiredUpdate[]): Promise<void> {
   const rows = JSON.stringify(
-    wishes.map(({ listing }) => ({ connection_id: listing.connectionId, listing_id: listing.listingId })),
+    desired.map(({ listing }) => ({ connection_id: listing.connectionId, listing_id: listing.listingId })),
   )
   await sql`
     update dead_letter_queue letter
-    set status = 'discarded', discarded_at = now(), discard_reason = 'The wish has changed since'
-    from jsonb_to_recordset(${rows}::jsonb) as wished (connection_id uuid, listing_id text)
+    set status = 'discarded', discarded_at = now(), discard_reason = 'The desired has changed since'
+    from jsonb_to_recordset(${rows}::jsonb) as desired (connection_id uuid, listing_id text)
     where letter.status = 'open' and letter.queue = ${outboundQueue}
-      and letter.connection_id = wished.connection_id and letter.payload ->> 'listingId' = wished.listing_id
+      and letter.connection_id = desired.connection_id and letter.payload ->> 'listingId' = desired.listing_id
       and case when letter.payload ->> 'day' is not null then not exists (
-          select 1 from calendar_days d where d.connection_id = wished.connection_id
-            and d.listing_id = wished.listing_id and d.day = (letter.payload ->> 'day')::date
+          select 1 from calendar_days d where d.connection_id = desired.connection_id
+            and d.listing_id = desired.listing_id and d.day = (letter.payload ->> 'day')::date
             and d.failed_kind is not null)
         else not exists (
-          select 1 from calendar_days d where d.connection_id = wished.connection_id
-            and d.listing_id = wished.listing_id and d.failed_kind is not null)
+          select 1 from calendar_days d where d.connection_id = desired.connection_id
+            and d.listing_id = desired.listing_id and d.failed_kind is not null)
           and not exists (
-          select 1 from listing_pushes p where p.connection_id = wished.connection_id
-            and p.listing_id = wished.listing_id and p.details_failed_kind is not null) end
+          select 1 from listing_pushes p where p.connection_id = desired.connection_id
+            and p.listing_id = desired.listing_id and p.details_failed_kind is not null) end
   `.execute(trx)
 }
 
-function keyOf({ listing }: ListingWish): string {
+function keyOf({ listing }: DesiredUpdate): string {
   return `${listing.connectionId} ${listing.listingId}`
 }

@@ -2,17 +2,22 @@ import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
 import { earliestToday } from '../platform/db/database-time.ts'
 import type { Database, ListingRow } from '../platform/db/tables.ts'
 import { outboundQueue } from '../platform/queue/queues.ts'
-import { type CalendarColumn, perCalendarColumn, wishedColumns, wishedOfEither } from './calendar-columns.ts'
+import {
+  type CalendarColumn,
+  desiredColumns,
+  desiredOfEither,
+  perCalendarColumn,
+} from './calendar-columns.ts'
 import { lockListings } from './lease-store.ts'
 
 type ListingKey = { connectionId: string; listingId: string }
 
 /**
- * Takes what is wished off a listing that is to stand for another unit, in the transaction that decides so: nothing of
+ * Takes what is desired off a listing that is to stand for another unit, in the transaction that decides so: nothing of
  * it is pushed any more, and it is kept for the unit. A push under way loses its lease; the note of its call stays, so
  * that the next one finds out what it did.
  */
-export async function parkWishes(
+export async function parkDesired(
   trx: Transaction<Database>,
   { connectionId, listingId }: ListingKey,
   { unit_id: unitId, unit_count: unitCount, currency }: ListingRow,
@@ -25,25 +30,25 @@ export async function parkWishes(
   `.execute(trx)
   if (rows.length === 0) return
   await sql`
-    insert into parked_wishes (connection_id, unit_id, day, unit_count, currency, ${wishedColumns})
-    select connection_id, ${unitId}, day, ${unitCount}, ${currency}, ${wishedColumns}
+    insert into parked_desired (connection_id, unit_id, day, unit_count, currency, ${desiredColumns})
+    select connection_id, ${unitId}, day, ${unitCount}, ${currency}, ${desiredColumns}
     from calendar_days
     where connection_id = ${connectionId} and listing_id = ${listingId} and day >= ${earliestToday}
     on conflict (connection_id, unit_id, day) do update set
       unit_count = excluded.unit_count, currency = excluded.currency,
-      ${wishedOfEither('excluded', 'parked_wishes')}
+      ${desiredOfEither('excluded', 'parked_desired')}
   `.execute(trx)
   await sql`
-    insert into parked_details (connection_id, unit_id, wished_details)
-    select connection_id, ${unitId}, wished_details from listing_pushes
-    where connection_id = ${connectionId} and listing_id = ${listingId} and wished_details <> '{}'
-    on conflict (connection_id, unit_id) do update set wished_details = excluded.wished_details
+    insert into parked_details (connection_id, unit_id, desired_details)
+    select connection_id, ${unitId}, desired_details from listing_pushes
+    where connection_id = ${connectionId} and listing_id = ${listingId} and desired_details <> '{}'
+    on conflict (connection_id, unit_id) do update set desired_details = excluded.desired_details
   `.execute(trx)
   await sql`
     delete from calendar_days where connection_id = ${connectionId} and listing_id = ${listingId}
   `.execute(trx)
   await sql`
-    update listing_pushes set wished_details = '{}', pushed_details = '{}'
+    update listing_pushes set desired_details = '{}', pushed_details = '{}'
     where connection_id = ${connectionId} and listing_id = ${listingId}
   `.execute(trx)
   await sql`
@@ -55,17 +60,17 @@ export async function parkWishes(
 }
 
 /**
- * Wishes once more what was wished for units of a connection while they had other listings, where nothing newer is
- * wished; all units are all units again, and a price stays behind where the currency is another one. Safe to repeat.
+ * Desired values once more what was desired for units of a connection while they had other listings, where nothing newer is
+ * desired; all units are all units again, and a price stays behind where the currency is another one. Safe to repeat.
  */
-export async function restoreWishes(db: Kysely<Database>, connectionId: string): Promise<void> {
+export async function restoreDesired(db: Kysely<Database>, connectionId: string): Promise<void> {
   await db.transaction().execute(async (trx) => {
     const { rows } = await sql<ListingKey & { tenantId: string }>`
       select listing.connection_id as "connectionId", listing.listing_id as "listingId",
         listing.tenant_id as "tenantId"
       from listings listing
       where listing.connection_id = ${connectionId} and (
-        exists (select from parked_wishes parked
+        exists (select from parked_desired parked
           where parked.connection_id = listing.connection_id and parked.unit_id = listing.unit_id)
         or exists (select from parked_details parked
           where parked.connection_id = listing.connection_id and parked.unit_id = listing.unit_id))
@@ -82,8 +87,8 @@ export async function restoreWishes(db: Kysely<Database>, connectionId: string):
 
 // Another listing may have more or fewer units, and another currency.
 const inListing: Partial<Record<CalendarColumn, RawBuilder<unknown>>> = {
-  units: sql`case when wished_units >= unit_count then units_now else least(wished_units, units_now) end`,
-  price: sql`case when currency is not distinct from currency_now then wished_price end`,
+  units: sql`case when desired_units >= unit_count then units_now else least(desired_units, units_now) end`,
+  price: sql`case when currency is not distinct from currency_now then desired_price end`,
 }
 
 async function restoreNights(
@@ -93,16 +98,16 @@ async function restoreNights(
 ): Promise<void> {
   await sql`
     with parked as (
-      delete from parked_wishes using listings listing
+      delete from parked_desired using listings listing
       where listing.connection_id = ${connectionId} and listing.listing_id = any(${listingIds})
-        and parked_wishes.connection_id = listing.connection_id and parked_wishes.unit_id = listing.unit_id
-      returning parked_wishes.*, listing.listing_id, listing.tenant_id, listing.unit_count as units_now,
+        and parked_desired.connection_id = listing.connection_id and parked_desired.unit_id = listing.unit_id
+      returning parked_desired.*, listing.listing_id, listing.tenant_id, listing.unit_count as units_now,
         listing.currency as currency_now
     )
-    insert into calendar_days as d (connection_id, listing_id, tenant_id, day, ${wishedColumns})
-    select connection_id, listing_id, tenant_id, day, ${perCalendarColumn((name) => inListing[name] ?? sql.ref(`wished_${name}`))}
+    insert into calendar_days as d (connection_id, listing_id, tenant_id, day, ${desiredColumns})
+    select connection_id, listing_id, tenant_id, day, ${perCalendarColumn((name) => inListing[name] ?? sql.ref(`desired_${name}`))}
     from parked where day >= ${earliestToday}
-    on conflict (connection_id, listing_id, day) do update set ${wishedOfEither('d', 'excluded')}
+    on conflict (connection_id, listing_id, day) do update set ${desiredOfEither('d', 'excluded')}
   `.execute(trx)
 }
 
@@ -116,9 +121,9 @@ async function restoreDetails(
       delete from parked_details using listings listing
       where listing.connection_id = ${connectionId} and listing.listing_id = any(${listingIds})
         and parked_details.connection_id = listing.connection_id and parked_details.unit_id = listing.unit_id
-      returning parked_details.wished_details, listing.listing_id
+      returning parked_details.desired_details, listing.listing_id
     )
-    update listing_pushes p set wished_details = parked.wished_details || p.wished_details
+    update listing_pushes p set desired_details = parked.desired_details || p.desired_details
     from parked where p.connection_id = ${connectionId} and p.listing_id = parked.listing_id
   `.execute(trx)
 }

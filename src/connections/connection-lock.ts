@@ -4,24 +4,24 @@ import { withLeaderLock } from '../platform/db/leader-lock.ts'
 import type { Database } from '../platform/db/tables.ts'
 import { Problem } from '../platform/http/problems.ts'
 
-const longestTurnMs = 20_000
+const maxTurnMs = 20_000
 const turnCheckMs = 100
 // A turn holds a database connection while Hostaway is asked, and its queries need others of the same pool.
-const mostTurnsPerPool = 8
+const maxTurnsPerPool = 8
 const turnsOf = new WeakMap<Kysely<Database>, number>()
 
 /**
  * Runs work that changes what Hostaway holds for a connection, alone over all processes: two that both find no webhook
  * would both register one. Whoever waits holds no database connection; after 20 s it is `CONNECTION_BUSY`.
  */
-export async function inTurn<Result>(
+export async function withConnectionLock<Result>(
   db: Kysely<Database>,
   connectionId: string,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  const deadline = Date.now() + longestTurnMs
+  const deadline = Date.now() + maxTurnMs
   for (;;) {
-    const turn = await ifNobodyElse(db, connectionId, work)
+    const turn = await tryWithConnectionLock(db, connectionId, work)
     if (turn !== undefined) return turn.result
     if (Date.now() > deadline) {
       throw new Problem(503, 'CONNECTION_BUSY', 'Another request is changing this connection; try again')
@@ -31,12 +31,12 @@ export async function inTurn<Result>(
 }
 
 /** The same without waiting: undefined where somebody is at it, or this process has its hands full. */
-export async function ifNobodyElse<Result>(
+export async function tryWithConnectionLock<Result>(
   db: Kysely<Database>,
   connectionId: string,
   work: () => Promise<Result>,
 ): Promise<{ result: Result } | undefined> {
-  if ((turnsOf.get(db) ?? 0) >= mostTurnsPerPool) return undefined
+  if ((turnsOf.get(db) ?? 0) >= maxTurnsPerPool) return undefined
   turnsOf.set(db, (turnsOf.get(db) ?? 0) + 1)
   try {
     return await withLeaderLock(db, `connect:${connectionId}`, async () => ({ result: await work() }))
