@@ -1,5 +1,5 @@
 import type { ControlClient } from '../sandbox/control-client.ts'
-import { shiftDay } from '../src/calendar/calendar-fields.ts'
+import { addDays } from '../src/platform/days.ts'
 
 type Call = Awaited<ReturnType<ControlClient['calls']>>[number]
 
@@ -26,7 +26,7 @@ export function findUselessWrite(calls: Call[], stays: Stay[], faults: FaultEffe
     const intervals = (Array.isArray(call.body) ? call.body : [call.body]) as Interval[]
     let changed = false
     for (const { startDate, endDate, isProcessed: _isProcessed, ...values } of intervals) {
-      for (let day = startDate; day <= endDate; day = shiftDay(day, 1)) {
+      for (let day = startDate; day <= endDate; day = addDays(day, 1)) {
         for (const [field, value] of Object.entries(values)) {
           const key = `${listing} ${day} ${field}`
           const isOpenedByBookings = isAvailability(field) && wasBooked(stays, listing, day)

@@ -3,12 +3,12 @@ import type { Kysely, Transaction } from 'kysely'
 import { Type } from 'typebox'
 import type { BookingRow, Database } from '../platform/db/tables.ts'
 import { tenantScope } from '../platform/http/api-auth.ts'
+import { DayText, requireDay } from '../platform/http/day-query.ts'
 import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
 import { notFound, Problem } from '../platform/http/problems.ts'
 import { type BookingWithTenant, findBooking, listBookings } from './booking-store.ts'
 import { BookingDetail, toBookingDetail } from './booking-view.ts'
 import { findPushes } from './outgoing/push-store.ts'
-import { DayText, requireDay } from './plain-day.ts'
 
 const tags = ['Bookings']
 

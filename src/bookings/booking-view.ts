@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { daysBetween } from '../platform/days.ts'
 import type { BookingPushRow } from '../platform/db/outbound-tables.ts'
 import { knownExternalId } from './booking-marker.ts'
 import type { BookingWithTenant } from './booking-store.ts'
@@ -134,9 +135,6 @@ export function toBookingView(row: BookingWithTenant): BookingView {
   }
 }
 
-const dayMs = 86_400_000
-
 function nightsBetween(checkIn: string | null, checkOut: string | null): number | null {
-  if (checkIn === null || checkOut === null) return null
-  return Math.round((Date.parse(`${checkOut}T00:00:00Z`) - Date.parse(`${checkIn}T00:00:00Z`)) / dayMs)
+  return checkIn === null || checkOut === null ? null : daysBetween(checkIn, checkOut)
 }

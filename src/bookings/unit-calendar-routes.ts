@@ -2,11 +2,12 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
 import { listListingsOfUnit } from '../listings/listing-store.ts'
+import { addDays, dayIn, eachDay } from '../platform/days.ts'
 import type { BlockRow, Database, ListingRow } from '../platform/db/tables.ts'
+import { DayText, requireDay } from '../platform/http/day-query.ts'
 import { notFound, Problem } from '../platform/http/problems.ts'
 import { requireTenant } from '../tenants/require-tenant.ts'
 import { listBlocksOfUnit } from './block-store.ts'
-import { addDays, DayText, daysBetween, requireDay } from './plain-day.ts'
 
 const defaultDays = 90
 const maxDays = 1_100
@@ -68,7 +69,7 @@ export const unitCalendarRoutes: FastifyPluginAsyncTypebox<UnitCalendarRouteOpti
       const units = Math.max(1, ...listings.map((listing) => listing.unit_count))
       const desired = await desiredOf(listings, { from, to })
       return {
-        data: daysBetween(from, to).map((date) => ({
+        data: eachDay(from, to).map((date) => ({
           ...toCalendarDay(date, units, blocks),
           ...(desired.get(date) ?? nothingDesired),
         })),
@@ -78,7 +79,7 @@ export const unitCalendarRoutes: FastifyPluginAsyncTypebox<UnitCalendarRouteOpti
 }
 
 function rangeOf(query: { from?: string; to?: string }): { from: string; to: string } {
-  const from = requireDay('from', query.from ?? new Date().toISOString().slice(0, 10))
+  const from = requireDay('from', query.from ?? dayIn(null, new Date()))
   const to = requireDay('to', query.to ?? addDays(from, defaultDays - 1))
   if (to < from || addDays(from, maxDays) < to) {
     throw new Problem(422, 'VALIDATION_FAILED', 'The range is not valid', [

@@ -29,15 +29,3 @@ export function toColumns(values: CalendarValues) {
     note: values.note,
   }
 }
-
-const dayMs = 86_400_000
-
-/** The plain day `days` after another. */
-export function shiftDay(day: string, days: number): string {
-  return new Date(Date.parse(`${day}T00:00:00Z`) + days * dayMs).toISOString().slice(0, 10)
-}
-
-/** How many days one plain day lies after another. */
-export function daysApart(from: string, to: string): number {
-  return Math.round((Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / dayMs)
-}

@@ -1,5 +1,6 @@
 import { Big } from 'big.js'
 import { toMoney } from '../mapping/money.ts'
+import { dayIn } from '../platform/days.ts'
 import type { CalendarRange } from './calendar-fields.ts'
 import type { ListingDetails } from './listing-changes.ts'
 import { mergeRanges } from './merge-ranges.ts'
@@ -99,17 +100,6 @@ function unitsOf({ available, unitsToSell }: SentRange, unitCount: number): numb
 function fitsCurrency(price: string, currency: string): boolean {
   const money = toMoney(price, currency)
   return money !== undefined && new Big(money.total).eq(price)
-}
-
-/** The calendar day it is in a time zone; UTC where the zone is not known. */
-export function dayIn(timeZone: string | null, now: Date): string {
-  // This locale writes days as ISO does.
-  return new Intl.DateTimeFormat('en-CA', {
-    timeZone: timeZone ?? 'UTC',
-    year: 'numeric',
-    month: '2-digit',
-    day: '2-digit',
-  }).format(now)
 }
 
 function at(field: string, name: string): string {

@@ -1,4 +1,5 @@
-import { type CalendarField, type CalendarRange, type CalendarValues, daysApart } from './calendar-fields.ts'
+import { daysBetween } from '../platform/days.ts'
+import type { CalendarField, CalendarRange, CalendarValues } from './calendar-fields.ts'
 
 /**
  * A night and what is to be told about it: `due` must be sent, `allowed` (which includes it) may be sent along
@@ -35,7 +36,7 @@ export function compress(days: PlannedDay[]): CalendarRange[] {
 type Span = { from: string; lastDue: string; last: string; values: CalendarValues; common: CalendarValues }
 
 function extend(span: Span, day: PlannedDay, isDue: boolean): Span | undefined {
-  if (daysApart(span.last, day.day) !== 1) return undefined
+  if (daysBetween(span.last, day.day) !== 1) return undefined
   const values = isDue ? { ...span.values, ...day.due } : span.values
   const common = shared(span.common, day.allowed)
   for (const field of Object.keys(values) as CalendarField[]) {

@@ -1,4 +1,5 @@
-import { type CalendarRange, type CalendarValues, shiftDay } from './calendar-fields.ts'
+import { addDays } from '../platform/days.ts'
+import type { CalendarRange, CalendarValues } from './calendar-fields.ts'
 
 /**
  * Ranges that may overlap as ranges that do not, in the order of days: on a day that several cover, a later one in the
@@ -9,7 +10,7 @@ export function mergeRanges(ranges: CalendarRange[]): CalendarRange[] {
   const ends = new Map<string, number[]>()
   ranges.forEach(({ from, to }, index) => {
     append(starts, from, index)
-    append(ends, shiftDay(to, 1), index)
+    append(ends, addDays(to, 1), index)
   })
   const edges = [...new Set([...starts.keys(), ...ends.keys()])].sort()
   const open = new Set<number>()
@@ -23,7 +24,7 @@ export function mergeRanges(ranges: CalendarRange[]): CalendarRange[] {
     for (const index of [...open].sort((left, right) => left - right)) {
       Object.assign(values, ranges[index]?.values)
     }
-    merged.push({ from: edge, to: shiftDay(next, -1), values })
+    merged.push({ from: edge, to: addDays(next, -1), values })
   })
   return merged
 }

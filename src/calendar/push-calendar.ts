@@ -1,12 +1,7 @@
 import { maxIntervalsPerCall } from '../channels/hostaway/wire/calendar.ts'
+import { addDays, daysBetween } from '../platform/days.ts'
 import { AppError, toAppError } from '../platform/errors.ts'
-import {
-  type CalendarField,
-  type CalendarRange,
-  type CalendarValues,
-  daysApart,
-  shiftDay,
-} from './calendar-fields.ts'
+import type { CalendarField, CalendarRange, CalendarValues } from './calendar-fields.ts'
 import { type CalendarNight, listNightsToPush } from './calendar-store.ts'
 import { deadLetterNight } from './dead-letter-listing.ts'
 import { compress, type PlannedDay } from './intervals.ts'
@@ -86,13 +81,13 @@ async function splitInterval(
     const said = isHopeless ? refusal : (next.refusal ?? (await trySending(push, [range], state)))
     if (said === undefined) taken += 1
     else if (range.from === range.to || isHopeless) {
-      for (let day = range.from; day <= range.to; day = shiftDay(day, 1)) {
+      for (let day = range.from; day <= range.to; day = addDays(day, 1)) {
         refused.set(day, said)
         await deadLetterNight(push, day, range.values, said)
       }
     } else {
-      const middle = shiftDay(range.from, Math.floor(daysApart(range.from, range.to) / 2))
-      open.push({ range: { ...range, from: shiftDay(middle, 1) }, refusal: undefined })
+      const middle = addDays(range.from, Math.floor(daysBetween(range.from, range.to) / 2))
+      open.push({ range: { ...range, from: addDays(middle, 1) }, refusal: undefined })
       open.push({ range: { ...range, to: middle }, refusal: undefined })
     }
   }

@@ -1,4 +1,5 @@
 import { Big } from 'big.js'
+import { isDay } from '../platform/days.ts'
 import type { CalendarRange, CalendarValues } from './calendar-fields.ts'
 import { type ListingDetails, readListingChanges } from './listing-changes.ts'
 
@@ -165,13 +166,6 @@ function refuseUnknown(sent: Record<string, unknown>, names: Set<string>, report
   for (const name of Object.keys(sent)) {
     if (!names.has(name)) report(name, 'is not known here')
   }
-}
-
-/** Whether a value is a day of the calendar as `YYYY-MM-DD`. */
-export function isDay(value: unknown): value is string {
-  if (typeof value !== 'string' || !/^\d{4}-\d{2}-\d{2}$/.test(value)) return false
-  const time = Date.parse(`${value}T00:00:00Z`)
-  return !Number.isNaN(time) && new Date(time).toISOString().slice(0, 10) === value
 }
 
 /** Whether a value is an object with named fields. */

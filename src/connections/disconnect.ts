@@ -1,3 +1,4 @@
+import { dayMs } from '../platform/days.ts'
 import { AppError, type FailureKind } from '../platform/errors.ts'
 import type { AccessTokenDeps } from './access-token.ts'
 import { readAccessToken } from './access-token-store.ts'
@@ -11,7 +12,7 @@ import { setWebhookCheckDue } from './webhook-check-store.ts'
 
 const requested: Patience = { urgency: 'urgent', maxWaitMs: 10_000 }
 const tryAgainAfterMs = 60_000
-const maxDisconnectingMs = 7 * 86_400_000
+const maxDisconnectingMs = 7 * dayMs
 
 // What will not be otherwise the next time: the key is worth nothing any more, or it cannot be read.
 const final = new Set<FailureKind>([

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import { dayMs } from '../platform/days.ts'
 import type { AccessTokenDeps } from './access-token.ts'
 import { withConnectionLock } from './connection-lock.ts'
 import {
@@ -12,7 +13,7 @@ import { existingConnection, readConnectionSecrets } from './connection-store.ts
 import { ensureWebhook, type Patience } from './own-webhook.ts'
 
 /** How long an HMAC secret that was replaced is still accepted, unless somebody says otherwise. */
-export const hmacOverlapMs = 86_400_000
+export const hmacOverlapMs = dayMs
 
 const patience: Patience = { urgency: 'urgent', maxWaitMs: 10_000 }
 

@@ -1,4 +1,5 @@
 import { type TSchema, Type } from 'typebox'
+import { isDay } from '../platform/days.ts'
 import type { BookingDraft } from './booking-draft.ts'
 
 /** The parts of a booking that a person may say differently from Hostaway. */
@@ -121,7 +122,8 @@ export function readOverrideFields(sent: Record<string, Scalar>): {
     const meant = lowerCaseNames.get(name.toLowerCase())
     if (field !== undefined) {
       if (field in said.booking) report(`says the same as another one: send only ${field}`)
-      else if (isDay(field) && typeof value === 'string' && !exists(value)) report('is not a calendar day')
+      else if (isDayField(field) && typeof value === 'string' && !isDay(value))
+        report('is not a calendar day')
       else said.booking[field] = value
     } else if (meant !== undefined) report(`is not a field; ${meant} is`)
     else if (!fieldName.test(name) || refusedNames.has(name)) report('is not a name for a field')
@@ -130,11 +132,6 @@ export function readOverrideFields(sent: Record<string, Scalar>): {
   return { said, problems }
 }
 
-function isDay(field: OverridableField): boolean {
+function isDayField(field: OverridableField): boolean {
   return field === 'checkIn' || field === 'checkOut'
-}
-
-function exists(day: string): boolean {
-  const time = Date.parse(`${day}T00:00:00Z`)
-  return !Number.isNaN(time) && new Date(time).toISOString().slice(0, 10) === day && day >= '0001'
 }

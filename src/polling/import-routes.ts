@@ -2,8 +2,8 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
-import { calendarDay } from '../channels/hostaway/wire/field-reader.ts'
 import { requireConnection } from '../connections/require-connection.ts'
+import { isDay } from '../platform/days.ts'
 import type { ImportRow } from '../platform/db/history-tables.ts'
 import type { Database } from '../platform/db/tables.ts'
 import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
@@ -135,7 +135,7 @@ function checkDays(days: {
   to: string | null
 }): Array<{ field: string; message: string }> {
   const errors = Object.entries(days)
-    .filter(([, text]) => text !== null && calendarDay(text) === undefined)
+    .filter(([, text]) => text !== null && !isDay(text))
     .map(([field]) => ({ field, message: 'is not a day of the calendar' }))
   if (errors.length === 0 && days.from !== null && days.to !== null && days.from > days.to) {
     errors.push({ field: 'to', message: 'lies before from' })

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { dayMs } from '../platform/days.ts'
 import type { Database } from '../platform/db/tables.ts'
 import { pruneWebhooksAfter } from './retention-store.ts'
 
@@ -10,8 +11,6 @@ export type PruneOptions = {
   /** How many may go in one run, give or take a statement; the next run goes on. */
   maxRows?: number
 }
-
-const dayMs = 86_400_000
 
 /**
  * Deletes webhooks that are old enough and that nothing needs any more (docs/decisions/0016). Safe to run anywhere at

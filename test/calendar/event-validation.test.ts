@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
-import { shiftDay } from '../../src/calendar/calendar-fields.ts'
+import { addDays } from '../../src/platform/days.ts'
 import { afterAll } from '../support/after-all.ts'
 import { inDays, listingIds } from '../support/desired-events.ts'
 import { adminToken, startTestSystem, type TestSystem } from '../support/test-system.ts'
@@ -55,7 +55,7 @@ describe('POST /v1/events', () => {
   })
 
   it('names every bad entry and stores nothing, not even the good ones', async () => {
-    const inFourYears = shiftDay(day, 4 * 365)
+    const inFourYears = addDays(day, 4 * 365)
     const errors = await refusalOf([
       availability({ from: day, to: day, available: false }),
       availability({ from: day, to: day, available: false }, 'nowhere'),
@@ -97,7 +97,7 @@ describe('POST /v1/events', () => {
   it('takes today where the listing is, and refuses yesterday there', async () => {
     const today = new Intl.DateTimeFormat('en-CA', { timeZone: 'Europe/Lisbon' }).format(new Date())
     assert.equal((await post(availability({ from: today, to: today, available: true }))).status, 202)
-    const yesterday = shiftDay(today, -1)
+    const yesterday = addDays(today, -1)
     const errors = await refusalOf(availability({ from: yesterday, to: today, available: true }))
     assert.deepEqual(errors, [
       { field: 'ranges.0.from', message: `${yesterday} is in the past, today is ${today} there` },
@@ -164,7 +164,7 @@ describe('POST /v1/events', () => {
     const ids = await listingIds(system)
     const events = ids
       .slice(0, 5)
-      .map((id) => availability({ from: day, to: shiftDay(day, 364), available: true }, `hostaway-${id}`))
+      .map((id) => availability({ from: day, to: addDays(day, 364), available: true }, `hostaway-${id}`))
     const before = await nights()
     assert.equal((await post(events)).status, 202)
     assert.ok((await nights()) >= before + 4 * 365)

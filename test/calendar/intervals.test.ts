@@ -1,14 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import {
-  type CalendarField,
-  type CalendarRange,
-  type CalendarValues,
-  shiftDay,
-} from '../../src/calendar/calendar-fields.ts'
+import type { CalendarField, CalendarRange, CalendarValues } from '../../src/calendar/calendar-fields.ts'
 import { compress, type PlannedDay } from '../../src/calendar/intervals.ts'
 import { mergeRanges } from '../../src/calendar/merge-ranges.ts'
+import { addDays } from '../../src/platform/days.ts'
 
 const firstDay = '2027-02-25'
 
@@ -24,7 +20,7 @@ const days = fc.array(day, { maxLength: 8 }).map((entries): PlannedDay[] =>
       ? []
       : [
           {
-            day: shiftDay(firstDay, index),
+            day: addDays(firstDay, index),
             due: valuesOf({ units, minStay }, (opinion) => opinion?.due === true),
             allowed: valuesOf({ units, minStay }, (opinion) => opinion !== null),
           },
@@ -56,7 +52,7 @@ function leastIntervals(planned: PlannedDay[]): number {
 }
 
 function fitsOneInterval(stretch: PlannedDay[]): boolean {
-  const isUnbroken = stretch.every(({ day }, index) => day === shiftDay(stretch[0]?.day ?? '', index))
+  const isUnbroken = stretch.every(({ day }, index) => day === addDays(stretch[0]?.day ?? '', index))
   const needed: CalendarValues = Object.assign({}, ...stretch.map(({ due }) => due))
   const fields = Object.keys(needed) as CalendarField[]
   return (
@@ -67,7 +63,7 @@ function fitsOneInterval(stretch: PlannedDay[]): boolean {
 function apply(ranges: CalendarRange[]): Map<string, CalendarValues> {
   const told = new Map<string, CalendarValues>()
   for (const { from, to, values } of ranges) {
-    for (let at = from; at <= to; at = shiftDay(at, 1)) told.set(at, { ...told.get(at), ...values })
+    for (let at = from; at <= to; at = addDays(at, 1)) told.set(at, { ...told.get(at), ...values })
   }
   return told
 }
@@ -92,7 +88,7 @@ test('the intervals tell everything due, nothing that is not allowed, and are as
 
 test('intervals do not reach beyond the last night that is due, nor carry a field that none of theirs needs', () => {
   const night = (index: number, due: CalendarValues, allowed: CalendarValues): PlannedDay => ({
-    day: shiftDay(firstDay, index),
+    day: addDays(firstDay, index),
     due,
     allowed,
   })
@@ -104,7 +100,7 @@ test('intervals do not reach beyond the last night that is due, nor carry a fiel
     night(4, {}, { price: '90' }),
   ])
   assert.deepEqual(intervals, [
-    { from: shiftDay(firstDay, 1), to: shiftDay(firstDay, 3), values: { price: '90' } },
+    { from: addDays(firstDay, 1), to: addDays(firstDay, 3), values: { price: '90' } },
   ])
 })
 
@@ -118,8 +114,8 @@ test('merged ranges do not overlap and say on every day what the last range to s
     })
     .map(
       ({ from, length, units, minStay }): CalendarRange => ({
-        from: shiftDay(firstDay, from),
-        to: shiftDay(firstDay, from + length),
+        from: addDays(firstDay, from),
+        to: addDays(firstDay, from + length),
         values: { ...(units === undefined ? {} : { units }), ...(minStay === undefined ? {} : { minStay }) },
       }),
     )

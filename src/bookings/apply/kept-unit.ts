@@ -1,5 +1,5 @@
-import { dayIn } from '../../calendar/check-events.ts'
 import type { MappedBooking } from '../../mapping/booking-overrides.ts'
+import { dayIn } from '../../platform/days.ts'
 import type { BookingRow, ListingRow } from '../../platform/db/tables.ts'
 
 /**

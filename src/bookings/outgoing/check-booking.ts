@@ -1,7 +1,7 @@
 import { Big } from 'big.js'
-import { dayIn } from '../../calendar/check-events.ts'
 import { type Problem, withoutUndefined } from '../../calendar/read-events.ts'
 import { toMoney } from '../../mapping/money.ts'
+import { dayIn } from '../../platform/days.ts'
 import type { ListingRow } from '../../platform/db/tables.ts'
 import type { DesiredBooking } from '../desired-booking.ts'
 import type { SentBooking } from './read-booking.ts'

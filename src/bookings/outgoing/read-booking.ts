@@ -1,5 +1,6 @@
 import { Big } from 'big.js'
-import { isDay, isObject, type Problem, withoutUndefined } from '../../calendar/read-events.ts'
+import { isObject, type Problem, withoutUndefined } from '../../calendar/read-events.ts'
+import { isDay } from '../../platform/days.ts'
 
 /** What a request says of a booking; a field left out was not said. The amount is decimal text. */
 export type SentBooking = {

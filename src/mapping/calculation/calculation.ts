@@ -1,6 +1,6 @@
 import jsonata from 'jsonata'
 import { findCalculationProblems } from './calculation-rules.ts'
-import { addDays, daysBetween } from './day-functions.ts'
+import { dayAfter, nightsFrom } from './day-functions.ts'
 
 /** What one reservation may cost over all its calculations, and how large a value on the way may be. */
 export const calculationLimits = {
@@ -51,8 +51,8 @@ export function compileCalculation(expression: string): Calculation | undefined 
   if (findCalculationProblems(expression).length > 0) return undefined
   const { depth: stack, items: sequence, milliseconds: timeout } = calculationLimits
   const compiled = jsonata(expression, { stack, sequence, timeout })
-  compiled.registerFunction('daysBetween', daysBetween, '<s-s:n>')
-  compiled.registerFunction('addDays', addDays, '<s-n:s>')
+  compiled.registerFunction('daysBetween', nightsFrom, '<s-s:n>')
+  compiled.registerFunction('addDays', dayAfter, '<s-n:s>')
   compiled.assign(Symbol.for('jsonata.__evaluate_entry') as unknown as string, countStep)
   compiled.assign(Symbol.for('jsonata.__evaluate_exit') as unknown as string, checkSize)
   return async (input, meter) => {

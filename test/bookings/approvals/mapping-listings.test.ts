@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { sql } from 'kysely'
-import { addDays } from '../../../src/bookings/plain-day.ts'
+import { addDays } from '../../../src/platform/days.ts'
 import { holdingLock, waitingForLocks } from '../../support/advisory-locks.ts'
 import { assertProblem } from '../../support/assert-problem.ts'
 import {

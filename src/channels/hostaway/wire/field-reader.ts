@@ -1,4 +1,5 @@
 import { Big } from 'big.js'
+import { isDay } from '../../../platform/days.ts'
 
 /** Something about a field of Hostaway's that a person may have to look at. `field` is the name Hostaway uses. */
 export type Problem = { field: string; code: ProblemCode; message: string }
@@ -132,13 +133,10 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 /** `YYYY-MM-DD` of a text that names a real day; a time behind it is cut off without any shift of zone. */
 export function calendarDay(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined
-  const match = /^(\d{4})-(\d{2})-(\d{2})(?:[T ][\d:.]+(?:Z|[+-]\d{2}:?\d{2})?)?$/.exec(value.trim())
-  if (match === null) return undefined
-  const [, year, month, day] = match.map(Number)
-  if (year === undefined || month === undefined || day === undefined || year < 1900) return undefined
-  const lastDay = new Date(Date.UTC(year, month, 0)).getUTCDate()
-  if (month < 1 || month > 12 || day < 1 || day > lastDay) return undefined
-  return value.trim().slice(0, 10)
+  const match = /^([\d-]{10})(?:[T ][\d:.]+(?:Z|[+-]\d{2}:?\d{2})?)?$/.exec(value.trim())
+  const day = match?.[1]
+  // Before 1900 lie the years that programs write for "no day".
+  return isDay(day) && day >= '1900' ? day : undefined
 }
 
 /** The instant of a text such as `2026-06-10 08:00:00`; without a zone it is UTC. */
