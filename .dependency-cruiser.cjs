@@ -23,7 +23,7 @@ const shipped = '^(src|workers|migrations|local|sandbox)/'
 const queues = '^src/platform/queue/'
 const hostaway = '^src/channels/hostaway/'
 const pure =
-  '^src/(mapping/(?!mapping-store\\.ts$|compiled-mappings\\.ts$|mapping-lock\\.ts$)|calendar/intervals\\.ts$|channels/hostaway/call-admission\\.ts$)'
+  '^src/(mapping/(?!mapping-store\\.ts$|compiled-mappings\\.ts$|mapping-lock\\.ts$)|calendar/intervals\\.ts$|platform/limiter/call-admission\\.ts$)'
 const ioBuiltIns =
   '^(node:)?(fs|net|http|http2|https|tls|dns|dgram|child_process|cluster|worker_threads|readline|repl|sqlite|inspector|process)(/|$)'
 const fromNpm = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-bundled', 'npm-no-pkg', 'npm-unknown']

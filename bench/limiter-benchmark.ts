@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { type CallLimit, parseRateLimitProfile } from '../src/channels/hostaway/rate-limit-profile.ts'
+import { type CallLimit, parseRateLimitProfile } from '../src/platform/limiter/rate-limit-profile.ts'
 import { availability, inDays, startOutboundSystem } from './outbound-system.ts'
 import type { Section } from './result-table.ts'
 import type { Backend, Services } from './services.ts'

@@ -6,8 +6,8 @@ import {
   stalestGrantMs,
   type Urgency,
   type Waiter,
-} from '../src/channels/hostaway/call-admission.ts'
-import type { CallLimit, RateLimitProfile } from '../src/channels/hostaway/rate-limit-profile.ts'
+} from '../src/platform/limiter/call-admission.ts'
+import type { CallLimit, RateLimitProfile } from '../src/platform/limiter/rate-limit-profile.ts'
 
 /** A draw from 0 up to, not including, 1. */
 export type Chance = () => number

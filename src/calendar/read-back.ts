@@ -1,7 +1,7 @@
-import type { Urgency } from '../channels/hostaway/call-admission.ts'
 import type { CalendarDay } from '../channels/hostaway/wire/calendar.ts'
 import { withAccessToken } from '../connections/access-token.ts'
 import { databaseTime } from '../platform/db/database-time.ts'
+import type { Urgency } from '../platform/limiter/call-admission.ts'
 import type { Push } from './push-context.ts'
 import { applyReadBack, type ObservedNight } from './read-back-store.ts'
 

@@ -1,7 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
-import { limitAccount } from '../channels/hostaway/call-window-store.ts'
 import type { OutboxEventType } from '../outbox/outbox-store.ts'
 import type { ConnectionStatus, Database } from '../platform/db/tables.ts'
+import { limitAccount } from '../platform/limiter/call-window-store.ts'
 import { appendConnectionEvent } from './connection-events.ts'
 
 // Which status may follow which; a change from any other is somebody else's news and is left alone.

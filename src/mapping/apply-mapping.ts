@@ -1,10 +1,5 @@
 import { Big } from 'big.js'
-import {
-  createFieldReader,
-  isRecord,
-  type Problem,
-  storableText,
-} from '../channels/hostaway/wire/field-reader.ts'
+import { createFieldReader, isRecord, type Problem, storableText } from '../channels/contract/field-reader.ts'
 import type { Reservation } from '../channels/hostaway/wire/reservation.ts'
 import {
   type BookingColumns,

@@ -1,6 +1,6 @@
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
-import { isRecord } from '../channels/hostaway/wire/field-reader.ts'
+import { isRecord } from '../channels/contract/field-reader.ts'
 import { findCalculationProblems, refusedName } from './calculation/calculation-rules.ts'
 import { type Converted, convertColumn, convertDefault, convertValue } from './convert-value.ts'
 import {

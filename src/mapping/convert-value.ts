@@ -1,5 +1,5 @@
 import { Big } from 'big.js'
-import { createFieldReader, type Problem, storableText } from '../channels/hostaway/wire/field-reader.ts'
+import { createFieldReader, type Problem, storableText } from '../channels/contract/field-reader.ts'
 import { type FieldRule, mappingLimits } from './mapping-spec.ts'
 import { toMoney } from './money.ts'
 

@@ -1,4 +1,4 @@
-import { idText, isRecord } from '../channels/hostaway/wire/field-reader.ts'
+import { idText, isRecord } from '../channels/contract/field-reader.ts'
 
 /** Whether a finance line counts: Hostaway keeps lines that somebody removed, marked as deleted. */
 export function isCharged(line: Record<string, unknown>): boolean {

@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { textWithoutCardData } from '../channels/hostaway/wire/card-data.ts'
+import { textWithoutCardData } from '../channels/contract/card-data.ts'
 import {
   isRegistrationPing,
   parseWebhookBody,

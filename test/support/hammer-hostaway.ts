@@ -1,10 +1,10 @@
 import pino from 'pino'
 import { createBreaker } from '../../src/channels/hostaway/breaker.ts'
 import { createHostawayClient } from '../../src/channels/hostaway/client.ts'
-import { createLimiter } from '../../src/channels/hostaway/limiter.ts'
-import { parseRateLimitProfile } from '../../src/channels/hostaway/rate-limit-profile.ts'
 import { openDatabase } from '../../src/platform/db/database.ts'
 import { AppError } from '../../src/platform/errors.ts'
+import { createLimiter } from '../../src/platform/limiter/limiter.ts'
+import { parseRateLimitProfile } from '../../src/platform/limiter/rate-limit-profile.ts'
 import { createMetrics } from '../../src/platform/telemetry/metrics.ts'
 
 // A process of its own that calls as often as it is let, from several tasks at once, until it is ended.

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { AppError, type FailureKind, toAppError } from '../../platform/errors.ts'
+import type { Urgency } from '../../platform/limiter/call-admission.ts'
+import type { Limiter } from '../../platform/limiter/limiter.ts'
 import type { Metrics } from '../../platform/telemetry/metrics.ts'
 import type { Breaker } from './breaker.ts'
-import type { Urgency } from './call-admission.ts'
 import { type Answer, failureOfAnswer, failureReported, malformedAnswer, type Secrets } from './failures.ts'
-import type { Limiter } from './limiter.ts'
 import { createTransport, type HttpRequest } from './transport.ts'
 import { parseEnvelope } from './wire/envelope.ts'
 

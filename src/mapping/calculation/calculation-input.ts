@@ -1,4 +1,4 @@
-import { createFieldReader, idText, isRecord } from '../../channels/hostaway/wire/field-reader.ts'
+import { createFieldReader, idText, isRecord } from '../../channels/contract/field-reader.ts'
 import type { Reservation } from '../../channels/hostaway/wire/reservation.ts'
 import type { MappedListing } from '../booking-draft.ts'
 import { stayDayNames } from '../mapping-spec.ts'

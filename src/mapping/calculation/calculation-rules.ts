@@ -1,5 +1,5 @@
 import jsonata from 'jsonata'
-import { cardFieldNames } from '../../channels/hostaway/wire/card-data.ts'
+import { cardFieldNames } from '../../channels/contract/card-data.ts'
 
 /** What a calculation can read, by name. */
 export const calculationInputs = [

@@ -1,4 +1,4 @@
-import { calendarDay } from '../../channels/hostaway/wire/field-reader.ts'
+import { calendarDay } from '../../channels/contract/field-reader.ts'
 import { addDays, daysBetween } from '../../platform/days.ts'
 
 const farthestDays = 100_000

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { createLimiter } from '../../../src/channels/hostaway/limiter.ts'
 import { openDatabase } from '../../../src/platform/db/database.ts'
+import { createLimiter } from '../../../src/platform/limiter/limiter.ts'
 import { createMetrics } from '../../../src/platform/telemetry/metrics.ts'
 import { createTestDatabase } from '../../support/test-database.ts'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { withoutCardData } from '../../../src/channels/contract/card-data.ts'
 import { parseCalendar } from '../../../src/channels/hostaway/wire/calendar.ts'
-import { withoutCardData } from '../../../src/channels/hostaway/wire/card-data.ts'
 import {
   explanationOf,
   parseEnvelope,

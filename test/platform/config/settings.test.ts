@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { describe, it } from 'node:test'
-import { parseRateLimitProfile } from '../../../src/channels/hostaway/rate-limit-profile.ts'
 import {
   ConfigError,
   describeConfig,
@@ -10,6 +9,7 @@ import {
   loadDatabaseUrl,
   settingsSchema,
 } from '../../../src/platform/config/config.ts'
+import { parseRateLimitProfile } from '../../../src/platform/limiter/rate-limit-profile.ts'
 import { generateKeyRingEntry } from '../../../src/platform/vault/vault.ts'
 
 const keys = generateKeyRingEntry('k1')

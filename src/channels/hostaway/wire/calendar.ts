@@ -1,4 +1,4 @@
-import { createFieldReader, isRecord, type Problem, type Read } from './field-reader.ts'
+import { createFieldReader, isRecord, type Problem, type Read } from '../../contract/field-reader.ts'
 
 /** Only `available` and `blocked` are up to the host; what is neither of the four documented ones is `other`. */
 export type CalendarStatus = 'available' | 'blocked' | 'reserved' | 'pending' | 'other'

@@ -1,4 +1,4 @@
-import { isRecord } from './field-reader.ts'
+import { isRecord } from '../../contract/field-reader.ts'
 
 /** An answer of Hostaway's API, read by content: the HTTP status alone says little. */
 export type Envelope =

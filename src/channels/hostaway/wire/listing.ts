@@ -1,5 +1,5 @@
-import { createFieldReader, isRecord, type Problem, type Read } from './field-reader.ts'
-import { storableSource } from './storable-source.ts'
+import { createFieldReader, isRecord, type Problem, type Read } from '../../contract/field-reader.ts'
+import { storableSource } from '../../contract/storable-source.ts'
 
 /** A listing as Hostaway holds it; amounts are decimal text in `currency`. */
 export type Listing = {

@@ -1,4 +1,4 @@
-import { idText, isRecord } from './field-reader.ts'
+import { idText, isRecord } from '../../contract/field-reader.ts'
 import { leavesOut } from './present-fields.ts'
 import { type Reservation, reservationSpellings } from './reservation.ts'
 

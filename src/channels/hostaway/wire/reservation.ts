@@ -1,6 +1,6 @@
-import { createFieldReader, isRecord, type Problem, type Read } from './field-reader.ts'
+import { createFieldReader, isRecord, type Problem, type Read } from '../../contract/field-reader.ts'
+import { storableSource } from '../../contract/storable-source.ts'
 import { meaningOfStatus, type ReservationMeaning } from './reservation-status.ts'
-import { storableSource } from './storable-source.ts'
 
 /**
  * A reservation as Hostaway holds it. `undefined` = the body did not say (bodies are often partial), `null` = said to be

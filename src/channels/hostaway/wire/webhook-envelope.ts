@@ -1,5 +1,5 @@
 import { type EventType, eventTypes } from '../../../platform/telemetry/metrics.ts'
-import { idText, instantFrom, isRecord, storableText } from './field-reader.ts'
+import { idText, instantFrom, isRecord, storableText } from '../../contract/field-reader.ts'
 
 /** What a delivered webhook is about. `data` is null when the object must be fetched by `objectId`. */
 export type WebhookEnvelope = {

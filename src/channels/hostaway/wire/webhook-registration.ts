@@ -1,4 +1,4 @@
-import { createFieldReader, isRecord } from './field-reader.ts'
+import { createFieldReader, isRecord } from '../../contract/field-reader.ts'
 
 /** A webhook as registered at Hostaway. The credentials are echoed in clear there and go no further than here. */
 export type WebhookRegistration = {

@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import fc from 'fast-check'
 import { simulateWindows } from '../../../bench/simulated-windows.ts'
 import { createDraw } from '../../../chaos/seeded-draw.ts'
-import { callsPerMinute, parseRateLimitProfile } from '../../../src/channels/hostaway/rate-limit-profile.ts'
+import { callsPerMinute, parseRateLimitProfile } from '../../../src/platform/limiter/rate-limit-profile.ts'
 
 const limit = fc.record({
   limit: fc.integer({ min: 1, max: 40 }),

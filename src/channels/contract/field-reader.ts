@@ -1,5 +1,5 @@
 import { Big } from 'big.js'
-import { isDay } from '../../../platform/days.ts'
+import { isDay } from '../../platform/days.ts'
 
 /** Something about a field of Hostaway's that a person may have to look at. `field` is the name Hostaway uses. */
 export type Problem = { field: string; code: ProblemCode; message: string }

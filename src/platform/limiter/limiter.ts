@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
-import type { Database } from '../../platform/db/tables.ts'
-import { AppError, toAppError } from '../../platform/errors.ts'
-import type { Metrics } from '../../platform/telemetry/metrics.ts'
+import type { Database } from '../db/tables.ts'
+import { AppError, toAppError } from '../errors.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
 import { decide, guardMs, maxPauseMs, stalestGrantMs, type Urgency } from './call-admission.ts'
 import {
   joinLine,

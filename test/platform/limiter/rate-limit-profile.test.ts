@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { callsPerMinute, parseRateLimitProfile } from '../../../src/channels/hostaway/rate-limit-profile.ts'
+import { callsPerMinute, parseRateLimitProfile } from '../../../src/platform/limiter/rate-limit-profile.ts'
 
 test('the two periods of Hostaway and a pair of one’s own are profiles', () => {
   assert.deepEqual(parseRateLimitProfile('2025'), {

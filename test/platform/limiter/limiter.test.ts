@@ -6,14 +6,14 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
 import { sql } from 'kysely'
-import type { Urgency } from '../../../src/channels/hostaway/call-admission.ts'
-import { type Acquisition, createLimiter, type Limiter } from '../../../src/channels/hostaway/limiter.ts'
+import { openDatabase } from '../../../src/platform/db/database.ts'
+import type { Urgency } from '../../../src/platform/limiter/call-admission.ts'
+import { type Acquisition, createLimiter, type Limiter } from '../../../src/platform/limiter/limiter.ts'
 import {
   type CallLimit,
   callsPerMinute,
   parseRateLimitProfile,
-} from '../../../src/channels/hostaway/rate-limit-profile.ts'
-import { openDatabase } from '../../../src/platform/db/database.ts'
+} from '../../../src/platform/limiter/rate-limit-profile.ts'
 import { createMetrics } from '../../../src/platform/telemetry/metrics.ts'
 import { eventually } from '../../support/eventually.ts'
 import { answering, startScriptedHostaway } from '../../support/scripted-hostaway.ts'

@@ -1,5 +1,5 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
-import type { Database } from '../../platform/db/tables.ts'
+import type { Database } from '../db/tables.ts'
 import { byUrgency, graceMs, type SlidingWindow, type Waiter } from './call-admission.ts'
 import type { CallLimit } from './rate-limit-profile.ts'
 
