@@ -12,6 +12,7 @@ import type { WebhookReceiver } from '../connections/webhook-receiver-store.ts'
 import { Problem } from '../platform/http/problems.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
 import { createThrottle } from '../platform/telemetry/throttle.ts'
+import { withTimeout } from '../platform/timeout.ts'
 import { isAuthentic } from './webhook-auth.ts'
 import type { WebhookInbox } from './webhook-inbox.ts'
 import type { NewWebhook } from './webhook-log.ts'
@@ -117,19 +118,16 @@ async function receive(
 ): Promise<FastifyReply> {
   const rawBody = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
   if (isRegistrationPing(rawBody.toString('latin1'))) return reply.send({ received: true })
-  let timer: NodeJS.Timeout | undefined
-  const timedOut = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(unavailable('It took too long to store the webhook')), options.timeoutMs)
-  })
   try {
-    const webhookId = await Promise.race([accept(request, rawBody, options, findReceiver), timedOut])
+    const accepted = accept(request, rawBody, options, findReceiver)
+    const webhookId = await withTimeout(options.timeoutMs, accepted, () => {
+      throw unavailable('It took too long to store the webhook')
+    })
     return reply.send({ received: true, webhookId })
   } catch (error) {
     if (error instanceof Problem) throw error
     request.log.warn({ reqId: request.id, err: error }, 'webhook.not_stored')
     throw unavailable('The webhook could not be stored')
-  } finally {
-    clearTimeout(timer)
   }
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { withTimeout } from '../timeout.ts'
 
 /** Something the process needs; `check` resolves to the reason why it cannot be used, or to nothing. */
 export type ReadinessCheck = { name: string; check: () => Promise<string | undefined> }
@@ -60,7 +61,7 @@ export async function healthRoutes(app: FastifyInstance, options: HealthOptions)
       refresh ??= options.refreshGauges().finally(() => {
         refresh = undefined
       })
-      await withTimeout(checkTimeoutMs, refresh, undefined)
+      await withTimeout(checkTimeoutMs, refresh, () => undefined)
       reply.type(options.metrics.registry.contentType)
       return options.metrics.registry.metrics()
     },
@@ -69,25 +70,9 @@ export async function healthRoutes(app: FastifyInstance, options: HealthOptions)
 
 async function reasonOf({ name, check }: ReadinessCheck): Promise<string | undefined> {
   try {
-    const reason = await withTimeout(checkTimeoutMs, check(), 'no answer in time')
+    const reason = await withTimeout(checkTimeoutMs, check(), () => 'no answer in time')
     return reason === undefined ? undefined : `${name}: ${reason}`
   } catch {
     return `${name}: does not answer`
-  }
-}
-
-async function withTimeout<Result, Fallback>(
-  milliseconds: number,
-  work: Promise<Result>,
-  fallback: Fallback,
-): Promise<Result | Fallback> {
-  let timer: NodeJS.Timeout | undefined
-  const timedOut = new Promise<Fallback>((resolve) => {
-    timer = setTimeout(() => resolve(fallback), milliseconds)
-  })
-  try {
-    return await Promise.race([work, timedOut])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -1,5 +1,5 @@
 import type { Queue } from 'bullmq'
-import { within } from './queue-patience.ts'
+import { withTimeout } from '../timeout.ts'
 
 export type NewJob = {
   name: string
@@ -57,10 +57,11 @@ export function openOnce(open: () => AnyQueue, onError: (error: Error) => void):
       return opening
     },
     async close() {
-      await within(
-        closeQueueWithinMs,
-        (async () => (await opening?.catch(() => undefined))?.close().catch(onError))(),
+      const closing = opening?.then(
+        (queue) => queue.close().catch(onError),
+        () => undefined,
       )
+      await withTimeout(closeQueueWithinMs, Promise.resolve(closing), () => undefined)
     },
   }
 }

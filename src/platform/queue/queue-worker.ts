@@ -1,5 +1,5 @@
 import { DelayedError, type Worker } from 'bullmq'
-import { within } from './queue-patience.ts'
+import { withTimeout } from '../timeout.ts'
 
 export type RunningJob = { id: string; name: string; data: unknown; attempt: number }
 
@@ -95,7 +95,7 @@ export function workerHandle(
     if (job !== undefined) worker.onStalledOut(toRunningJob(job))
   })
   async function abandon(withinMs: number): Promise<void> {
-    await within(withinMs, opened.close(true).catch(onError))
+    await withTimeout(withinMs, opened.close(true).catch(onError), () => undefined)
     await disconnect()
   }
 
@@ -103,7 +103,7 @@ export function workerHandle(
     async close() {
       // Closing waits for the jobs under way and cannot be forced once it has begun; pausing waits for them as well.
       // Jobs of a backend that is away never end.
-      await within(drainWithinMs, opened.pause().catch(onError))
+      await withTimeout(drainWithinMs, opened.pause().catch(onError), () => undefined)
       await abandon(abandonWithinMs)
     },
     abandon,
