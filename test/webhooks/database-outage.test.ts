@@ -5,8 +5,8 @@ import { sql } from 'kysely'
 import { createApp } from '../../src/app.ts'
 import { openDatabase } from '../../src/platform/db/database.ts'
 import { eventually } from '../support/eventually.ts'
+import { openFaultyLink } from '../support/faulty-link.ts'
 import { countRefused, countWebhooks, post, webhookRow } from '../support/ingress.ts'
-import { openSeverableLink } from '../support/severable-link.ts'
 import { startTestSystem } from '../support/test-system.ts'
 
 const system = await startTestSystem({ after }, { workers: false })
@@ -75,7 +75,7 @@ async function comeAgain(send: () => ReturnType<typeof post>) {
 
 describe('while the database is away', () => {
   it('nobody is told that they are not authenticated, and afterwards all is as before', async (t) => {
-    const link = await openSeverableLink(t, system.config.DATABASE_URL)
+    const link = await openFaultyLink(t, system.config.DATABASE_URL)
     const { url, shared } = await startIngress(t, { databaseUrl: link.url })
     link.cut()
     for (const address of [url, shared, url.replace(connection.id, crypto.randomUUID())]) {
@@ -95,7 +95,7 @@ describe('while the database is away', () => {
   })
 
   it('a webhook of a known connection comes again, and is stored without a restart', async (t) => {
-    const link = await openSeverableLink(t, system.config.DATABASE_URL)
+    const link = await openFaultyLink(t, system.config.DATABASE_URL)
     const { url } = await startIngress(t, { databaseUrl: link.url })
     for (let round = 0; round < 3; round += 1) {
       await eventually(async () => assert.equal((await post(url, body, authorized)).status, 200))
@@ -109,11 +109,11 @@ describe('while the database is away', () => {
   })
 
   it('and does not even answer: 503 in time, and new connections once there is a server again', async (t) => {
-    const link = await openSeverableLink(t, system.config.DATABASE_URL)
+    const link = await openFaultyLink(t, system.config.DATABASE_URL)
     const options = { databaseUrl: link.url, timeoutMs: 200, statementTimeoutMs: 200 }
     const { url, shared } = await startIngress(t, options)
     assert.equal((await post(url, body, authorized)).status, 200)
-    link.silence()
+    link.stall()
     const sendToAll = () =>
       Promise.all(
         Array.from({ length: 12 }, (_, index) =>

@@ -5,7 +5,7 @@ import { startWorkers } from '../../workers/start-workers.ts'
 import { defaultUpkeepTimes } from '../../workers/upkeep-worker.ts'
 import { type QueueBackend, queueBackends } from '../support/backends.ts'
 import { eventually } from '../support/eventually.ts'
-import { startStallingProxy } from '../support/stalling-proxy.ts'
+import { openFaultyLink } from '../support/faulty-link.ts'
 import { sandboxAccount, startTestSystem } from '../support/test-system.ts'
 
 const times = { watchEveryMs: 100, stalledAfterMs: 1_000, rebuildAfterMs: 4_000 }
@@ -20,9 +20,9 @@ for (const backend of queueBackends()) {
         settings: { METRICS_PORT: String(metricsPort) },
       })
       const { deps, control } = system
-      // Only the worker's own connections go through the proxy: the producer goes on seeing the queue.
-      const proxy = await startStallingProxy(t, queueAddress(backend, deps.queueBackend.databaseUrl))
-      const address = backend.name === 'redis' ? { redisUrl: proxy.url } : { databaseUrl: proxy.url }
+      // Only the worker's own connections go through the link: the producer goes on seeing the queue.
+      const link = await openFaultyLink(t, queueAddress(backend, deps.queueBackend.databaseUrl))
+      const address = backend.name === 'redis' ? { redisUrl: link.url } : { databaseUrl: link.url }
       const proxied = { ...deps, queueBackend: { ...deps.queueBackend, ...address } }
       const workers = await startWorkers(proxied, defaultUpkeepTimes, times)
       t.after(() => workers.close())
@@ -41,7 +41,8 @@ for (const backend of queueBackends()) {
       await eventually(async () => assert.equal(await bookings(), 1))
       assert.equal((await lookAt('/readyz')).status, 200)
 
-      proxy.stall()
+      link.stall()
+      link.mend()
       await control.book(sandboxAccount.accountId)
       await eventually(async () => {
         const answer = await lookAt('/readyz')

@@ -7,7 +7,7 @@ import { Client } from 'pg'
 import { startVictimDatabase } from '../../../chaos/victim-database.ts'
 import { openJobQueues } from '../../../src/platform/queue/queues.ts'
 import { eventually } from '../../support/eventually.ts'
-import { startStallingProxy } from '../../support/stalling-proxy.ts'
+import { openFaultyLink } from '../../support/faulty-link.ts'
 import { createTestDatabase } from '../../support/test-database.ts'
 
 test('a queue that is used for the first time while PostgreSQL is away works once it is back', async (t) => {
@@ -57,14 +57,14 @@ test('a connection that breaks while a queue is being prepared does not end the 
   const { rows } = await client.query("select tablename from pg_tables where schemaname = 'hostaway_queue'")
   const tables = rows.map(({ tablename }) => `hostaway_queue.${tablename}`)
   await client.query(`lock table ${tables.join(', ')} in access exclusive mode`)
-  const proxy = await startStallingProxy(t, databaseUrl)
-  const queues = open(proxy.url)
+  const link = await openFaultyLink(t, databaseUrl)
+  const queues = open(link.url)
   const preparing = assert.rejects(queues.dueJobs('inbound'))
   await eventually(async () => {
     const waiting = await client.query('select from pg_locks where not granted')
     assert.ok(waiting.rowCount)
   })
-  proxy.cut()
+  link.drop()
   await preparing
   await client.query('rollback')
   assert.equal(await queues.dueJobs('inbound'), 0)

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import { failureKinds } from '../../../src/platform/errors.ts'
 import { createMetrics, eventTypes, queueNames } from '../../../src/platform/telemetry/metrics.ts'
-import { startCuttableProxy } from '../../support/cuttable-proxy.ts'
+import { afterAll } from '../../support/after-all.ts'
 import { eventually } from '../../support/eventually.ts'
+import { type FaultyLink, openFaultyLink } from '../../support/faulty-link.ts'
 import { reservationBody } from '../../support/reservation-bodies.ts'
 import { createTestDatabase } from '../../support/test-database.ts'
 import { startTestSystem, type TestConnection, type TestSystem } from '../../support/test-system.ts'
@@ -97,16 +98,16 @@ function seriesOf(text: string, name: string): Series[] {
 }
 
 describe('the metrics', () => {
-  const cleanUps: Array<() => Promise<void>> = []
+  const context = afterAll()
   let system: TestSystem
   let connection: TestConnection
-  let proxy: Awaited<ReturnType<typeof startCuttableProxy>>
+  let link: FaultyLink
   let exposed = ''
 
   before(async () => {
-    const context = { after: (cleanUp: () => Promise<void>) => cleanUps.push(cleanUp) }
-    proxy = await startCuttableProxy(context, await createTestDatabase(context))
-    system = await startTestSystem(context, { settings: { DATABASE_URL: proxy.url } })
+    link = await openFaultyLink(context, await createTestDatabase(context))
+    system = await startTestSystem(context, { settings: { DATABASE_URL: link.url } })
+    context.after(async () => link.mend())
     connection = await system.connect()
     const deliver = (event: string, data: unknown) =>
       system.deliver(connection, { event, accountId: connection.accountId, data })
@@ -122,11 +123,6 @@ describe('the metrics', () => {
       assert.equal(ended, 3)
       assert.match(exposed, /^hostaway_dead_letters_open 1$/m)
     })
-  })
-
-  after(async () => {
-    proxy.restore()
-    for (const cleanUp of cleanUps.reverse()) await cleanUp()
   })
 
   async function scrape(): Promise<string> {
@@ -199,11 +195,11 @@ describe('the metrics', () => {
     )
   })
 
-  for (const outage of ['cut', 'silence'] as const) {
+  for (const outage of ['cut', 'stall'] as const) {
     it(`are still answered while the database is away (${outage}), and readiness says why not`, async () => {
       // Connections that are open before the outage would keep a query waiting for half a minute.
       await Promise.all(Array.from({ length: 12 }, () => system.api('GET', '/v1/bookings')))
-      proxy[outage]()
+      link[outage]()
       const startedAt = performance.now()
       const [text, ready, alive] = await Promise.all([
         scrape(),
@@ -216,7 +212,8 @@ describe('the metrics', () => {
       assert.equal(alive.status, 200)
       assert.deepEqual([ready.status, ready.body.status], [503, 'not_ready'])
       assert.match(ready.body.reasons.join(), /^database: /)
-      proxy.restore()
+      link.mend()
+      link.drop()
       await eventually(
         async () => assert.equal((await system.api('GET', '/readyz', undefined, null)).status, 200),
         { timeoutMs: 20_000 },
