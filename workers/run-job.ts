@@ -1,4 +1,4 @@
-import { type AppError, failureKinds, toAppError } from '../src/platform/errors.ts'
+import { type AppError, factsOf, toAppError } from '../src/platform/errors.ts'
 import type { JobVerdict, RunningJob } from '../src/platform/queue/queue-worker.ts'
 import type { Logger } from '../src/platform/telemetry/logger.ts'
 import type { QueueName } from '../src/platform/telemetry/metrics.ts'
@@ -62,7 +62,7 @@ export function createRunner<Payload extends Record<string, string>>(
     } catch (caught) {
       const error = toAppError(caught)
       const verdict = await decide(definition, options, job, payload, error)
-      const { logLevel } = failureKinds[error.kind]
+      const { logLevel } = factsOf(error)
       const details = verdict.after === 'done' ? { err: error } : { reason: error.message }
       options.log[logLevel](
         { ...line, kind: error.kind, ...details, verdict: describe(verdict), ms: elapsed(startedAt) },
@@ -82,12 +82,12 @@ async function decide<Payload extends Record<string, string>>(
   payload: Payload,
   error: AppError,
 ): Promise<JobVerdict> {
-  const { retry } = failureKinds[error.kind]
-  if (retry === 'later') {
+  const { outcome } = factsOf(error)
+  if (outcome === 'defer') {
     const at = error.retryAt?.getTime() ?? Date.now() + deferMs
     return { after: 'later', at: new Date(Math.max(at, Date.now()) + Math.random() * deferJitterMs) }
   }
-  if (retry === 'backoff' && job.attempt < options.maxAttempts) {
+  if (outcome === 'retry' && job.attempt < options.maxAttempts) {
     return { after: 'retry', delayMs: backoffMs(job.attempt, options.retryDelayMs) }
   }
   try {

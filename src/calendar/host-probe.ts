@@ -1,8 +1,7 @@
-import { isHostFailure } from '../channels/hostaway/breaker.ts'
 import type { Call } from '../channels/hostaway/caller.ts'
 import { withAccessToken } from '../connections/access-token.ts'
 import { findNeighbour } from '../listings/listing-store.ts'
-import { type AppError, failureKinds, toAppError } from '../platform/errors.ts'
+import { type AppError, factsOf, toAppError } from '../platform/errors.ts'
 import type { Push, PushDeps } from './push-context.ts'
 
 /** What is being told to Hostaway, and of which listing. */
@@ -48,8 +47,9 @@ async function failureOf(asking: Promise<void>): Promise<AppError | undefined> {
 }
 
 // Whatever it says of the neighbour.
-function isAnswer({ kind, status }: AppError): boolean {
-  return status !== undefined && !isHostFailure(kind) && failureKinds[kind].retry !== 'later'
+function isAnswer(failure: AppError): boolean {
+  const { remote, outcome } = factsOf(failure)
+  return failure.status !== undefined && remote === 'up' && outcome !== 'defer'
 }
 
 async function askForNeighbour(push: PushTarget): Promise<void> {

@@ -1,6 +1,6 @@
 import { maxIntervalsPerCall } from '../channels/hostaway/wire/calendar.ts'
 import { addDays, daysBetween } from '../platform/days.ts'
-import { AppError, toAppError } from '../platform/errors.ts'
+import { AppError, isRefusal } from '../platform/errors.ts'
 import type { CalendarField, CalendarRange, CalendarValues } from './calendar-fields.ts'
 import { type CalendarNight, listNightsToPush } from './calendar-store.ts'
 import { deadLetterNight } from './dead-letter-listing.ts'
@@ -104,12 +104,11 @@ async function trySending(
     state.calls += 1
     return undefined
   } catch (error) {
-    if (!(error instanceof AppError) || error.kind !== 'rejected') throw error
-    const refusal = toAppError(error)
+    if (!(error instanceof AppError && isRefusal(error))) throw error
     // Every write to an archived listing is refused: looking for the night at fault would go on for ever.
-    if (!state.listingChecked) await refuseIfListingIsGone(push, refusal)
+    if (!state.listingChecked) await refuseIfListingIsGone(push, error)
     state.listingChecked = true
-    return refusal
+    return error
   }
 }
 

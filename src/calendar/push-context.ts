@@ -2,7 +2,7 @@ import type { Transaction } from 'kysely'
 import type { AccessTokenDeps } from '../connections/access-token.ts'
 import type { Connection } from '../connections/connection-store.ts'
 import type { Database, ListingRow } from '../platform/db/tables.ts'
-import type { AppError, FailureKind } from '../platform/errors.ts'
+import type { AppError } from '../platform/errors.ts'
 import type { BreakerState, Metrics } from '../platform/telemetry/metrics.ts'
 import type { Claim } from './lease-store.ts'
 import type { OutboundTimes } from './outbound-times.ts'
@@ -36,30 +36,4 @@ export type Push = {
   claim: Claim
   today: string
   attempts: number
-}
-
-// What Hostaway, or we before the call, said without anything having happened there.
-const withoutEffect = new Set<FailureKind>([
-  'rate_limited',
-  'breaker_open',
-  'token_renewing',
-  'connection_waiting',
-  'rejected',
-  'not_found',
-  'forbidden',
-  'credentials_rejected',
-  'redirected',
-  'invalid_payload',
-  'sealed_unreadable',
-])
-
-/** Whether a failed write is certain not to have changed anything. */
-export function hadNoEffect({ kind }: AppError): boolean {
-  return withoutEffect.has(kind)
-}
-
-/** Whether a failed write may still change something after it has failed for us. */
-export function mayStillLand({ kind, status }: AppError): boolean {
-  if (kind === 'hostaway_unavailable') return status === 502 || status === 504
-  return kind === 'timeout' || kind === 'network' || kind === 'unexpected' || kind === 'database_unavailable'
 }

@@ -1,10 +1,10 @@
 import type { Listing } from '../channels/hostaway/wire/listing.ts'
 import { withAccessToken } from '../connections/access-token.ts'
-import { AppError, toAppError } from '../platform/errors.ts'
+import { AppError, factsOf, toAppError } from '../platform/errors.ts'
 import { listDetailsToPush, markDetailsPushed } from './details-store.ts'
 import { beginSending, endSending } from './lease-store.ts'
 import type { ListingDetails } from './listing-changes.ts'
-import { hadNoEffect, type Push } from './push-context.ts'
+import type { Push } from './push-context.ts'
 
 /** The details that are desired otherwise; none where they are not to be kept in step. */
 export async function detailsToPush({ deps, connection, claim }: Push): Promise<ListingDetails> {
@@ -45,7 +45,7 @@ async function sendDetails(push: Push, details: ListingDetails): Promise<Listing
       return deps.client.updateListing(call, listing.listing_id, details)
     })
   } catch (error) {
-    if (hadNoEffect(toAppError(error))) await endSending(deps.db, claim)
+    if (factsOf(toAppError(error)).effect === 'none') await endSending(deps.db, claim)
     throw error
   }
 }

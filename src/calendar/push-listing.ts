@@ -1,10 +1,9 @@
 import { randomInt } from 'node:crypto'
-import { isHostFailure } from '../channels/hostaway/breaker.ts'
 import { type Connection, findConnection } from '../connections/connection-store.ts'
 import { findListings } from '../listings/listing-store.ts'
 import { dayIn } from '../platform/days.ts'
 import type { ListingPushRow } from '../platform/db/outbound-tables.ts'
-import { type AppError, failureKinds, toAppError } from '../platform/errors.ts'
+import { type AppError, factsOf, isRefusal, mayStillLand, toAppError } from '../platform/errors.ts'
 import { outboundQueue } from '../platform/queue/queues.ts'
 import { findUnverified, lastDesiredDay } from './calendar-store.ts'
 import { deadLetterListing, deadLetterOnlyDetails } from './dead-letter-listing.ts'
@@ -13,7 +12,7 @@ import { finishListing } from './finish-store.ts'
 import { isRemoteUp, probeWhileBreakerOpen } from './host-probe.ts'
 import { LeaseLost, releaseAfterFailure, releaseDeadLettered, releaseListing } from './lease-store.ts'
 import { pushCalendar } from './push-calendar.ts'
-import { mayStillLand, type Push, type PushDeps } from './push-context.ts'
+import type { Push, PushDeps } from './push-context.ts'
 import { detailsToPush, pushDetails, readBackDetails } from './push-details.ts'
 import { readBack } from './read-back.ts'
 
@@ -83,7 +82,7 @@ async function doWork(push: Push, row: ListingPushRow, isCheck: boolean, progres
     await pushPart(push, progress, 'listing', () => pushDetails(push, details))
   } catch (error) {
     const failure = toAppError(error)
-    if (error instanceof LeaseLost || failure.kind !== 'rejected') throw error
+    if (error instanceof LeaseLost || !isRefusal(failure)) throw error
     push.deps.metrics.syncJobs.inc({ sync_type: 'listing', status: 'failure' })
     if (await deadLetterOnlyDetails(push, details, failure)) countDeadLetter(push, failure)
   }
@@ -135,9 +134,9 @@ async function afterFailure(
   { type }: Progress,
 ): Promise<PushResult> {
   const { deps, connection, claim, attempts } = push
-  const { retry } = failureKinds[failure.kind]
+  const { outcome, remote } = factsOf(failure)
   const line = { ...claim, kind: failure.kind, reason: failure.message, attempts }
-  if (retry === 'later' || (await needsReauth(push))) {
+  if (outcome === 'defer' || (await needsReauth(push))) {
     await releaseListing(deps.db, claim)
     const retryAt = failure.retryAt ?? new Date(Date.now() + deferMs)
     // The rate limit has more room for what is more urgent, and a moment of its own for each connection; anything else
@@ -147,8 +146,8 @@ async function afterFailure(
   }
   deps.metrics.syncJobs.inc({ sync_type: type, status: 'failure' })
   // While Hostaway is away, a failure says nothing about the listing.
-  const usesAttempt = !isHostFailure(failure.kind) || (await isRemoteUp(push))
-  if (retry === 'never' || (usesAttempt && attempts + 1 >= deps.maxAttempts)) {
+  const usesAttempt = remote !== 'down' || (await isRemoteUp(push))
+  if (outcome === 'deadLetter' || (usesAttempt && attempts + 1 >= deps.maxAttempts)) {
     await deadLetterListing(push, failure)
     countDeadLetter(push, failure)
     await releaseDeadLettered(deps.db, claim, failure.message)

@@ -1,10 +1,10 @@
 import type { CalendarInterval } from '../channels/hostaway/wire/calendar.ts'
 import { withAccessToken } from '../connections/access-token.ts'
-import { toAppError } from '../platform/errors.ts'
+import { factsOf, toAppError } from '../platform/errors.ts'
 import type { CalendarRange } from './calendar-fields.ts'
 import { markPushed } from './calendar-store.ts'
 import { beginSending, endSending } from './lease-store.ts'
-import { hadNoEffect, type Push } from './push-context.ts'
+import type { Push } from './push-context.ts'
 
 /**
  * Makes one call with up to 200 intervals and marks exactly these as pushed. Throws an AppError: then either nothing
@@ -33,8 +33,7 @@ export async function sendIntervals(push: Push, ranges: CalendarRange[]): Promis
       } else await deps.client.putCalendarIntervals(call, listing.listing_id, intervals)
     })
   } catch (error) {
-    const failure = toAppError(error)
-    if (hadNoEffect(failure)) await endSending(deps.db, claim)
+    if (factsOf(toAppError(error)).effect === 'none') await endSending(deps.db, claim)
     throw error
   }
   await markPushed(deps.db, claim, ranges)

@@ -1,5 +1,5 @@
 import { dayMs } from '../platform/days.ts'
-import { AppError, type FailureKind } from '../platform/errors.ts'
+import { AppError, factsOf } from '../platform/errors.ts'
 import type { AccessTokenDeps } from './access-token.ts'
 import { readAccessToken } from './access-token-store.ts'
 import { withConnectionLock } from './connection-lock.ts'
@@ -13,15 +13,6 @@ import { setWebhookCheckDue } from './webhook-check-store.ts'
 const requested: Patience = { urgency: 'urgent', maxWaitMs: 10_000 }
 const tryAgainAfterMs = 60_000
 const maxDisconnectingMs = 7 * dayMs
-
-// What will not be otherwise the next time: the key is worth nothing any more, or it cannot be read.
-const final = new Set<FailureKind>([
-  'credentials_rejected',
-  'connection_waiting',
-  'forbidden',
-  'rejected',
-  'sealed_unreadable',
-])
 
 /**
  * Ends a connection. From the first step on it takes no webhooks and pushes nothing; then its webhook is removed, its
@@ -61,7 +52,8 @@ export async function takeDown(
 
 function goOnUnlessItMayStillWork(deps: AccessTokenDeps, { id }: Connection, since: Date) {
   return (error: unknown): false => {
-    const isFinal = error instanceof AppError && final.has(error.kind)
+    // A key that is worth nothing or cannot be read will be no better the next time, nor will a call that was refused.
+    const isFinal = error instanceof AppError && ['call', 'connection'].includes(factsOf(error).blames)
     const isTooLate = error instanceof AppError && Date.now() - since.getTime() > maxDisconnectingMs
     if (!isFinal && !isTooLate) throw error
     deps.log.warn({ err: error, connectionId: id }, 'connection.left_behind')

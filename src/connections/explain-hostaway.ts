@@ -1,20 +1,9 @@
-import { AppError, type FailureKind } from '../platform/errors.ts'
+import { AppError, isRemoteAway } from '../platform/errors.ts'
 import { Problem } from '../platform/http/problems.ts'
-
-const hostawayIsAway = new Set<FailureKind>([
-  'network',
-  'timeout',
-  'hostaway_unavailable',
-  'malformed_response',
-  'breaker_open',
-  'rate_limited',
-  'token_renewing',
-  'shutting_down',
-])
 
 /** Whether a failure says that Hostaway cannot be asked now, rather than what it thinks of us. */
 export function isHostawayAway(error: unknown): boolean {
-  return error instanceof AppError && hostawayIsAway.has(error.kind)
+  return error instanceof AppError && isRemoteAway(error)
 }
 
 /** Turns what a step at Hostaway failed with into a problem for whoever asked for it. */

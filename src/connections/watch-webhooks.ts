@@ -1,4 +1,4 @@
-import { AppError, failureKinds } from '../platform/errors.ts'
+import { AppError, factsOf } from '../platform/errors.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
 import { type AccessTokenDeps, withAccessToken } from './access-token.ts'
 import { appendConnectionEvent } from './connection-events.ts'
@@ -27,8 +27,9 @@ export async function watchWebhooks(deps: WatchDeps): Promise<void> {
       if (!(error instanceof AppError)) throw error
       await setWebhookCheckDue(deps.db, id, tryAgainAfterMs)
       deps.log.warn({ err: error, connectionId: id }, 'connection.check_failed')
-      // Nobody's turn would come any sooner.
-      if (failureKinds[error.kind].retry === 'later' && error.kind !== 'connection_waiting') return
+      // Another connection would have to wait as well.
+      const { outcome, blames } = factsOf(error)
+      if (outcome === 'defer' && blames !== 'connection') return
     }
   }
 }

@@ -1,31 +1,197 @@
-/** What may happen to a job after a failure: try again with back-off, come back without using up an attempt, or set it aside. */
-export type RetryRule = 'backoff' | 'later' | 'never'
+/** What follows from a failure. Every kind gives every fact, so a new kind does not compile until it is placed. */
+export type FailureFacts = {
+  /** Try again with back-off, wait without using up an attempt, or keep for a person at once. */
+  outcome: 'retry' | 'defer' | 'deadLetter'
+  /** What our API answers where the failure ends a request. */
+  httpStatus: number
+  logLevel: 'info' | 'warn' | 'error'
+  /** What the failure proves about the remote system. */
+  remote: 'up' | 'down' | 'unknown'
+  /** Whether a write that failed like this may have changed something at the remote system. */
+  effect: 'none' | 'maybe'
+  /** Where the reason lies: in this one call, in its connection, at the remote system, or with us. */
+  blames: 'call' | 'connection' | 'remote' | 'us'
+}
 
-type KindRule = { retry: RetryRule; httpStatus: number; logLevel: 'info' | 'warn' | 'error' }
-
-/** The closed set of failures. An error gets its kind once, at the boundary where it happened; this table is the only place that says what follows from it. */
+/** The closed set of failures. An error gets its kind once, where it happened; everything that follows is read from here. */
 export const failureKinds = {
-  rate_limited: { retry: 'later', httpStatus: 503, logLevel: 'info' },
-  breaker_open: { retry: 'later', httpStatus: 503, logLevel: 'info' },
-  token_renewing: { retry: 'later', httpStatus: 503, logLevel: 'info' },
-  shutting_down: { retry: 'later', httpStatus: 503, logLevel: 'info' },
-  connection_waiting: { retry: 'later', httpStatus: 409, logLevel: 'info' },
-  network: { retry: 'backoff', httpStatus: 503, logLevel: 'warn' },
-  timeout: { retry: 'backoff', httpStatus: 503, logLevel: 'warn' },
-  hostaway_unavailable: { retry: 'backoff', httpStatus: 503, logLevel: 'warn' },
-  malformed_response: { retry: 'backoff', httpStatus: 502, logLevel: 'warn' },
-  database_unavailable: { retry: 'backoff', httpStatus: 503, logLevel: 'warn' },
-  queue_unavailable: { retry: 'backoff', httpStatus: 503, logLevel: 'warn' },
-  credentials_rejected: { retry: 'never', httpStatus: 422, logLevel: 'error' },
-  forbidden: { retry: 'never', httpStatus: 502, logLevel: 'error' },
-  not_found: { retry: 'never', httpStatus: 404, logLevel: 'warn' },
-  rejected: { retry: 'never', httpStatus: 422, logLevel: 'warn' },
-  redirected: { retry: 'never', httpStatus: 502, logLevel: 'error' },
-  invalid_payload: { retry: 'never', httpStatus: 422, logLevel: 'warn' },
-  sealed_unreadable: { retry: 'never', httpStatus: 500, logLevel: 'error' },
-  stalled: { retry: 'never', httpStatus: 500, logLevel: 'error' },
-  unexpected: { retry: 'backoff', httpStatus: 500, logLevel: 'error' },
-} as const satisfies Record<string, KindRule>
+  rate_limited: {
+    outcome: 'defer',
+    httpStatus: 503,
+    logLevel: 'info',
+    remote: 'up',
+    effect: 'none',
+    blames: 'remote',
+  },
+  breaker_open: {
+    outcome: 'defer',
+    httpStatus: 503,
+    logLevel: 'info',
+    remote: 'unknown',
+    effect: 'none',
+    blames: 'remote',
+  },
+  token_renewing: {
+    outcome: 'defer',
+    httpStatus: 503,
+    logLevel: 'info',
+    remote: 'unknown',
+    effect: 'none',
+    blames: 'remote',
+  },
+  shutting_down: {
+    outcome: 'defer',
+    httpStatus: 503,
+    logLevel: 'info',
+    remote: 'unknown',
+    effect: 'maybe',
+    blames: 'us',
+  },
+  connection_waiting: {
+    outcome: 'defer',
+    httpStatus: 409,
+    logLevel: 'info',
+    remote: 'unknown',
+    effect: 'none',
+    blames: 'connection',
+  },
+  network: {
+    outcome: 'retry',
+    httpStatus: 503,
+    logLevel: 'warn',
+    remote: 'down',
+    effect: 'maybe',
+    blames: 'remote',
+  },
+  timeout: {
+    outcome: 'retry',
+    httpStatus: 503,
+    logLevel: 'warn',
+    remote: 'down',
+    effect: 'maybe',
+    blames: 'remote',
+  },
+  hostaway_unavailable: {
+    outcome: 'retry',
+    httpStatus: 503,
+    logLevel: 'warn',
+    remote: 'down',
+    effect: 'maybe',
+    blames: 'remote',
+  },
+  malformed_response: {
+    outcome: 'retry',
+    httpStatus: 502,
+    logLevel: 'warn',
+    remote: 'down',
+    effect: 'maybe',
+    blames: 'remote',
+  },
+  database_unavailable: {
+    outcome: 'retry',
+    httpStatus: 503,
+    logLevel: 'warn',
+    remote: 'unknown',
+    effect: 'maybe',
+    blames: 'us',
+  },
+  queue_unavailable: {
+    outcome: 'retry',
+    httpStatus: 503,
+    logLevel: 'warn',
+    remote: 'unknown',
+    effect: 'maybe',
+    blames: 'us',
+  },
+  credentials_rejected: {
+    outcome: 'deadLetter',
+    httpStatus: 422,
+    logLevel: 'error',
+    remote: 'up',
+    effect: 'none',
+    blames: 'connection',
+  },
+  forbidden: {
+    outcome: 'deadLetter',
+    httpStatus: 502,
+    logLevel: 'error',
+    remote: 'up',
+    effect: 'none',
+    blames: 'connection',
+  },
+  not_found: {
+    outcome: 'deadLetter',
+    httpStatus: 404,
+    logLevel: 'warn',
+    remote: 'up',
+    effect: 'none',
+    blames: 'call',
+  },
+  conflict: {
+    outcome: 'deadLetter',
+    httpStatus: 409,
+    logLevel: 'warn',
+    remote: 'up',
+    effect: 'none',
+    blames: 'call',
+  },
+  business_rule: {
+    outcome: 'deadLetter',
+    httpStatus: 422,
+    logLevel: 'warn',
+    remote: 'up',
+    effect: 'none',
+    blames: 'call',
+  },
+  rejected: {
+    outcome: 'deadLetter',
+    httpStatus: 422,
+    logLevel: 'warn',
+    remote: 'up',
+    effect: 'none',
+    blames: 'call',
+  },
+  redirected: {
+    outcome: 'deadLetter',
+    httpStatus: 502,
+    logLevel: 'error',
+    remote: 'up',
+    effect: 'none',
+    blames: 'us',
+  },
+  invalid_payload: {
+    outcome: 'deadLetter',
+    httpStatus: 422,
+    logLevel: 'warn',
+    remote: 'unknown',
+    effect: 'none',
+    blames: 'call',
+  },
+  sealed_unreadable: {
+    outcome: 'deadLetter',
+    httpStatus: 500,
+    logLevel: 'error',
+    remote: 'unknown',
+    effect: 'none',
+    blames: 'connection',
+  },
+  stalled: {
+    outcome: 'deadLetter',
+    httpStatus: 500,
+    logLevel: 'error',
+    remote: 'unknown',
+    effect: 'maybe',
+    blames: 'us',
+  },
+  unexpected: {
+    outcome: 'deadLetter',
+    httpStatus: 500,
+    logLevel: 'error',
+    remote: 'unknown',
+    effect: 'maybe',
+    blames: 'us',
+  },
+} as const satisfies Record<string, FailureFacts>
 
 export type FailureKind = keyof typeof failureKinds
 
@@ -49,23 +215,50 @@ export class AppError extends Error {
   }
 }
 
-// SQLSTATE classes and socket codes that say "the database is away or busy", not "the statement is wrong".
+/** Every fact about a failure's kind. */
+export function factsOf({ kind }: Pick<AppError, 'kind'>): FailureFacts {
+  return failureKinds[kind]
+}
+
+/** Whether the remote system read a call and refused what it asks. One that does not know the subject refused nothing. */
+export function isRefusal(failure: AppError): boolean {
+  const { remote, blames } = factsOf(failure)
+  return remote === 'up' && blames === 'call' && failure.kind !== 'not_found'
+}
+
+/** Whether the remote system cannot be asked now, rather than what it answers. */
+export function isRemoteAway(failure: AppError): boolean {
+  const { remote, outcome, blames } = factsOf(failure)
+  return remote === 'down' || (outcome === 'defer' && blames !== 'connection')
+}
+
+// A gateway gave up waiting; the system behind it may still be at work.
+const gatewayGaveUp = new Set([408, 502, 504])
+
+/** Whether a failed write may still change something after it failed: no answer came from the system itself. */
+export function mayStillLand(failure: AppError): boolean {
+  const { status } = failure
+  return factsOf(failure).effect === 'maybe' && (status === undefined || gatewayGaveUp.has(status))
+}
+
+// Codes that say "the database is away or busy", not "the statement is wrong".
 const databaseAwayCodes = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
   'EPIPE',
   'ETIMEDOUT',
   'ENOTFOUND',
-  '57P01',
-  '57P02',
-  '57P03',
-  '57014',
-  '53300',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EAI_AGAIN',
   '40001',
   '40P01',
   '55P03',
   '25006',
 ])
+
+// Classes: connection, insufficient resources, operator intervention, system error.
+const databaseAwayClasses = new Set(['08', '53', '57', '58'])
 
 // SQLSTATE codes of a value that no column takes: NUL in a text, a number or a day out of range.
 const refusedValueCodes = new Set(['22003', '22007', '22008', '22021', '22P05'])
@@ -91,11 +284,15 @@ export function toAppError(error: unknown): AppError {
 }
 
 function isDatabaseAway(code: string | undefined, message: string): boolean {
-  if (code !== undefined) return databaseAwayCodes.has(code) || code.startsWith('08')
+  if (code !== undefined) return databaseAwayCodes.has(code) || isAwayClass(code)
   // node-postgres gives these three no code.
   return /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout/.test(
     message,
   )
+}
+
+function isAwayClass(code: string): boolean {
+  return /^[0-9A-Z]{5}$/.test(code) && databaseAwayClasses.has(code.slice(0, 2))
 }
 
 function errorCode(error: unknown): string | undefined {

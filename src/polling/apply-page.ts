@@ -8,7 +8,7 @@ import { fetchListing } from '../bookings/apply/fetch-listing.ts'
 import { reportConflict } from '../bookings/apply/report-conflict.ts'
 import { fetchedVersion } from '../bookings/apply/reservation-version.ts'
 import type { Reservation } from '../channels/hostaway/wire/reservation.ts'
-import { type AppError, toAppError } from '../platform/errors.ts'
+import { type AppError, factsOf, toAppError } from '../platform/errors.ts'
 import { type HistoryTurn, maxWaitMs } from './history-context.ts'
 import type { Tally } from './import-store.ts'
 
@@ -95,8 +95,9 @@ async function applyTogether(
   return unknown
 }
 
-function isOfReservation({ kind }: AppError): boolean {
-  return kind === 'invalid_payload' || kind === 'unexpected'
+// What another attempt would not mend lies in the reservation, or in how we read it.
+function isOfReservation(error: AppError): boolean {
+  return factsOf(error).outcome === 'deadLetter'
 }
 
 async function setAside(

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import type { ImportRow } from '../platform/db/history-tables.ts'
-import { type AppError, type FailureKind, failureKinds } from '../platform/errors.ts'
+import { type AppError, factsOf } from '../platform/errors.ts'
 import type { HistoryTurn } from './history-context.ts'
 import { endImport, findRunningImport, noteImportFailure } from './import-store.ts'
 
@@ -8,7 +8,6 @@ import { endImport, findRunningImport, noteImportFailure } from './import-store.
 const maxAttempts = 20
 const maxDelayMs = 900_000
 const minPageSize = 25
-const pageMayBeTooLarge = new Set<FailureKind>(['timeout', 'malformed_response', 'hostaway_unavailable'])
 
 /**
  * Sees to a failure of the connection's import: it is tried again after the returned milliseconds, with a smaller page
@@ -21,7 +20,7 @@ export async function retryOrFailImport(
   const { deps, connection } = reading
   const row = await findRunningImport(deps.db, connection.id)
   if (row === undefined) return undefined
-  if (failureKinds[failure.kind].retry === 'never' || row.attempts + 1 >= maxAttempts) {
+  if (factsOf(failure).outcome === 'deadLetter' || row.attempts + 1 >= maxAttempts) {
     await giveUp(reading, row, failure)
     return undefined
   }
@@ -30,7 +29,7 @@ export async function retryOrFailImport(
   await noteImportFailure(deps.db, row.id, {
     usesAttempt: !isOutage,
     pageSize:
-      !isOutage && pageMayBeTooLarge.has(failure.kind)
+      !isOutage && pageMayBeTooLarge(failure)
         ? Math.max(minPageSize, Math.floor(row.page_size / 2))
         : row.page_size,
     message: failure.message,
@@ -57,4 +56,9 @@ async function giveUp({ deps, connection }: HistoryTurn, row: ImportRow, failure
   if (!ended) return
   deps.metrics.imports.inc({ status: 'failed' })
   deps.log.error({ ...payload, kind: failure.kind, reason: failure.message }, 'import.failed')
+}
+
+// Hostaway read the request and did not manage an answer. Without a connection it did not even read it.
+function pageMayBeTooLarge(failure: AppError): boolean {
+  return factsOf(failure).remote === 'down' && failure.kind !== 'network'
 }

@@ -1,6 +1,6 @@
 import { withAccessToken } from '../connections/access-token.ts'
 import { databaseTime } from '../platform/db/database-time.ts'
-import { failureKinds, toAppError } from '../platform/errors.ts'
+import { factsOf, toAppError } from '../platform/errors.ts'
 import { applyPage } from './apply-page.ts'
 import { bulkCall, type HistoryTurn } from './history-context.ts'
 import {
@@ -40,9 +40,9 @@ async function fetchOne(reading: HistoryTurn, { externalId, attempts }: Requeste
     await deleteFetch(deps.db, connection.id, externalId)
   } catch (caught) {
     const error = toAppError(caught)
-    const { retry } = failureKinds[error.kind]
-    if (retry === 'later') throw error
-    if (retry === 'backoff' && attempts + 1 < maxAttempts) {
+    const { outcome } = factsOf(error)
+    if (outcome === 'defer') throw error
+    if (outcome === 'retry' && attempts + 1 < maxAttempts) {
       await noteFetchFailure(deps.db, connection.id, externalId)
       throw error
     }

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { type Connection, findConnection } from '../connections/connection-store.ts'
 import type { HistoryTurnRow } from '../platform/db/history-tables.ts'
-import { type AppError, failureKinds, toAppError } from '../platform/errors.ts'
+import { type AppError, factsOf, toAppError } from '../platform/errors.ts'
 import type { HistoryDeps, HistoryTurn } from './history-context.ts'
 import {
   claimTurn,
@@ -70,7 +70,7 @@ async function work(deps: HistoryDeps, connection: Connection, row: HistoryTurnR
       if (caught instanceof TurnLost) throw caught
       const failure = toAppError(caught)
       // What fails because the connection was paused or disconnected meanwhile is no failure.
-      if (failureKinds[failure.kind].retry === 'later' || !(await isActive(reading))) return waitOf(failure)
+      if (factsOf(failure).outcome === 'defer' || !(await isActive(reading))) return waitOf(failure)
       await setBack(reading, work, dueAt, failure)
     }
     if (performance.now() >= reading.endsAt) return 0
@@ -94,7 +94,7 @@ async function setBack(
 ): Promise<void> {
   const { deps, connection } = reading
   const line = { connectionId: connection.id, work, kind: failure.kind, reason: failure.message }
-  deps.log[failureKinds[failure.kind].logLevel](line, 'history.failed')
+  deps.log[factsOf(failure).logLevel](line, 'history.failed')
   const delayMs = await delayAfter(reading, work, failure)
   await settleWork(deps.db, connection.id, { work, dueAt, ...(delayMs === undefined ? {} : { delayMs }) })
 }
@@ -108,7 +108,7 @@ async function delayAfter(
   const { db, times } = reading.deps
   if (work === 'import') return retryOrFailImport(reading, failure)
   if (work === 'fetch') return times.retryDelayMs
-  const isHopeless = failureKinds[failure.kind].retry === 'never'
+  const isHopeless = factsOf(failure).outcome === 'deadLetter'
   const attempts = await noteReconcileFailure(db, reading.connection.id, {
     message: failure.message,
     // It may be the place: behind reservations that are gone the list does not go on, or is refused.

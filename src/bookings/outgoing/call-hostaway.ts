@@ -1,5 +1,4 @@
 import type { OutboundTimes } from '../../calendar/outbound-times.ts'
-import { hadNoEffect } from '../../calendar/push-context.ts'
 import type { Call } from '../../channels/hostaway/client.ts'
 import type { Reservation } from '../../channels/hostaway/wire/reservation.ts'
 import { type AccessTokenDeps, withAccessToken } from '../../connections/access-token.ts'
@@ -7,7 +6,7 @@ import type { Connection } from '../../connections/connection-store.ts'
 import { databaseTime } from '../../platform/db/database-time.ts'
 import type { BookingPushAction } from '../../platform/db/outbound-tables.ts'
 import type { BookingRow } from '../../platform/db/tables.ts'
-import { AppError, toAppError } from '../../platform/errors.ts'
+import { AppError, factsOf, isRefusal, toAppError } from '../../platform/errors.ts'
 import type { BreakerState, Metrics } from '../../platform/telemetry/metrics.ts'
 import { applyReservation } from '../apply/apply-reservation.ts'
 import { rewriteReservation } from '../apply/rewrite-reservation.ts'
@@ -46,7 +45,7 @@ export async function tell(push: BookingPush, action: BookingPushAction): Promis
   try {
     answer = await call(push, action)
   } catch (error) {
-    if (hadNoEffect(toAppError(error))) await endCall(deps.db, claim)
+    if (factsOf(toAppError(error)).effect === 'none') await endCall(deps.db, claim)
     throw error
   }
   if (answer !== undefined) await writeDown(push, answer)
@@ -101,7 +100,7 @@ async function send(
     return await client.createReservation(permission, step.reservation)
   } catch (error) {
     // "Not available" is also what Hostaway says when an earlier try of ours holds the nights.
-    if (!(error instanceof AppError && error.kind === 'rejected')) throw error
+    if (!(error instanceof AppError && isRefusal(error))) throw error
     const found = await findCreated(push, permission, booking)
     if (found === undefined) throw error
     return found

@@ -1,11 +1,9 @@
 import { isRemoteUp, type PushTarget, probeWhileBreakerOpen } from '../../calendar/host-probe.ts'
-import { mayStillLand } from '../../calendar/push-context.ts'
 import { attemptsWhileRemoteDown, backoffMs } from '../../calendar/push-listing.ts'
-import { isHostFailure } from '../../channels/hostaway/breaker.ts'
 import { type Connection, findConnection } from '../../connections/connection-store.ts'
 import type { BookingPushRow } from '../../platform/db/outbound-tables.ts'
 import type { BookingRow } from '../../platform/db/tables.ts'
-import { AppError, failureKinds, toAppError } from '../../platform/errors.ts'
+import { AppError, factsOf, mayStillLand, toAppError } from '../../platform/errors.ts'
 import { outboundQueue } from '../../platform/queue/queues.ts'
 import { rewriteReservation } from '../apply/rewrite-reservation.ts'
 import { knownExternalId } from '../booking-marker.ts'
@@ -125,16 +123,16 @@ async function afterFailure(
     reason: failure.message,
     attempts,
   }
-  const { retry } = failureKinds[failure.kind]
-  if (retry === 'later' || (await findConnection(deps.db, connection.id))?.status !== 'active') {
+  const { outcome, remote } = factsOf(failure)
+  if (outcome === 'defer' || (await findConnection(deps.db, connection.id))?.status !== 'active') {
     const retryAt = failure.retryAt ?? new Date(Date.now() + deferMs)
     await postponePush(deps.db, claim, Math.max(0, retryAt.getTime() - Date.now()))
     return { outcome: 'not_now', retryAt }
   }
   deps.metrics.bookingPushes.inc({ action: push.action, status: 'failure' })
   // While Hostaway is away, a failure says nothing about the booking.
-  const usesAttempt = !isHostFailure(failure.kind) || (await isRemoteUp(await pushTargetOf(push)))
-  if (retry === 'never' || (usesAttempt && attempts + 1 >= deps.maxAttempts)) {
+  const usesAttempt = remote !== 'down' || (await isRemoteUp(await pushTargetOf(push)))
+  if (outcome === 'deadLetter' || (usesAttempt && attempts + 1 >= deps.maxAttempts)) {
     const isSetAside = await deps.db.transaction().execute(async (trx) => {
       const { kind, message } = failure
       if (!(await markPushDeadLettered(trx, claim, { revision: row.revision, kind, message }))) return false

@@ -1,5 +1,5 @@
 import CircuitBreaker from 'opossum'
-import { AppError, type FailureKind } from '../../platform/errors.ts'
+import { AppError, factsOf } from '../../platform/errors.ts'
 import { type BreakerState, breakerStates, type Metrics } from '../../platform/telemetry/metrics.ts'
 
 export type BreakerOptions = {
@@ -17,23 +17,6 @@ type Outcome = 'success' | 'failure'
 
 const successesAfterClosing = 2
 const trialRetryMs = 1_000
-
-const hostFailures: ReadonlySet<FailureKind> = new Set<FailureKind>([
-  'network',
-  'timeout',
-  'hostaway_unavailable',
-  'malformed_response',
-])
-
-// These prove that the host is up, whatever it thinks of the call.
-const isRemoteUp: ReadonlySet<FailureKind> = new Set<FailureKind>([
-  'rate_limited',
-  'rejected',
-  'forbidden',
-  'not_found',
-  'credentials_rejected',
-  'redirected',
-])
 
 /**
  * Stops calls while Hostaway does not answer. One per process. Calls are run here and only their outcomes are given to
@@ -161,13 +144,9 @@ function refusal(retryAtMs: number): AppError {
   })
 }
 
-/** Whether a failure says that the host is away, rather than something about the call. */
-export function isHostFailure(kind: FailureKind): boolean {
-  return hostFailures.has(kind)
-}
-
 function outcomeOf(error: unknown): Outcome | undefined {
   if (!(error instanceof AppError)) return undefined
-  if (isHostFailure(error.kind)) return 'failure'
-  return isRemoteUp.has(error.kind) ? 'success' : undefined
+  const { remote } = factsOf(error)
+  if (remote === 'unknown') return undefined
+  return remote === 'down' ? 'failure' : 'success'
 }

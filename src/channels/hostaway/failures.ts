@@ -29,7 +29,9 @@ export function failureOfAnswer(
 
 /** The failure that Hostaway reported inside an answer of status 200. */
 export function failureReported(explanation: string | undefined, status: number, secrets: Secrets): AppError {
-  return new AppError('rejected', `Hostaway reported a failure${quoted(explanation, secrets)}`, { status })
+  return new AppError('business_rule', `Hostaway reported a failure${quoted(explanation, secrets)}`, {
+    status,
+  })
 }
 
 /** The failure of an answer that is not what was asked for. `reason` is ours, it never quotes the answer. */
@@ -64,6 +66,7 @@ function kindOfStatus({ status, text }: Answer, atTokenEndpoint: boolean): Failu
   // Hostaway says 403 to a stale token; a gateway in front would say 401, and the caller looks into both alike.
   if (status === 401 || status === 403) return 'forbidden'
   if (status === 404) return 'not_found'
+  if (status === 409) return 'conflict'
   // Said by a proxy that lost patience: nothing is wrong with the request itself.
   if (status === 408) return 'timeout'
   return 'rejected'

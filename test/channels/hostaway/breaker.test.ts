@@ -76,7 +76,10 @@ test('while it is open nothing is called and the refusal says when to come back'
 
 test('failures that prove the host is up never open it', async (context) => {
   const { breaker, failTimes } = openBreaker(context)
-  const kinds = ['rate_limited', 'rejected', 'forbidden', 'not_found', 'credentials_rejected'] as const
+  const kinds = [
+    ...(['rate_limited', 'rejected', 'conflict', 'business_rule'] as const),
+    ...(['forbidden', 'not_found', 'credentials_rejected'] as const),
+  ]
   for (const kind of kinds) await failTimes(12, kind)
   assert.equal(breaker.state(), 'closed')
 })

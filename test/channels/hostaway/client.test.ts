@@ -39,7 +39,7 @@ test('a token is asked for with a form and read bare or wrapped', async (context
   })
 })
 
-test('an answer without a usable token is malformed, one that reports a failure is rejected', async (context) => {
+test('an answer without a usable token is malformed, one that reports a failure is a refusal', async (context) => {
   const { client, hostaway } = await openBoth(context)
   const ask = () => client.requestAccessToken({ accountId: '1', apiKey: 'k' })
   const unusable = [
@@ -54,7 +54,7 @@ test('an answer without a usable token is malformed, one that reports a failure 
     await assert.rejects(ask(), { kind: 'malformed_response' }, JSON.stringify(body))
   }
   hostaway.onRequest(answering({ status: 'fail', message: 'Try later' }))
-  await assert.rejects(ask(), { kind: 'rejected' })
+  await assert.rejects(ask(), { kind: 'business_rule' })
 })
 
 test('a reservation is asked for with everything that belongs to it', async (context) => {
@@ -283,7 +283,7 @@ test('a call is counted by route and answer, a failure inside a 200 by its kind'
     [
       ['GET', '/reservations/:id', '200', 1],
       ['GET', '/reservations/:id', '404', 1],
-      ['GET', '/reservations/:id', 'rejected', 1],
+      ['GET', '/reservations/:id', 'business_rule', 1],
       ['GET', '/reservations/:id', 'network', 1],
     ],
   )
