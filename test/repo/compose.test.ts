@@ -6,7 +6,7 @@ import { after, describe, it } from 'node:test'
 import { DCLinter } from 'dclint'
 import pg from 'pg'
 import { parse, stringify } from 'yaml'
-import { settingsSchema } from '../../src/platform/config/config.ts'
+import { settingsSchema } from '../../src/platform/config/settings-schema.ts'
 
 type Service = {
   command?: string[]

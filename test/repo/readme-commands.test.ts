@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { settingsSchema } from '../../src/platform/config/config.ts'
+import { settingsSchema } from '../../src/platform/config/settings-schema.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const pages = [

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { describe, it } from 'node:test'
+import { envExample } from '../../../local/env-example.ts'
 import {
   ConfigError,
   describeConfig,
   type Environment,
   loadConfig,
   loadDatabaseUrl,
-  settingsSchema,
 } from '../../../src/platform/config/config.ts'
+import { settingsSchema } from '../../../src/platform/config/settings-schema.ts'
 import { parseRateLimitProfile } from '../../../src/platform/limiter/rate-limit-profile.ts'
 import { generateKeyRingEntry } from '../../../src/platform/vault/vault.ts'
 
@@ -71,7 +72,7 @@ describe('the settings', () => {
     ]
     assert.ok(
       problems.includes(
-        'HOSTAWAY_RATE_LIMIT_PROFILE is not valid: Call limits: `2025`, `2026-08`, or `custom:15/10s,20/10s` for IP and account.',
+        `HOSTAWAY_RATE_LIMIT_PROFILE is not valid: Hostaway's call limits: 2025 (15 calls per address and 20 per account in 10 s), 2026-08 (200 and 200), or custom:15/10s,20/10s.`,
       ),
       problems.join('\n'),
     )
@@ -172,29 +173,20 @@ describe('the settings', () => {
 
 describe('.env.example', async () => {
   const text = await readFile(new URL('../../../.env.example', import.meta.url), 'utf8')
-  const lines = text.split('\n')
-  const examples = new Map<string, { value: string; sentence: string }>()
-  for (const [index, line] of lines.entries()) {
-    const [, name, value] = /^# ([A-Z][A-Z0-9_]+)=(.*)$/.exec(line) ?? []
-    if (name !== undefined) examples.set(name, { value: value ?? '', sentence: lines[index - 1] ?? '' })
-  }
-  // Worked out from other settings, so that it has no fixed default.
-  const derived = new Set(['PUBLIC_URL'])
 
-  it('has every setting and no other', () => {
-    assert.deepEqual([...examples.keys()].sort(), Object.keys(settingsSchema.properties).sort())
+  it('is what `npm run env-example` writes', () => assert.equal(text, envExample()))
+
+  it('has every setting once', () => {
+    const names = [...text.matchAll(/^# ([A-Z][A-Z0-9_]+)=/gm)].map(([, name]) => name)
+    assert.deepEqual(names.sort(), Object.keys(settingsSchema.properties).sort())
   })
 
-  it('shows the default of each setting', () => {
+  it('explains each setting in a sentence and shows its default', () => {
     for (const [name, schema] of Object.entries(settingsSchema.properties)) {
-      if (derived.has(name)) continue
-      const fallback = 'default' in schema ? String(schema.default) : ''
-      assert.equal(examples.get(name)?.value, fallback, name)
+      const { default: fallback = '' } = schema as { default?: unknown }
+      const [, sentence, value] = new RegExp(`^# (.*)\\n# ${name}=(.*)$`, 'm').exec(text) ?? []
+      assert.match(sentence ?? '', /^\w.{10,}\.$/, name)
+      assert.equal(value, String(fallback), name)
     }
-    assert.equal(examples.get('PUBLIC_URL')?.value, loadConfig({}, enough).PUBLIC_URL)
-  })
-
-  it('explains each setting in a sentence', () => {
-    for (const [name, { sentence }] of examples) assert.match(sentence, /^# \w.{10,}\.$/, name)
   })
 })
