@@ -1,4 +1,6 @@
-// Preloaded by the commands that run the product: settings of a .env file beside package.json, unless they are set already.
+// Preloaded by the commands that run the product: checks Node's version, then reads the .env file beside
+// package.json. A variable of the environment wins over the file.
+import './node-version.mjs'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 

@@ -1,4 +1,4 @@
-// Plain JavaScript on purpose: a Node that is too old could not even parse the TypeScript it is to refuse.
+// Plain JavaScript on purpose: a Node that is too old could not parse the TypeScript it must refuse.
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < 24 || (major === 24 && minor < 16)) {
   console.error(

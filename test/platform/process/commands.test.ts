@@ -24,7 +24,9 @@ it('the commands read a .env file beside package.json, behind what the environme
   const folder = await mkdtemp(join(tmpdir(), 'hostaway-env-'))
   t.after(() => rm(folder, { recursive: true }))
   await mkdir(join(folder, 'local'))
-  await copyFile(join(import.meta.dirname, '../../../local/env-file.mjs'), join(folder, 'local/env-file.mjs'))
+  for (const name of ['env-file.mjs', 'node-version.mjs']) {
+    await copyFile(join(import.meta.dirname, '../../../local', name), join(folder, 'local', name))
+  }
   const printed = join(folder, 'print.mjs')
   await writeFile(printed, 'console.log(process.env.HOST, process.env.EGRESS_ID)')
   const run = () =>
