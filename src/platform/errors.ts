@@ -283,6 +283,11 @@ export function toAppError(error: unknown): AppError {
   return new AppError('unexpected', message, { cause: error })
 }
 
+/** Whether PostgreSQL ended a transaction because it stood in the way of others; alone it may succeed. */
+export function isDeadlock(error: unknown): boolean {
+  return ['40001', '40P01'].includes(errorCode(error) ?? '')
+}
+
 function isDatabaseAway(code: string | undefined, message: string): boolean {
   if (code !== undefined) return databaseAwayCodes.has(code) || isAwayClass(code)
   // node-postgres gives these three no code.

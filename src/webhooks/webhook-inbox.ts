@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
+import { createBatcher } from '../platform/batch.ts'
 import type { Database } from '../platform/db/tables.ts'
-import { createGroupCommit } from '../platform/group-commit.ts'
 import type { JobQueues } from '../platform/queue/queues.ts'
 import type { Logger } from '../platform/telemetry/logger.ts'
 import { createThrottle } from '../platform/telemetry/throttle.ts'
@@ -63,23 +63,26 @@ export function createWebhookInbox({ db, queues, log }: WebhookInboxOptions): We
     }
   }
 
-  const group = createGroupCommit<NewWebhook>({
-    write: (webhooks) => appendWebhooks(db, webhooks),
-    written: enqueue,
-    isDataError,
-    bytesOf: (webhook) => webhook.body.length,
-    maxRows,
-    maxBytes,
+  const batcher = createBatcher<NewWebhook, void>({
+    async run(webhooks) {
+      await appendWebhooks(db, webhooks)
+      enqueue(webhooks)
+      return webhooks.map(() => undefined)
+    },
+    isItemFault: isDataError,
+    sizeOf: (webhook) => webhook.body.length,
+    maxItems: maxRows,
+    maxSize: maxBytes,
     maxInFlight,
     maxWaiting,
-    maxWaitingBytes,
+    maxWaitingSize: maxWaitingBytes,
   })
 
   return {
-    store: (webhook) => group.add(webhook),
+    store: (webhook) => batcher.add(webhook),
     async close() {
       isClosing = true
-      await group.drain()
+      await batcher.drain()
       await enqueuing
     },
   }

@@ -1,8 +1,9 @@
 import type { Kysely } from 'kysely'
 import type { Reservation } from '../../channels/hostaway/wire/reservation.ts'
 import { type Connection, findConnections } from '../../connections/connection-store.ts'
-import { createBatchedCall } from '../../platform/batched-call.ts'
+import { createBatcher } from '../../platform/batch.ts'
 import type { Database, WebhookLogRow } from '../../platform/db/tables.ts'
+import { isDeadlock, toAppError } from '../../platform/errors.ts'
 import { findWebhooks } from '../../webhooks/webhook-log.ts'
 import { type ApplyResult, applyReservations } from './apply-reservation.ts'
 import type { IncomingReservation } from './incoming-reservation.ts'
@@ -20,28 +21,31 @@ const maxInFlight = 2
 const maxMonths = 120
 
 export function createSharedStatements(db: Kysely<Database>): SharedStatements {
+  const limits = { maxItems, maxInFlight, isItemFault }
   return {
-    findWebhook: createBatchedCall({
-      run: async (ids) => pick(ids, await findWebhooks(db, ids)),
-      maxItems,
-      maxInFlight,
-    }),
-    findConnection: createBatchedCall({
-      run: async (ids) => pick(ids, await findConnections(db, ids)),
-      maxItems,
-      maxInFlight,
-    }),
-    apply: createBatchedCall({
-      run: (incoming) => applyReservations(db, incoming),
-      maxItems,
-      maxInFlight,
+    findWebhook: createBatcher({
+      ...limits,
+      run: async (ids: string[]) => pick(ids, await findWebhooks(db, ids)),
+    }).add,
+    findConnection: createBatcher({
+      ...limits,
+      run: async (ids: string[]) => pick(ids, await findConnections(db, ids)),
+    }).add,
+    apply: createBatcher({
+      ...limits,
+      run: (incoming: IncomingReservation[]) => applyReservations(db, incoming),
       keysOf: ({ connection, reservation }) => [
         `reservation ${connection.id} ${reservation.id}`,
         // Of two that overbook one listing, the second sees the first, so that the overlap is reported once.
         ...monthsOf(reservation).map((month) => `listing ${connection.id} ${reservation.listingId} ${month}`),
       ],
-    }),
+    }).add,
   }
+}
+
+// A deadlock is between items and others, so each item may succeed alone; a database that is away fails them all.
+function isItemFault(error: unknown): boolean {
+  return isDeadlock(error) || toAppError(error).kind !== 'database_unavailable'
 }
 
 // Counted from year 0; stays that share a night share a month.

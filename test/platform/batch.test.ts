@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
+import { type BatchOptions, createBatcher, togetherOrEach } from '../../src/platform/batch.ts'
 import { AppError } from '../../src/platform/errors.ts'
-import { createGroupCommit, type GroupCommitOptions } from '../../src/platform/group-commit.ts'
 
 type Row = { id: number; bytes?: number; poisoned?: boolean }
 
 class PoisonedRow extends Error {}
 
 /** A group whose statements end when the test says so; `written` is what is committed. */
-function createGroup(limits: Partial<GroupCommitOptions<Row>> = {}) {
+function createGroup(limits: Partial<BatchOptions<Row, void>> = {}) {
   const statements: Array<{ ids: number[]; commit(): void; fail(error: unknown): void }> = []
   const committed: number[] = []
   const announced: number[][] = []
@@ -36,16 +36,19 @@ function createGroup(limits: Partial<GroupCommitOptions<Row>> = {}) {
     })
   }
 
-  const group = createGroupCommit<Row>({
-    write,
-    written: (rows) => announced.push(rows.map(({ id }) => id)),
-    isDataError: (error) => error instanceof PoisonedRow,
-    bytesOf: ({ bytes = 1 }) => bytes,
-    maxRows: 4,
-    maxBytes: 100,
+  const group = createBatcher<Row, void>({
+    async run(rows) {
+      await write(rows)
+      announced.push(rows.map(({ id }) => id))
+      return rows.map(() => undefined)
+    },
+    isItemFault: (error) => error instanceof PoisonedRow,
+    sizeOf: ({ bytes = 1 }) => bytes,
+    maxItems: 4,
+    maxSize: 100,
     maxInFlight: 2,
     maxWaiting: 1_000,
-    maxWaitingBytes: 10_000,
+    maxWaitingSize: 10_000,
     ...limits,
   })
 
@@ -72,9 +75,9 @@ const outcomeOf = (added: Promise<void>) =>
     () => 'rejected' as const,
   )
 
-describe('a group commit', () => {
+describe('a batch of rows', () => {
   it('lets rows that come together share the first statement, and later ones the next', async () => {
-    const { group, statement, announced } = createGroup({ maxRows: 10, maxInFlight: 1 })
+    const { group, statement, announced } = createGroup({ maxItems: 10, maxInFlight: 1 })
     const first = ids(3).map(group.add)
     const one = await statement(0)
     assert.deepEqual(one.ids, [1, 2, 3])
@@ -88,7 +91,7 @@ describe('a group commit', () => {
     await Promise.all(later)
   })
 
-  it('lets a lone row wait for nobody', async () => {
+  it('begins at once for a lone row', async () => {
     const { group, statement } = createGroup()
     const added = group.add({ id: 1 })
     const only = await statement(0)
@@ -112,7 +115,7 @@ describe('a group commit', () => {
   })
 
   it('bounds a statement by its rows', async () => {
-    const { group, statement } = createGroup({ maxRows: 4, maxInFlight: 3 })
+    const { group, statement } = createGroup({ maxItems: 4, maxInFlight: 3 })
     const added = ids(9).map(group.add)
     for (const [index, size] of [4, 4, 1].entries()) {
       const next = await statement(index)
@@ -123,7 +126,7 @@ describe('a group commit', () => {
   })
 
   it('bounds a statement by its bytes, and takes a row that is larger alone', async () => {
-    const { group, statement } = createGroup({ maxBytes: 100, maxInFlight: 10 })
+    const { group, statement } = createGroup({ maxSize: 100, maxInFlight: 10 })
     const sizes = [60, 40, 1, 250, 99, 1, 1]
     const added = sizes.map((bytes, id) => group.add({ id, bytes }))
     for (const [index, expected] of [[0, 1], [2], [3], [4, 5], [6]].entries()) {
@@ -135,7 +138,7 @@ describe('a group commit', () => {
   })
 
   it('has no more statements under way than it may, and starts the next when one ends', async () => {
-    const { group, statement, statementsSoFar, maxUnderWay } = createGroup({ maxRows: 1, maxInFlight: 2 })
+    const { group, statement, statementsSoFar, maxUnderWay } = createGroup({ maxItems: 1, maxInFlight: 2 })
     const added = ids(5).map(group.add)
     const second = await statement(1)
     await new Promise(setImmediate)
@@ -150,7 +153,7 @@ describe('a group commit', () => {
   })
 
   it('rejects at once where there is no room for another row', async () => {
-    const { group, statement } = createGroup({ maxRows: 1, maxInFlight: 1, maxWaiting: 2 })
+    const { group, statement } = createGroup({ maxItems: 1, maxInFlight: 1, maxWaiting: 2 })
     const first = group.add({ id: 1 })
     const one = await statement(0)
     const waiting = [group.add({ id: 2 }), group.add({ id: 3 })]
@@ -167,7 +170,7 @@ describe('a group commit', () => {
   })
 
   it('rejects at once where there is no room for so many bytes', async () => {
-    const { group, statement } = createGroup({ maxRows: 1, maxInFlight: 1, maxWaitingBytes: 10 })
+    const { group, statement } = createGroup({ maxItems: 1, maxInFlight: 1, maxWaitingSize: 10 })
     const first = group.add({ id: 1, bytes: 10 })
     const one = await statement(0)
     const second = group.add({ id: 2, bytes: 9 })
@@ -218,7 +221,7 @@ describe('a group commit', () => {
   })
 
   it('is drained when everything that was added is answered', async () => {
-    const { group, statement } = createGroup({ maxRows: 1, maxInFlight: 1 })
+    const { group, statement } = createGroup({ maxItems: 1, maxInFlight: 1 })
     await group.drain()
     const outcomes: string[] = []
     const added = ids(2).map((row) => outcomeOf(group.add(row)).then((outcome) => outcomes.push(outcome)))
@@ -232,18 +235,18 @@ describe('a group commit', () => {
 
 type Arrival = { bytes: number; poisoned: boolean; turns: number }
 
-it('whatever comes in whatever order: each row is answered once, and stored exactly if it is told so', async () => {
+it('whatever comes in whatever order: each row is answered once, and stored exactly if its answer says so', async () => {
   const arrival = fc.record<Arrival>({
     bytes: fc.integer({ min: 0, max: 12 }),
     poisoned: fc.boolean(),
     turns: fc.integer({ min: 0, max: 2 }),
   })
   const limits = fc.record({
-    maxRows: fc.integer({ min: 1, max: 5 }),
-    maxBytes: fc.integer({ min: 1, max: 20 }),
+    maxItems: fc.integer({ min: 1, max: 5 }),
+    maxSize: fc.integer({ min: 1, max: 20 }),
     maxInFlight: fc.integer({ min: 1, max: 3 }),
     maxWaiting: fc.integer({ min: 1, max: 12 }),
-    maxWaitingBytes: fc.integer({ min: 12, max: 60 }),
+    maxWaitingSize: fc.integer({ min: 12, max: 60 }),
   })
   const property = fc.asyncProperty(
     fc.array(arrival, { maxLength: 40 }),
@@ -252,24 +255,23 @@ it('whatever comes in whatever order: each row is answered once, and stored exac
     fc.scheduler(),
     async (arrivals, bounds, fates, scheduler) => {
       const stored: number[] = []
-      const announced: number[] = []
       let underWay = 0
-      const group = createGroupCommit<Row>({
-        async write(rows) {
+      const group = createBatcher<Row, void>({
+        async run(rows) {
           underWay += 1
           assert.ok(underWay <= bounds.maxInFlight)
-          assert.ok(rows.length >= 1 && rows.length <= bounds.maxRows)
+          assert.ok(rows.length >= 1 && rows.length <= bounds.maxItems)
           const bytes = rows.reduce((sum, row) => sum + (row.bytes ?? 0), 0)
-          assert.ok(rows.length === 1 || bytes <= bounds.maxBytes)
+          assert.ok(rows.length === 1 || bytes <= bounds.maxSize)
           await scheduler.schedule(Promise.resolve())
           underWay -= 1
           if (fates.next().value === 'break') throw new Error('the connection broke')
           if (rows.some(({ poisoned }) => poisoned)) throw new PoisonedRow()
           stored.push(...rows.map(({ id }) => id))
+          return rows.map(() => undefined)
         },
-        written: (rows) => announced.push(...rows.map(({ id }) => id)),
-        isDataError: (error) => error instanceof PoisonedRow,
-        bytesOf: ({ bytes = 0 }) => bytes,
+        isItemFault: (error) => error instanceof PoisonedRow,
+        sizeOf: ({ bytes = 0 }) => bytes,
         ...bounds,
       })
       const outcomes: Array<Promise<'stored' | 'rejected'>> = []
@@ -285,9 +287,65 @@ it('whatever comes in whatever order: each row is answered once, and stored exac
         stored.toSorted((a, b) => a - b),
         toldStored,
       )
-      assert.deepEqual(announced, stored)
       for (const id of stored) assert.ok(!arrivals[id]?.poisoned)
     },
   )
   await fc.assert(property, { numRuns: 150 })
+})
+
+/** Calls whose answers the test gives when it likes. */
+function openCalls() {
+  const begun: Array<{ items: string[]; answer: () => void }> = []
+  let noteBegun = () => {}
+  const { add: call } = createBatcher<string, string>({
+    run: (items) =>
+      new Promise((resolve) => {
+        begun.push({ items, answer: () => resolve(items.map((item) => item.toUpperCase())) })
+        noteBegun()
+      }),
+    isItemFault: () => true,
+    maxItems: 10,
+    maxInFlight: 2,
+    keysOf: (item) => [item.slice(0, 1)],
+  })
+  const whenBegun = async (count: number) => {
+    while (begun.length < count) {
+      await new Promise<void>((resolve) => {
+        noteBegun = resolve
+      })
+    }
+  }
+  return { call, begun, whenBegun }
+}
+
+it('an item that shares no key with those in flight begins at once, though others wait for theirs', async () => {
+  const { call, begun, whenBegun } = openCalls()
+  const first = call('a1')
+  await whenBegun(1)
+  const waiting = call('a2')
+  // The turn of the event loop in which it found its key taken is over.
+  await new Promise((resolve) => setImmediate(resolve))
+  const free = call('b1')
+  await whenBegun(2)
+  assert.deepEqual(begun[1]?.items, ['b1'])
+  for (const { answer } of begun) answer()
+  assert.deepEqual(await Promise.all([first, free]), ['A1', 'B1'])
+  await whenBegun(3)
+  begun[2]?.answer()
+  assert.equal(await waiting, 'A2')
+})
+
+it('tries each item alone when one may be at fault, and answers all in their order', async () => {
+  const tried: string[][] = []
+  const run = async (items: string[]) => {
+    tried.push(items)
+    if (items.includes('bad')) throw new PoisonedRow()
+    return items.map((item) => item.toUpperCase())
+  }
+  const outcomes = await togetherOrEach(['a', 'bad', 'b'], run, (error) => error instanceof PoisonedRow)
+  assert.deepEqual(tried, [['a', 'bad', 'b'], ['a'], ['bad'], ['b']])
+  assert.deepEqual(
+    outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : outcome.reason.constructor)),
+    ['A', PoisonedRow, 'B'],
+  )
 })
