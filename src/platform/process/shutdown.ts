@@ -1,4 +1,4 @@
-import type { Logger } from '../telemetry/logger.ts'
+import { endLogging, type Logger } from '../telemetry/logger.ts'
 
 // One keypress reaches a process once from the terminal and once more from npm; that is not impatience.
 const repeatIgnoredMs = 5_000
@@ -26,16 +26,21 @@ export function shutDownOn(log: () => Logger, close: () => Promise<void>): Shutd
     log()[level]({ reason }, 'process.closing')
     setTimeout(() => {
       log().error({ afterMs: maxCloseMs }, 'process.close_timed_out')
-      process.exit(1)
+      void exit(1)
     }, maxCloseMs).unref()
     try {
       await close()
       log()[level]({ tookMs: Date.now() - startedAt }, 'process.closed')
-      process.exit(exitCode)
     } catch (error) {
       log().error({ err: error }, 'process.close_failed')
-      process.exit(1)
+      return exit(1)
     }
+    await exit(exitCode)
+  }
+
+  async function exit(code: number): Promise<void> {
+    await endLogging(log())
+    process.exit(code)
   }
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

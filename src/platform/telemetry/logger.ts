@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { type Logger, pino, stdTimeFunctions } from 'pino'
 
 export type { Logger }
@@ -50,6 +51,24 @@ export function createLogger(options: {
   return pino({
     ...settings,
     transport: { target: 'pino-pretty', options: { ignore: 'pid', translateTime: 'SYS:HH:MM:ss.l' } },
+  })
+}
+
+const maxFlushMs = 1_000
+
+/**
+ * Resolves once every line has left the process, after a second at the latest; nothing may be logged afterwards. pino
+ * writes in the background, and a process that exits while a write is under way loses its newest lines.
+ */
+export async function endLogging(log: Logger): Promise<void> {
+  const destination: unknown = Reflect.get(log, pino.symbols.streamSym)
+  if (!(destination instanceof EventEmitter) || !('end' in destination)) return
+  const { end } = destination
+  if (typeof end !== 'function') return
+  await new Promise<void>((resolve) => {
+    destination.once('close', resolve)
+    setTimeout(resolve, maxFlushMs)
+    end.call(destination)
   })
 }
 
