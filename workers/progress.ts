@@ -34,7 +34,7 @@ export type ProgressWatch = {
 }
 
 /**
- * An empty queue counts as progress. One that cannot be asked does not, since nobody knows what waits in it; but a
+ * An empty queue counts as progress. One that cannot be asked does not, since its content is unknown; but a
  * worker is only replaced when it is certain that work waits for it.
  */
 export function watchProgress(options: ProgressOptions): ProgressWatch {

@@ -27,7 +27,7 @@ export function createBatchRunner(options: BatchRunnerOptions): (job: RunningJob
   ): Promise<JobVerdict> {
     const again: WebhookAgain[] = []
     const left = webhookIds.values()
-    // Whoever came first shall not have all the places: a lone webhook would wait until every batch is through.
+    // The first batch must not take all the places: a lone webhook would wait until every batch is done.
     const lanes = Math.ceil(options.concurrency / batches)
     const runLane = async () => {
       for (const webhookId of left) {

@@ -27,13 +27,13 @@ export type RunnerOptions = {
   maxAttempts: number
   retryDelayMs: number
   log: Logger
-  /** Told after every job, however it ended. */
+  /** Called after every job, whatever its outcome. */
   onProgress: () => void
 }
 
 const maxRetryDelayMs = 32_000
 const deferMs = 5_000
-// Jobs that were told the same moment come back spread out, not all at once.
+// Spreads jobs that were deferred to the same moment.
 const deferJitterMs = 500
 
 /** The only place that decides between done, retry, come back later and dead letter. */

@@ -44,7 +44,7 @@ export const defaultUpkeepTimes: UpkeepTimes = {
   remapEveryMs: 1_000,
 }
 
-// Short enough for a process that is told to end.
+// Short enough for a process that must end.
 const remapSliceMs = 2_000
 
 /**
@@ -64,7 +64,7 @@ export function startUpkeep(deps: Deps, times: UpkeepTimes = defaultUpkeepTimes)
       async run() {
         showProgress()
         const offered = await withLeaderLock(db, 'sweep-webhooks', () => sweepWebhooks(db, queues, sweep))
-        // Somebody who holds the lock for ever does not sweep for ever.
+        // A process that holds the lock without sweeping must not block the sweep for ever.
         if (offered === undefined) return
         if (offered > 0) log.info({ webhooks: offered }, 'webhook.swept')
         sweptAt = performance.now()

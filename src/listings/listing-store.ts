@@ -9,7 +9,7 @@ export type ListingFacts = {
   name: string
   currency: string | null
   timeZone: string | null
-  /** Undefined where the answer did not say; a stored count is then kept. */
+  /** Undefined if the answer has no count; the stored count is then kept. */
   unitCount: number | undefined
 }
 
@@ -43,13 +43,13 @@ export async function upsertListings(
     select ${connection.id}, listing_id, ${connection.tenantId},
       case when ${autoMap} and not exists (
         select from listings other where other.connection_id = ${connection.id}
-          and other.unit_id = 'hostaway-' || told.listing_id and other.listing_id <> told.listing_id
+          and other.unit_id = 'hostaway-' || sent.listing_id and other.listing_id <> sent.listing_id
       ) then 'hostaway-' || listing_id end,
       name, currency, time_zone, coalesce(unit_count, 1)
     from unnest(
       ${column('listingId')}::text[], ${column('name')}::text[], ${column('currency')}::text[],
       ${column('timeZone')}::text[], ${column('unitCount')}::integer[]
-    ) as told (listing_id, name, currency, time_zone, unit_count)
+    ) as sent (listing_id, name, currency, time_zone, unit_count)
     on conflict (connection_id, listing_id) do update set
       name = excluded.name,
       currency = coalesce(excluded.currency, listings.currency),
@@ -61,16 +61,16 @@ export async function upsertListings(
   const counted = rows.filter(({ unitCount }) => unitCount !== undefined)
   if (counted.length === 0) return
   await sql`
-    update listings set unit_count = told.unit_count
+    update listings set unit_count = sent.unit_count
     from unnest(
       ${counted.map(({ listingId }) => listingId)}::text[], ${counted.map(({ unitCount }) => unitCount)}::integer[]
-    ) as told (listing_id, unit_count)
-    where listings.connection_id = ${connection.id} and listings.listing_id = told.listing_id
-      and listings.unit_count <> told.unit_count
+    ) as sent (listing_id, unit_count)
+    where listings.connection_id = ${connection.id} and listings.listing_id = sent.listing_id
+      and listings.unit_count <> sent.unit_count
   `.execute(db)
 }
 
-/** The listings that there are of these, in no order. */
+/** The stored listings among these ids, in no order. */
 export async function findListings(
   db: Kysely<Database>,
   listings: Array<{ connectionId: string; listingId: string }>,
@@ -170,11 +170,11 @@ export async function listListingsOfUnit(
 }
 
 /**
- * Takes the units from all listings of a connection, and drops what was desired of them: they belong to an account that
- * it is not connected to any more. Bookings keep their units. Safe to repeat.
+ * Clears the units and the desired values of all listings of a connection, because they belong to an account that is
+ * no longer connected. Bookings keep their units. Safe to repeat.
  */
 export async function forgetListings(trx: Transaction<Database>, connectionId: string): Promise<void> {
-  // The listings first, as everybody who writes desired values.
+  // Listings are locked first, the order of every writer of desired values.
   await sql`
     update listings set unit_id = null, unit_set_by_hand = false, updated_at = now()
     where connection_id = ${connectionId} and (unit_id is not null or unit_set_by_hand)

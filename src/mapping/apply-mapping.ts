@@ -29,7 +29,7 @@ import {
 } from './mapping-spec.ts'
 import { customFieldValue, linesNamed } from './reservation-rows.ts'
 
-/** A spec made ready to be carried out again and again; immutable. */
+/** A compiled spec, reused for every reservation; immutable. */
 export type CompiledMapping = {
   version: number
   booking: Array<{ target: BookingTarget; rule: BookingRule; calculation: Calculation | undefined }>
@@ -57,7 +57,7 @@ export function compileMapping(spec: MappingSpec, version: number): CompiledMapp
   }
 }
 
-// What was accepted once may be refused by a later release; that must be seen, not crash the reservation.
+// A later release may refuse a calculation that was accepted before; report it instead of failing the reservation.
 const unusableCalculation: Calculation = async () => ({
   ok: false,
   code: 'calculation_failed',
@@ -135,7 +135,7 @@ function settleValue({
   if (value !== null) return value
   const instead = 'value' in fallback ? fallback.value : null
   const list = instead === null && rule.required === true ? problems : warnings
-  // What a spec or a value says is repeated in messages, which are stored.
+  // Messages repeat text of the spec and of values, and are stored.
   const message = (text: string) => storableText(`${describeSource(rule)} ${text}`)
   if ('code' in found) list.push({ field: target, code: found.code, message: message(found.message) })
   else if (instead === null && rule.required === true) {
@@ -151,7 +151,7 @@ function describeSource(rule: ValueSource): string {
   return rule.calculate === undefined ? 'the constant' : 'the calculation'
 }
 
-// Before anything else is decided, because only calculations take time.
+// Calculations run first, because only they take time.
 async function findValues(
   mapping: CompiledMapping,
   reservation: Reservation,
@@ -182,7 +182,7 @@ const reservationTooLarge: CalculationResult = {
 }
 const stepsInARow = 500
 
-// A costly spec of one tenant must not hold up what else this process has to do.
+// A costly spec of one tenant must not block the other work of this process.
 async function giveWay(steps: number): Promise<void> {
   if (steps > stepsInARow) await new Promise((resolve) => setImmediate(resolve))
 }

@@ -3,10 +3,10 @@ import type { BookingStatus } from '../platform/db/tables.ts'
 import type { BookingTarget } from './mapping-spec.ts'
 import { toMoney } from './money.ts'
 
-/** Something that keeps a reservation from becoming a booking, said so that a person can mend it. */
+/** A reason why a reservation cannot become a booking, in words that a manager can act on. */
 export type MappingProblem = { field: string; code: string; message: string }
 
-/** A booking as far as the reservation says; complete exactly when there are no problems. */
+/** The booking a reservation maps to; complete exactly when `problems` is empty. */
 export type BookingDraft = BookingColumns & {
   listingId: string | null
   unitId: string | null
@@ -20,7 +20,7 @@ export type BookingDraft = BookingColumns & {
   fields: Record<string, unknown>
   /** The version of the connection's mapping that made this; 0 is the default one. */
   mappingVersion: number
-  /** What could not be mapped and is not required; the field concerned is empty or has its default. */
+  /** Optional fields that could not be mapped; each is empty or has its default. */
   warnings: MappingProblem[]
 }
 
@@ -49,7 +49,7 @@ export type MappedListing = {
   commissionRate: string | null
 }
 
-// A wrong value in one of these would make a wrong booking; in any other it is left empty.
+// A wrong value in one of these makes a wrong booking, so it is a problem; any other field is left empty.
 const decisiveFields = new Set([
   'listingMapId',
   'listingId',

@@ -9,19 +9,19 @@ import {
 
 type Value = string | number | boolean | null
 
-/** What a person said, and what it stood against: it yields when Hostaway says something new of the same thing. */
+/** An override and the channel value it replaced: a new channel value for the same field ends the override. */
 type Override = { value: Value; over: Value }
 
 export type BookingOverrides = {
   unit?: {
     unitId: string
-    /** The listing that Hostaway named then. */
+    /** The listing that Hostaway named at that time. */
     over: string | null
     /** The listing that the unit has, for a reservation that names none. */
     listingId: string | null
   }
   booking: Partial<Record<OverridableField, Override>>
-  /** Mapped fields; they are TVL's own, so nothing of Hostaway's makes them yield. */
+  /** Mapped fields; they are TVL's own, so no channel value ends their override. */
   fields: Record<string, Value>
 }
 
@@ -30,8 +30,8 @@ export const noOverrides: BookingOverrides = { booking: {}, fields: {} }
 export type MappedBooking = { draft: BookingDraft; problems: MappingProblem[] }
 
 /**
- * A draft with what a person said in it, the problems that are left, and those overrides that still stand. One stands
- * while Hostaway says of the same thing what it said then, or nothing; a status it knows always wins. Pure.
+ * A draft with its overrides applied, the remaining problems, and the overrides still in force. An override stays in
+ * force while Hostaway sends the value it replaced, or none; a known status from Hostaway always wins. Pure.
  */
 export function applyOverrides(
   mapped: MappedBooking,
@@ -57,10 +57,10 @@ export function applyOverrides(
   return { ...priced, overrides: standing }
 }
 
-/** What a person says now; null takes back what was said before. */
+/** New overrides; null removes an earlier one. */
 export type ManualOverride = PresentFields & { unit?: { unitId: string; listingId: string | null } | null }
 
-/** The overrides with what a person says now, measured against the draft without any of them. Pure. */
+/** The overrides after a new request, compared with the draft without overrides. Pure. */
 export function mergeOverrides(
   before: BookingOverrides,
   draft: BookingDraft,
@@ -80,7 +80,7 @@ export function mergeOverrides(
   return { booking, fields, ...(unit ? { unit: { over: draft.listingId, ...unit } } : {}) }
 }
 
-/** Whether all of it was said before and still stands. Pure. */
+/** Whether every new override is already in force. Pure. */
 export function isOverridden({ unit, booking, fields }: BookingOverrides, said: ManualOverride): boolean {
   const before: Record<string, Value | undefined> = { ...showOverrides({ booking, fields }).fields }
   const now = Object.entries({ ...said.booking, ...said.fields })
@@ -88,7 +88,7 @@ export function isOverridden({ unit, booking, fields }: BookingOverrides, said: 
   return isSameUnit && now.every(([name, value]) => (before[name] ?? null) === value)
 }
 
-/** What a person said, in the shape in which it is said. Pure. */
+/** The overrides in the shape of a request. Pure. */
 export function showOverrides({ unit, booking, fields }: BookingOverrides) {
   const said = Object.entries(booking).map(([field, { value }]) => [field, value] as const)
   return {

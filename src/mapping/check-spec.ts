@@ -15,7 +15,7 @@ import {
   type ValueSource,
 } from './mapping-spec.ts'
 
-/** What is wrong with a spec; `field` is the path of the place. */
+/** A problem of a spec; `field` is the path to it. */
 export type SpecProblem = { field: string; message: string }
 
 type Report = (path: readonly string[], message: string) => void
@@ -28,7 +28,7 @@ const optionsOfTypes: Record<string, string> = {
 }
 const fieldName = new RegExp(fieldNamePattern)
 
-/** Reads what somebody sent as a spec: the spec, or everything that is wrong with it. Never throws. */
+/** Reads a request body as a spec: returns the spec or all its problems. Never throws. */
 export function checkSpec(
   value: unknown,
 ): { ok: true; spec: MappingSpec } | { ok: false; problems: SpecProblem[] } {

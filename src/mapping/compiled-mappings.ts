@@ -6,7 +6,7 @@ import { findMapping, findMappingVersions } from './mapping-store.ts'
 
 const maxKept = 500
 
-// A version never changes, so what is kept of it is never out of date.
+// A version never changes, so its cache entry is never stale.
 const kept = new LRUCache<string, CompiledMapping>({ max: maxKept })
 
 /**

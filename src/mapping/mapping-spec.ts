@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { reservationSpellings } from '../channels/hostaway/wire/reservation.ts'
 
-/** What keeps a mapping small enough to be read, compiled and carried out for every webhook. */
+/** Limits that keep a mapping small enough to compile and to run for every webhook. */
 export const mappingLimits = {
   specBytes: 65_536,
   fields: 100,
@@ -156,7 +156,7 @@ export const MappingSpec = Type.Object(
 )
 export type MappingSpec = Static<typeof MappingSpec>
 
-/** What a connection maps by until it has a spec of its own. */
+/** The mapping of a connection without a spec. */
 export const defaultSpec: MappingSpec = {
   booking: {
     guestName: { from: 'guestName' },

@@ -69,7 +69,7 @@ export async function listMappings(
 }
 
 /**
- * Stores a spec as the next version and puts it in force, after whatever is being written by the one before. The same
+ * Stores a spec as the next version and puts it in force once no transaction writes with the previous one. The same
  * spec again makes no new version. Undefined, with nothing changed, where another version than `expected` is in force.
  */
 export async function storeMapping(

@@ -2,7 +2,7 @@ import { type TSchema, Type } from 'typebox'
 import { isDay } from '../platform/days.ts'
 import type { BookingDraft } from './booking-draft.ts'
 
-/** The parts of a booking that a person may say differently from Hostaway. */
+/** The parts of a booking that a manager may override. */
 export type OverridableField = (typeof overridableFields)[number]
 
 export const overridableFields = [
@@ -23,7 +23,7 @@ export const overridableFields = [
   'confirmationCode',
 ] as const satisfies ReadonlyArray<keyof BookingDraft>
 
-// Several types in one place, so that a value is taken as it is and not turned into the first type that fits.
+// Several types in one schema, so that a value is not coerced into the first type that fits.
 const orNull = (type: string, rules: Record<string, unknown>) =>
   Type.Unsafe<string | number | null>({ type: [type, 'null'], ...rules })
 const text = orNull('string', { minLength: 1, maxLength: 500 })
@@ -77,7 +77,7 @@ const namesOf = new Map<string, OverridableField>(
   overridableFields.flatMap((field) => [field, ...sourceNames[field]].map((name) => [name, field] as const)),
 )
 
-/** What an import may carry beside the unit: parts of the booking, and mapped fields under any other name. */
+/** What an import may set beside the unit: parts of the booking, and mapped fields under any other name. */
 export const OverrideFields = Type.Unsafe<Record<string, Scalar>>(
   Type.Object(
     Object.fromEntries(

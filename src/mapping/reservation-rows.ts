@@ -1,6 +1,6 @@
 import { idText, isRecord } from '../channels/contract/field-reader.ts'
 
-/** Whether a finance line counts: Hostaway keeps lines that somebody removed, marked as deleted. */
+/** Whether a finance line counts: Hostaway keeps removed lines and marks them as deleted. */
 export function isCharged(line: Record<string, unknown>): boolean {
   return line.isDeleted !== 1 && line.isDeleted !== true
 }

@@ -34,7 +34,7 @@ export function calculationInput(
   function copyRecord(record: Record<string, unknown>): Record<string, unknown> {
     const result = bare()
     for (const key of Object.keys(record)) {
-      // JSONata knows its functions by marks that begin like this.
+      // JSONata recognises its functions by properties with this prefix.
       if (record[key] !== null && !key.startsWith('_jsonata_')) result[key] = copy(record[key])
     }
     return result

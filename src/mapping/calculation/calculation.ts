@@ -2,7 +2,7 @@ import jsonata from 'jsonata'
 import { findCalculationProblems } from './calculation-rules.ts'
 import { dayAfter, nightsFrom } from './day-functions.ts'
 
-/** What one reservation may cost over all its calculations, and how large a value on the way may be. */
+/** The maximum cost of all calculations of a reservation, and the maximum size of an intermediate value. */
 export const calculationLimits = {
   steps: 5_000,
   depth: 100,
@@ -12,10 +12,10 @@ export const calculationLimits = {
   milliseconds: 1_000,
 } as const
 
-/** Counts what the calculations of one reservation have cost so far. */
+/** The cost of a reservation's calculations so far. */
 export type Meter = {
   steps: number
-  /** How many values are inside a value. */
+  /** Number of values inside a value. */
   sizes: WeakMap<object, number>
   /** What was there before anything was calculated; it may be larger than what a calculation may make. */
   given: WeakSet<object>

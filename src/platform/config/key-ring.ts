@@ -68,7 +68,7 @@ async function readSecret(name: string, endpoint: string | undefined): Promise<s
   const { SecretManagerServiceClient } = await import('@google-cloud/secret-manager')
   const client = new SecretManagerServiceClient({ fallback: 'rest', ...placeOf(endpoint) })
   const [version] = await client.accessSecretVersion({ name }, { timeout: maxFetchMs })
-  // Not after a failure: closing a client that found no credentials rejects where nobody can catch it.
+  // Not after a failure: closing a client that found no credentials rejects outside of any catch.
   await client.close()
   return Buffer.from(version.payload?.data ?? '')
     .toString('utf8')

@@ -3,7 +3,7 @@ import type { TObject } from 'typebox'
 
 const databaseProtocols = ['postgres:', 'postgresql:']
 
-/** The settings of an environment by their schema, with defaults; what does not fit it joins the problems. */
+/** Reads an environment by the schema, with defaults; appends every violation to `problems`. */
 export function readSettings<Settings>(
   schema: TObject,
   environment: Record<string, string | undefined>,
@@ -13,12 +13,12 @@ export function readSettings<Settings>(
     return envSchema<Settings>({ schema: structuredClone(schema), data: environment, env: false })
   } catch (error) {
     for (const problem of schemaProblems(error, schema)) problems.push(problem)
-    // The rest is still checked, on what is readable, so that everything wrong is said at once.
+    // The remaining checks still run on the readable values, so that one start reports every problem.
     return { ...defaultsOf(schema), ...environment } as unknown as Settings
   }
 }
 
-/** What a reader makes of a setting; if it throws, that joins the problems, under the name of the setting. */
+/** The result of `read`; its error is appended to `problems` under the name of the setting. */
 export function readable<Value>(name: string, read: () => Value, problems: string[]): Value | undefined {
   try {
     return read()
@@ -54,7 +54,7 @@ function schemaProblems(error: unknown, schema: TObject): string[] {
   return errors.map(({ instancePath, keyword, message, params }) => {
     const name = instancePath.slice(1)
     const property: { description?: string } | undefined = schema.properties[name]
-    // Nobody wants to read a regular expression at start.
+    // The sentence of the setting reads better than its regular expression.
     if (keyword === 'pattern' && property?.description !== undefined) {
       return `${name} is not valid: ${property.description}`
     }

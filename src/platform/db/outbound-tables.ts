@@ -6,7 +6,7 @@ type GeneratedTimestamp = ColumnType<Date, Date | string | undefined, Date | str
 type Day = string
 type Json<Read> = ColumnType<Read, string, string>
 
-/** Per night of a listing: what TVL desired values and what Hostaway was last told; null means no opinion, or not known. */
+/** Per night of a listing: the desired, pushed and observed values; null means that TVL does not decide it, or not known. */
 export interface CalendarDaysTable {
   connection_id: string
   listing_id: string
@@ -85,7 +85,7 @@ export interface IdempotencyKeysTable {
 export type BookingPushAction = 'create' | 'change' | 'cancel'
 export type BookingPushStep = 'accepted' | 'pushed' | 'failed'
 
-/** What of a booking waits to be told to Hostaway, and who tells it. */
+/** The pending change of a booking that Hostaway has not confirmed yet, and the lease of the worker that pushes it. */
 export interface BookingPushesTable {
   booking_id: string
   connection_id: string

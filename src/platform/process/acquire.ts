@@ -1,6 +1,6 @@
 /**
  * Builds something out of resources that must be released: each is put on the stack where it is acquired. The stack
- * runs the releases in reverse, here if building fails half way, later by whoever owns what was built.
+ * releases in reverse order: here if building fails half way, later in the hands of the owner of the result.
  */
 export async function acquire<Built>(
   build: (releases: AsyncDisposableStack) => Promise<Built>,

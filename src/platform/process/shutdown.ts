@@ -12,7 +12,7 @@ export type Shutdown = {
 
 /**
  * Ends the process cleanly on SIGTERM or SIGINT: `close` runs once, and the exit is 0 when it succeeds in time. A
- * signal repeated within 5 s is ignored, a later one ends at once. An error nobody caught is logged and ends it too:
+ * signal repeated within 5 s is ignored, a later one ends at once. An uncaught error is logged and ends it too:
  * a process in an unknown state must not go on.
  */
 export function shutDownOn(log: () => Logger, close: () => Promise<void>): Shutdown {
@@ -21,7 +21,7 @@ export function shutDownOn(log: () => Logger, close: () => Promise<void>): Shutd
   async function end(reason: string, exitCode: number): Promise<void> {
     if (startedAt !== undefined) return
     startedAt = Date.now()
-    // Where the end is a failure, its reason has been said already.
+    // The reason of a failure has been logged already.
     const level = exitCode === 0 ? 'info' : 'debug'
     log()[level]({ reason }, 'process.closing')
     setTimeout(() => {

@@ -22,7 +22,7 @@ const secretNames = [
   'args',
 ]
 const isSecret: ReadonlySet<string> = new Set(secretNames)
-// Ours and Fastify's, which tell at the top of a line what may be told.
+// Log lines of ours and of Fastify, whose top-level fields are safe to write.
 const serialized: ReadonlySet<string> = new Set(['err', 'req', 'res'])
 const censor = '[redacted]'
 const deepest = 6
@@ -42,8 +42,8 @@ export function createLogger(options: {
       level: (label: string) => ({ level: label }),
       log: (line: Record<string, unknown>) => hideInside(line, 1),
     },
-    // Covers the names that a child logger is bound to as well. Paths with wildcards would do for what lies deeper, but they copy
-    // each line several times over, which was most of what a job's line cost.
+    // Also covers the bindings of child loggers. Wildcard paths could redact deeper levels, but they copy each line
+    // several times, which was most of the cost of a job's line.
     redact: { paths: secretNames, censor },
   }
   if (options.destination !== undefined) return pino(settings, options.destination)
@@ -72,7 +72,7 @@ export async function endLogging(log: Logger): Promise<void> {
   })
 }
 
-// The very same object where there is nothing to hide, which is nearly always.
+// Returns the same object when there is nothing to hide, which is nearly always.
 function hideInside<Container extends object>(container: Container, depth: number): Container {
   let copy: Record<string, unknown> | undefined
   for (const [key, value] of Object.entries(container)) {
@@ -87,13 +87,13 @@ function hideInside<Container extends object>(container: Container, depth: numbe
 
 function showable(value: unknown, depth: number): unknown {
   if (value instanceof Error) return describeError(value)
-  const told = tellsItself(value) ? value.toJSON() : value
-  if (typeof told !== 'object' || told === null) return told
-  return depth < deepest ? hideInside(told, depth + 1) : '[too deep]'
+  const plain = hasToJson(value) ? value.toJSON() : value
+  if (typeof plain !== 'object' || plain === null) return plain
+  return depth < deepest ? hideInside(plain, depth + 1) : '[too deep]'
 }
 
-// A date does, and so do the headers of a call.
-function tellsItself(value: unknown): value is { toJSON(): unknown } {
+// Dates have it, and so do the headers of a call.
+function hasToJson(value: unknown): value is { toJSON(): unknown } {
   return (
     typeof value === 'object' && value !== null && 'toJSON' in value && typeof value.toJSON === 'function'
   )
@@ -110,8 +110,8 @@ type DescribedError = {
 
 const deepestCause = 3
 
-// Only what is named here: drivers hang onto their errors what was sent, such as the AUTH command with its password,
-// or the row that was refused.
+// An allow-list: drivers attach the request to their errors, for example the AUTH command with its password or the
+// refused row.
 function describeError(error: unknown, depth = 0): DescribedError {
   if (!(error instanceof Error)) return { type: typeof error, message: String(error) }
   const text = (name: 'code' | 'kind') => {

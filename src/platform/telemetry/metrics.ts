@@ -107,23 +107,23 @@ export function createMetrics() {
     }),
     syncPendingDays: new Gauge({
       name: 'hostaway_sync_pending_days',
-      help: 'Days whose desired differs from what was last pushed',
+      help: 'Nights whose desired values differ from the pushed ones',
       registers,
     }),
     bookingPushes: new Counter({
       name: 'hostaway_booking_pushes_total',
-      help: 'Tries to tell Hostaway of a booking made or changed here, by what was to be told and status',
+      help: 'Pushes of bookings made or changed in TVL, by operation and status',
       labelNames: ['action', 'status'] as const,
       registers,
     }),
     bookingPushesWaiting: new Gauge({
       name: 'hostaway_booking_pushes_waiting',
-      help: 'Bookings made or changed here that Hostaway is still to be told of',
+      help: 'Bookings made or changed in TVL whose push is still pending',
       registers,
     }),
     driftedDays: new Counter({
       name: 'hostaway_sync_drifted_days_total',
-      help: 'Days on which Hostaway was found not to hold what it had been told any more',
+      help: 'Nights whose observed values differed from the pushed ones',
       registers,
     }),
     breakerState: new Gauge({

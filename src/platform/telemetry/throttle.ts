@@ -1,16 +1,16 @@
-/** Lets something be said at most once in `everyMs`; what is said is told how often it was held back since the last time. */
-export function createThrottle(everyMs: number): (say: (heldBack: number) => void) => void {
+/** Runs `log` at most once per `everyMs` and passes it the number of calls suppressed since its last run. */
+export function createThrottle(everyMs: number): (log: (suppressed: number) => void) => void {
   let lastAt = Number.NEGATIVE_INFINITY
-  let heldBack = 0
-  return (say) => {
+  let suppressed = 0
+  return (log) => {
     const now = performance.now()
     if (now - lastAt < everyMs) {
-      heldBack += 1
+      suppressed += 1
       return
     }
-    const count = heldBack
+    const count = suppressed
     lastAt = now
-    heldBack = 0
-    say(count)
+    suppressed = 0
+    log(count)
   }
 }
