@@ -1,6 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { v7 as uuid } from 'uuid'
-import type { FieldVersions } from '../channels/hostaway/wire/reservation-merge.ts'
+import type { FieldVersions } from '../channels/contract/reservation-merge.ts'
 import type { BookingDraft } from '../mapping/booking-draft.ts'
 import { mappingLockKey } from '../mapping/mapping-lock.ts'
 import { isOfReservations } from '../platform/db/key-pairs.ts'

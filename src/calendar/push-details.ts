@@ -1,4 +1,4 @@
-import type { Listing } from '../channels/hostaway/wire/listing.ts'
+import type { Listing } from '../channels/contract/listing.ts'
 import { withAccessToken } from '../connections/access-token.ts'
 import { AppError, factsOf, toAppError } from '../platform/errors.ts'
 import { listDetailsToPush, markDetailsPushed } from './details-store.ts'

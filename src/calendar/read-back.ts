@@ -1,4 +1,4 @@
-import type { CalendarDay } from '../channels/hostaway/wire/calendar.ts'
+import type { CalendarDay } from '../channels/contract/calendar.ts'
 import { withAccessToken } from '../connections/access-token.ts'
 import { databaseTime } from '../platform/db/database-time.ts'
 import type { Urgency } from '../platform/limiter/call-admission.ts'

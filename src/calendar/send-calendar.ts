@@ -1,4 +1,4 @@
-import type { CalendarInterval } from '../channels/hostaway/wire/calendar.ts'
+import type { CalendarInterval } from '../channels/contract/calendar.ts'
 import { withAccessToken } from '../connections/access-token.ts'
 import { factsOf, toAppError } from '../platform/errors.ts'
 import type { CalendarRange } from './calendar-fields.ts'

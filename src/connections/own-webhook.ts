@@ -1,11 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { WebhookDeviation, WebhookRegistration, WebhookTarget } from '../channels/contract/webhook.ts'
 import type { Call } from '../channels/hostaway/client.ts'
-import {
-  deviationsOf,
-  type WebhookDeviation,
-  type WebhookRegistration,
-  type WebhookTarget,
-} from '../channels/hostaway/wire/webhook-registration.ts'
+import { deviationsOf } from '../channels/hostaway/wire/webhook-registration.ts'
 import { AppError } from '../platform/errors.ts'
 import { type AccessTokenDeps, withAccessToken } from './access-token.ts'
 import { promoteNextCredentials, readWebhookCredentials } from './connection-secret-store.ts'

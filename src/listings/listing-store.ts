@@ -1,5 +1,5 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
-import type { Listing } from '../channels/hostaway/wire/listing.ts'
+import type { Listing } from '../channels/contract/listing.ts'
 import { belongsToOneOf } from '../platform/db/key-pairs.ts'
 import type { Database, ListingRow } from '../platform/db/tables.ts'
 

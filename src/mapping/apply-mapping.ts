@@ -1,6 +1,6 @@
 import { Big } from 'big.js'
 import { createFieldReader, isRecord, type Problem, storableText } from '../channels/contract/field-reader.ts'
-import type { Reservation } from '../channels/hostaway/wire/reservation.ts'
+import type { Reservation } from '../channels/contract/reservation.ts'
 import {
   type BookingColumns,
   type BookingDraft,
@@ -23,11 +23,9 @@ import {
   bookingTargets,
   type FieldRule,
   type MappingSpec,
-  spellingsOf,
-  stayDayNames,
   type ValueSource,
 } from './mapping-spec.ts'
-import { customFieldValue, linesNamed } from './reservation-rows.ts'
+import { customFieldValue, linesNamed, stayDayKeys } from './reservation-rows.ts'
 
 /** A compiled spec, reused for every reservation; immutable. */
 export type CompiledMapping = {
@@ -195,17 +193,17 @@ function findValue(rule: ValueSource, reservation: Reservation): Found {
   }
   const paths = rule.from === undefined ? [] : [rule.from].flat()
   for (const path of paths) {
-    // Without dates Hostaway sends yesterday for both.
-    if (reservation.datesUnspecified && stayDayNames.includes(path)) continue
-    const raw = valueAt(reservation.source, path)
+    // Without dates both days may be anything.
+    if (reservation.datesUnspecified && stayDayKeys(reservation.format).includes(path)) continue
+    const raw = valueAt(reservation, path)
     if (!isBlank(raw)) return { raw: raw ?? null }
   }
   return { raw: null }
 }
 
-function valueAt(source: Record<string, unknown>, path: string): unknown {
+function valueAt({ source, format }: Reservation, path: string): unknown {
   const [first = '', ...deeper] = path.split('.')
-  const spelled = spellingsOf(first)
+  const spelled = [first, ...format.keysOf(first)]
     .filter((name) => Object.hasOwn(source, name))
     .map((name) => source[name])
   let value: unknown = spelled.find((one) => one !== null && one !== undefined)

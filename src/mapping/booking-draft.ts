@@ -1,4 +1,4 @@
-import type { Reservation } from '../channels/hostaway/wire/reservation.ts'
+import type { Reservation } from '../channels/contract/reservation.ts'
 import type { BookingStatus } from '../platform/db/tables.ts'
 import type { BookingTarget } from './mapping-spec.ts'
 import { toMoney } from './money.ts'
@@ -50,17 +50,14 @@ export type MappedListing = {
 }
 
 // A wrong value in one of these makes a wrong booking, so it is a problem; any other field is left empty.
-const decisiveFields = new Set([
-  'listingMapId',
+const decisiveParts = [
   'listingId',
   'status',
   'arrivalDate',
-  'checkIn',
   'departureDate',
-  'checkOut',
   'totalPrice',
   'currency',
-])
+] as const
 
 /** The columns as the default rules fill them. */
 export function columnsOf(reservation: Reservation): BookingColumns {
@@ -91,40 +88,48 @@ export function draftBooking(
   listing: MappedListing | undefined,
   { columns, replaced }: FilledColumns = { columns: columnsOf(reservation), replaced: new Set() },
 ): { draft: BookingDraft; problems: MappingProblem[] } {
+  const { names, fieldOf } = reservation.format
+  const decisive = new Set<string>(decisiveParts.map((part) => names[part]))
   const problems: MappingProblem[] = reservation.problems
-    .filter(({ field }) => decisiveFields.has(field))
-    .filter(({ field }) => !replaced.has(field === 'totalPrice' ? 'amountTotal' : (field as BookingTarget)))
+    .filter(({ field }) => decisive.has(fieldOf(field)))
+    .filter(({ field }) => !(field === names.totalPrice && replaced.has('amountTotal')))
+    .filter(({ field }) => !(field === names.currency && replaced.has('currency')))
     .map(({ field, code, message }) => ({ field, code, message: `${field} ${message}` }))
   const missing = (field: string, code: string, message: string) => {
     if (!problems.some((problem) => problem.field === field)) problems.push({ field, code, message })
   }
 
   const status = reservation.bookingStatus === 'unknown' ? null : reservation.bookingStatus
-  if (reservation.status === undefined) missing('status', 'missing', 'status is missing')
-  else if (status === null) missing('status', 'unknown_status', `status "${reservation.status}" is not known`)
+  if (reservation.status === undefined) missing(names.status, 'missing', `${names.status} is missing`)
+  else if (status === null)
+    missing(names.status, 'unknown_status', `${names.status} "${reservation.status}" is not known`)
 
-  if (reservation.listingId === undefined) missing('listingMapId', 'missing', 'listingMapId is missing')
+  const { listingId } = reservation
+  if (listingId === undefined) missing(names.listingId, 'missing', `${names.listingId} is missing`)
   else if (listing === undefined)
-    missing('listingMapId', 'unknown_listing', `listing ${reservation.listingId} is not known`)
+    missing(names.listingId, 'unknown_listing', `listing ${listingId} is not known`)
   else if (listing.unitId === null) {
-    missing('listingMapId', 'unmapped_listing', `listing ${reservation.listingId} is not mapped to a unit`)
+    missing(names.listingId, 'unmapped_listing', `listing ${listingId} is not mapped to a unit`)
   }
 
   const checkIn = reservation.arrivalDate ?? null
   const checkOut = reservation.departureDate ?? null
   if (!reservation.datesUnspecified) {
-    if (checkIn === null) missing('arrivalDate', 'missing', 'arrivalDate is missing')
-    if (checkOut === null) missing('departureDate', 'missing', 'departureDate is missing')
+    const { arrivalDate, departureDate } = names
+    if (checkIn === null) missing(arrivalDate, 'missing', `${arrivalDate} is missing`)
+    if (checkOut === null) missing(departureDate, 'missing', `${departureDate} is missing`)
     if (checkIn !== null && checkOut !== null && checkOut <= checkIn) {
       missing(
-        'departureDate',
+        departureDate,
         'not_after_arrival',
-        `departureDate ${checkOut} is not after arrivalDate ${checkIn}`,
+        `${departureDate} ${checkOut} is not after ${arrivalDate} ${checkIn}`,
       )
     }
   }
 
-  const amount = mapAmount(columns, listing, missing)
+  const amount = mapAmount(columns, listing, (code, message) =>
+    missing(names.totalPrice, code, `${names.totalPrice} ${message}`),
+  )
   return {
     problems,
     draft: {
@@ -149,18 +154,14 @@ export function draftBooking(
 function mapAmount(
   columns: BookingColumns,
   listing: MappedListing | undefined,
-  problem: (field: string, code: string, message: string) => void,
+  problem: (code: string, message: string) => void,
 ): Pick<BookingDraft, 'amountTotal' | 'amountMinor' | 'currency'> {
   const currency = columns.currency ?? listing?.currency ?? null
   const total = columns.amountTotal
   if (total === null || currency === null) return { amountTotal: total, amountMinor: null, currency }
   const money = toMoney(total, currency)
   if (money === undefined) {
-    problem(
-      'totalPrice',
-      'not_an_amount',
-      `totalPrice ${total} is not an amount in ${currency}, or too large`,
-    )
+    problem('not_an_amount', `${total} is not an amount in ${currency}, or too large`)
     return { amountTotal: total, amountMinor: null, currency }
   }
   return { amountTotal: money.total, amountMinor: money.minor, currency }

@@ -1,5 +1,4 @@
 import { type Static, Type } from 'typebox'
-import { reservationSpellings } from '../channels/hostaway/wire/reservation.ts'
 
 /** Limits that keep a mapping small enough to compile and to run for every webhook. */
 export const mappingLimits = {
@@ -174,12 +173,3 @@ export const defaultSpec: MappingSpec = {
   },
   fields: {},
 }
-
-/** All spellings in use of a field of the reservation, the given one first. */
-export function spellingsOf(name: string): readonly string[] {
-  const spellings = reservationSpellings.find((names) => names.some((one) => one === name))
-  return spellings === undefined ? [name] : [name, ...spellings.filter((one) => one !== name)]
-}
-
-/** The fields that hold a day of the stay. */
-export const stayDayNames = [...spellingsOf('arrivalDate'), ...spellingsOf('departureDate')]

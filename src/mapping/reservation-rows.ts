@@ -1,11 +1,17 @@
 import { idText, isRecord } from '../channels/contract/field-reader.ts'
+import type { ReservationFormat } from '../channels/contract/reservation.ts'
 
-/** Whether a finance line counts: Hostaway keeps removed lines and marks them as deleted. */
+/** The keys under which a body may hold a day of the stay. */
+export function stayDayKeys({ names, keysOf }: ReservationFormat): string[] {
+  return [...keysOf(names.arrivalDate), ...keysOf(names.departureDate)]
+}
+
+/** Whether a finance line counts: removed lines may be kept, marked as deleted. */
 export function isCharged(line: Record<string, unknown>): boolean {
   return line.isDeleted !== 1 && line.isDeleted !== true
 }
 
-/** The name of the custom field that a value belongs to; Hostaway sends it along only where it expands the field. */
+/** The name of the custom field that a value belongs to where the body expands the field. */
 export function customFieldName(row: Record<string, unknown>): string | undefined {
   const { customField } = row
   return isRecord(customField) && typeof customField.name === 'string' ? customField.name.trim() : undefined

@@ -7,7 +7,7 @@ import {
 import { fetchListing } from '../bookings/apply/fetch-listing.ts'
 import { reportConflict } from '../bookings/apply/report-conflict.ts'
 import { fetchedVersion } from '../bookings/apply/reservation-version.ts'
-import type { Reservation } from '../channels/hostaway/wire/reservation.ts'
+import type { Reservation } from '../channels/contract/reservation.ts'
 import { type AppError, factsOf, toAppError } from '../platform/errors.ts'
 import { type HistoryTurn, maxWaitMs } from './history-context.ts'
 import type { Tally } from './import-store.ts'

@@ -1,6 +1,6 @@
+import type { Reservation } from '../channels/contract/reservation.ts'
 import type { ReservationPage } from '../channels/hostaway/client-reservations.ts'
 import { malformedAnswer } from '../channels/hostaway/failures.ts'
-import type { Reservation } from '../channels/hostaway/wire/reservation.ts'
 import type { Walk } from '../platform/db/history-tables.ts'
 
 export type { Walk } from '../platform/db/history-tables.ts'

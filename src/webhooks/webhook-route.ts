@@ -2,11 +2,8 @@ import { randomUUIDv7 } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { textWithoutCardData } from '../channels/contract/card-data.ts'
-import {
-  isRegistrationPing,
-  parseWebhookBody,
-  type WebhookEnvelope,
-} from '../channels/hostaway/wire/webhook-envelope.ts'
+import type { WebhookEnvelope } from '../channels/contract/webhook.ts'
+import { isRegistrationPing, parseWebhookBody } from '../channels/hostaway/wire/webhook-envelope.ts'
 import type { ConnectionCache } from '../connections/connection-cache.ts'
 import type { WebhookReceiver } from '../connections/webhook-receiver-store.ts'
 import { Problem } from '../platform/http/problems.ts'

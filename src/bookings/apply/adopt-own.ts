@@ -12,7 +12,7 @@ import { eventsOfChange } from './reservation-events.ts'
  */
 export function adoptionOf(incoming: IncomingReservation): Adoption[] {
   const { connection, reservation } = incoming
-  const bookingId = incoming.bookingId ?? bookingIdOfMarker(reservation.customerUserId)
+  const bookingId = incoming.bookingId ?? bookingIdOfMarker(reservation.marker)
   if (bookingId === undefined || reservation.id === markerOf(bookingId)) return []
   return [{ connectionId: connection.id, bookingId, externalId: reservation.id }]
 }

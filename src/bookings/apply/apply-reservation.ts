@@ -1,5 +1,5 @@
 import type { Kysely, Transaction } from 'kysely'
-import { compareFields } from '../../channels/hostaway/wire/reservation-merge.ts'
+import { compareFields } from '../../channels/contract/reservation-merge.ts'
 import { findListings } from '../../listings/listing-store.ts'
 import type { ApprovalStatus, Database } from '../../platform/db/tables.ts'
 import { endQueuedWebhooks, type QueuedEnd } from '../../webhooks/queued-webhook-store.ts'

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import type { Reservation } from '../../channels/hostaway/wire/reservation.ts'
+import type { Reservation } from '../../channels/contract/reservation.ts'
 import { type AccessTokenDeps, withAccessToken } from '../../connections/access-token.ts'
 import { databaseTime } from '../../platform/db/database-time.ts'
 import { AppError } from '../../platform/errors.ts'

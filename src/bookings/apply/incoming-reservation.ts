@@ -1,4 +1,4 @@
-import type { Reservation } from '../../channels/hostaway/wire/reservation.ts'
+import type { Reservation } from '../../channels/contract/reservation.ts'
 import type { ManualOverride } from '../../mapping/booking-overrides.ts'
 import type { ReservationVersion } from '../booking-store.ts'
 

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Reservation } from '../../channels/hostaway/wire/reservation.ts'
+import type { Reservation } from '../../channels/contract/reservation.ts'
 import { type CompiledMapping, type MappedReservation, mapReservation } from '../../mapping/apply-mapping.ts'
 import type { MappedListing } from '../../mapping/booking-draft.ts'
 import { compiledMappings } from '../../mapping/compiled-mappings.ts'

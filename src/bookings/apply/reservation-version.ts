@@ -1,5 +1,5 @@
-import type { Reservation } from '../../channels/hostaway/wire/reservation.ts'
-import type { FieldComparison } from '../../channels/hostaway/wire/reservation-merge.ts'
+import type { Reservation } from '../../channels/contract/reservation.ts'
+import type { FieldComparison } from '../../channels/contract/reservation-merge.ts'
 import type { ReservationVersion } from '../booking-store.ts'
 
 /** What to do with an incoming version: `conflict` means that only Hostaway can say which of two equals is right. */

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Reservation } from '../../channels/hostaway/wire/reservation.ts'
+import type { Reservation } from '../../channels/contract/reservation.ts'
 import { type Connection, findConnections } from '../../connections/connection-store.ts'
 import { createBatcher } from '../../platform/batch.ts'
 import type { Database, WebhookLogRow } from '../../platform/db/tables.ts'

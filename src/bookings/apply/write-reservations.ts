@@ -1,6 +1,6 @@
 import type { Transaction } from 'kysely'
 import { noteReleasedNights, releasedStretches, type Stretch } from '../../calendar/released-nights-store.ts'
-import type { Reservation } from '../../channels/hostaway/wire/reservation.ts'
+import type { Reservation } from '../../channels/contract/reservation.ts'
 import { unitCountsOf } from '../../listings/listing-store.ts'
 import type { MappedReservation } from '../../mapping/apply-mapping.ts'
 import { applyOverrides, mergeOverrides } from '../../mapping/booking-overrides.ts'

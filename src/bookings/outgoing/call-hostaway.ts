@@ -1,6 +1,6 @@
 import type { OutboundTimes } from '../../calendar/outbound-times.ts'
+import type { Reservation } from '../../channels/contract/reservation.ts'
 import type { Call } from '../../channels/hostaway/client.ts'
-import type { Reservation } from '../../channels/hostaway/wire/reservation.ts'
 import { type AccessTokenDeps, withAccessToken } from '../../connections/access-token.ts'
 import type { Connection } from '../../connections/connection-store.ts'
 import { databaseTime } from '../../platform/db/database-time.ts'
@@ -135,7 +135,7 @@ async function findCreated(
 function isTheSame(found: Reservation, made: Reservation): boolean {
   const names = ['channelId', 'arrivalDate', 'departureDate', 'guestName', 'guestEmail'] as const
   return (
-    found.customerUserId == null &&
+    found.marker == null &&
     found.bookingStatus !== 'cancelled' &&
     names.every((name) => (found[name] ?? null) === (made[name] ?? null))
   )

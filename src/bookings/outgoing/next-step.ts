@@ -1,6 +1,7 @@
 import { Big } from 'big.js'
-import { parseReservation, type Reservation } from '../../channels/hostaway/wire/reservation.ts'
-import type { NewReservation, ReservationFields } from '../../channels/hostaway/wire/reservation-fields.ts'
+import type { Reservation } from '../../channels/contract/reservation.ts'
+import type { ReservationDraft, ReservationFields } from '../../channels/contract/reservation-draft.ts'
+import { parseReservation } from '../../channels/hostaway/wire/reservation.ts'
 import type { BookingRow } from '../../platform/db/tables.ts'
 import { knownExternalId, markerOf } from '../booking-marker.ts'
 import { type DesiredBooking, desiredBookingOf } from '../desired-booking.ts'
@@ -8,7 +9,7 @@ import { type DesiredBooking, desiredBookingOf } from '../desired-booking.ts'
 /** What Hostaway is to be told next of a booking; `told` is struck off the desired value once it has answered. */
 export type NextStep =
   | { action: 'none' }
-  | { action: 'create'; reservation: NewReservation }
+  | { action: 'create'; reservation: ReservationDraft }
   | { action: 'change'; fields: ReservationFields; told: DesiredBooking }
   | { action: 'cancel'; told: DesiredBooking }
 
@@ -81,7 +82,7 @@ export function reservationOf(booking: BookingRow): Reservation {
   return reservation
 }
 
-function newReservation(booking: BookingRow, reservation: Reservation): NewReservation {
+function newReservation(booking: BookingRow, reservation: Reservation): ReservationDraft {
   const names = Object.values(fieldOf)
   return {
     listingId: booking.listing_id,

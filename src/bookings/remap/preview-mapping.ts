@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Kysely } from 'kysely'
-import { parseReservation, type Reservation } from '../../channels/hostaway/wire/reservation.ts'
+import type { Reservation } from '../../channels/contract/reservation.ts'
+import { parseReservation } from '../../channels/hostaway/wire/reservation.ts'
 import { parseWebhookBody } from '../../channels/hostaway/wire/webhook-envelope.ts'
 import type { Connection } from '../../connections/connection-store.ts'
 import { findListings } from '../../listings/listing-store.ts'

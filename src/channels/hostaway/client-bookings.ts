@@ -1,12 +1,9 @@
+import type { Reservation } from '../contract/reservation.ts'
+import type { ReservationDraft, ReservationFields } from '../contract/reservation-draft.ts'
 import { type Call, type Caller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
-import { parseReservation, type Reservation } from './wire/reservation.ts'
-import {
-  type NewReservation,
-  type ReservationFields,
-  toWireFields,
-  toWireReservation,
-} from './wire/reservation-fields.ts'
+import { parseReservation } from './wire/reservation.ts'
+import { toWireFields, toWireReservation } from './wire/reservation-fields.ts'
 
 const collection = '/reservations'
 const rowsSearched = 100
@@ -22,7 +19,7 @@ export function bookingCalls({ callApi }: Caller) {
     })
     if (!Array.isArray(result)) throw malformedAnswer('it is not a list', 200)
     return result
-      .flatMap((row) => parseReservation(row, { includesResources: true }).reservation ?? [])
+      .flatMap((row) => parseReservation(row, { isComplete: true }).reservation ?? [])
       .toSorted((one, other) => Number(one.id) - Number(other.id))
   }
 
@@ -31,7 +28,7 @@ export function bookingCalls({ callApi }: Caller) {
      * Makes a reservation on nights that are free. Not safe to repeat: after anything but a clear answer look with
      * `findReservationsByMarker` first. Throws `rejected` where Hostaway does not want it.
      */
-    createReservation: async (call: Call, reservation: NewReservation): Promise<Reservation> => {
+    createReservation: async (call: Call, reservation: ReservationDraft): Promise<Reservation> => {
       const { result } = await callApi(call, {
         method: 'POST',
         path: collection,
@@ -44,10 +41,10 @@ export function bookingCalls({ callApi }: Caller) {
     /** The reservations of a listing that carry this marker, the one made first at the front. */
     findReservationsByMarker: async (
       call: Call,
-      { listingId, marker }: Pick<NewReservation, 'listingId' | 'marker'>,
+      { listingId, marker }: Pick<ReservationDraft, 'listingId' | 'marker'>,
     ): Promise<Reservation[]> => {
       const found = await search(call, { customerUserId: marker, listingId })
-      return found.filter((reservation) => reservation.customerUserId === marker)
+      return found.filter((reservation) => reservation.marker === marker)
     },
 
     /** The reservations of a listing that begin on a day, the one made first at the front. */

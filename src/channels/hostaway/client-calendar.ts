@@ -1,13 +1,8 @@
 import { AppError } from '../../platform/errors.ts'
+import type { CalendarDay, CalendarInterval } from '../contract/calendar.ts'
 import { type Call, type Caller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
-import {
-  type CalendarDay,
-  type CalendarInterval,
-  maxIntervalsPerCall,
-  parseCalendar,
-  toWireInterval,
-} from './wire/calendar.ts'
+import { maxIntervalsPerCall, parseCalendar, toWireInterval } from './wire/calendar.ts'
 
 /** Calls about the calendar of a listing. Writing the same values twice changes nothing. */
 export function calendarCalls({ callApi }: Caller) {

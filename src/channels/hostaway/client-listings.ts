@@ -1,7 +1,8 @@
+import type { Listing, ListingUnit } from '../contract/listing.ts'
 import { type Call, type Caller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
 import { isLastPage } from './wire/envelope.ts'
-import { type Listing, type ListingUnit, parseListing, parseListingUnits } from './wire/listing.ts'
+import { parseListing, parseListingUnits } from './wire/listing.ts'
 
 const rowsPerPage = 100
 const maxPages = 200

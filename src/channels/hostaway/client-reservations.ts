@@ -1,7 +1,8 @@
+import type { Reservation } from '../contract/reservation.ts'
 import { type Call, type Caller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
 import { isLastPage } from './wire/envelope.ts'
-import { parseReservation, type Reservation } from './wire/reservation.ts'
+import { parseReservation } from './wire/reservation.ts'
 
 /**
  * `afterId` continues behind a reservation; without `sortOrder` the newest change comes first. The two days take only
@@ -37,7 +38,7 @@ export function reservationCalls({ callApi }: Caller) {
         endpoint: '/reservations/:id',
         query: { includeResources: 1 },
       })
-      const { reservation } = parseReservation(result, { includesResources: true })
+      const { reservation } = parseReservation(result, { isComplete: true })
       if (reservation?.id !== id) throw malformedAnswer('it is not the reservation that was asked for', 200)
       return reservation
     },
@@ -52,7 +53,7 @@ export function reservationCalls({ callApi }: Caller) {
       })
       if (!Array.isArray(result)) throw malformedAnswer('it is not a list', 200)
       const reservations = result.flatMap((row) => {
-        const { reservation } = parseReservation(row, { includesResources: true })
+        const { reservation } = parseReservation(row, { isComplete: true })
         return reservation === null ? [] : [reservation]
       })
       const unreadable = result.length - reservations.length

@@ -1,12 +1,7 @@
+import type { WebhookRegistration, WebhookTarget } from '../contract/webhook.ts'
 import { type Call, type Caller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
-import {
-  parseDeliveryStatus,
-  parseWebhookRegistration,
-  toWireWebhook,
-  type WebhookRegistration,
-  type WebhookTarget,
-} from './wire/webhook-registration.ts'
+import { parseDeliveryStatus, parseWebhookRegistration, toWireWebhook } from './wire/webhook-registration.ts'
 
 const collection = '/webhooks/unifiedWebhooks'
 const log = '/unifiedWebhookLogs'

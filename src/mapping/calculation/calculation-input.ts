@@ -1,16 +1,15 @@
 import { createFieldReader, idText, isRecord } from '../../channels/contract/field-reader.ts'
-import type { Reservation } from '../../channels/hostaway/wire/reservation.ts'
+import type { Reservation } from '../../channels/contract/reservation.ts'
 import type { MappedListing } from '../booking-draft.ts'
-import { stayDayNames } from '../mapping-spec.ts'
-import { customFieldName, isCharged } from '../reservation-rows.ts'
+import { customFieldName, isCharged, stayDayKeys } from '../reservation-rows.ts'
 import type { Meter } from './calculation.ts'
 
 const maxValues = 20_000
 
 /**
  * What a calculation sees: a copy without prototypes, so that nothing of the reservation can be reached or changed
- * from it, and without nulls, so that `??` does what it says. Fields that are known are spelled and typed as Hostaway
- * documents them, whatever this body did. Undefined where the reservation is larger than a calculation may look at.
+ * from it, and without nulls, so that `??` does what it says. Fields that are known are spelled and typed as the
+ * channel documents them, whatever this body did. Undefined where the reservation is larger than a calculation may look at.
  */
 export function calculationInput(
   reservation: Reservation,
@@ -49,9 +48,9 @@ export function calculationInput(
 }
 
 function knownFields(reservation: Reservation): Record<string, unknown> {
-  const { totalPrice, datesUnspecified } = reservation
+  const { totalPrice, datesUnspecified, format } = reservation
   const known = {
-    listingMapId: reservation.listingId,
+    listingId: reservation.listingId,
     status: reservation.status,
     arrivalDate: reservation.arrivalDate,
     departureDate: reservation.departureDate,
@@ -68,9 +67,12 @@ function knownFields(reservation: Reservation): Record<string, unknown> {
     channelName: reservation.channelName,
     confirmationCode: reservation.confirmationCode,
   }
-  // Without dates Hostaway sends yesterday for both.
-  const noDays = datesUnspecified ? Object.fromEntries(stayDayNames.map((name) => [name, null])) : {}
-  return { ...Object.fromEntries(Object.entries(known).filter(([, value]) => value != null)), ...noDays }
+  // Without dates both days may be anything.
+  const noDays = datesUnspecified ? Object.fromEntries(stayDayKeys(format).map((key) => [key, null])) : {}
+  const named = Object.entries(known).flatMap(([part, value]) =>
+    value == null ? [] : [[format.names[part as keyof typeof known], value]],
+  )
+  return { ...Object.fromEntries(named), ...noDays }
 }
 
 function totalsByName(lines: Record<string, unknown>[]): Record<string, unknown> {

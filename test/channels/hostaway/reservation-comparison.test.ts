@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseReservation, type Reservation } from '../../../src/channels/hostaway/wire/reservation.ts'
-import { sameReservation } from '../../../src/channels/hostaway/wire/reservation-comparison.ts'
-import { mergeReservation as mergeVersions } from '../../../src/channels/hostaway/wire/reservation-merge.ts'
+import type { Reservation } from '../../../src/channels/contract/reservation.ts'
+import { sameReservation } from '../../../src/channels/contract/reservation-comparison.ts'
+import { mergeReservation as mergeVersions } from '../../../src/channels/contract/reservation-merge.ts'
+import { parseReservation } from '../../../src/channels/hostaway/wire/reservation.ts'
 import { reservationBody } from '../../support/reservation-bodies.ts'
 
-function parse(body: Record<string, unknown>, includesResources = false): Reservation {
-  const { reservation } = parseReservation(body, { includesResources })
+function parse(body: Record<string, unknown>, isComplete = false): Reservation {
+  const { reservation } = parseReservation(body, { isComplete })
   assert.ok(reservation)
   return reservation
 }
@@ -121,11 +122,11 @@ test('what was merged reads the same when its source is read again', () => {
     [reservationBody({ reservationUnit: [], financeField: [] }), true],
     [{ id: 700_001, isDatesUnspecified: 1 }, false],
   ]
-  for (const [body, includesResources] of bodies) {
-    const merged = mergeReservation(older, parse(body, includesResources))
-    const { source: _, ...again } = parse(merged.source, includesResources)
+  for (const [body, isComplete] of bodies) {
+    const merged = mergeReservation(older, parse(body, isComplete))
+    const { source: _, ...again } = parse(merged.source, isComplete)
     const { source: __, ...expected } = merged
-    assert.deepEqual({ ...again, includesResources: merged.includesResources }, expected)
+    assert.deepEqual({ ...again, isComplete: merged.isComplete }, expected)
   }
 })
 

@@ -1,19 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { isPlaceholder } from '../../../src/channels/hostaway/wire/present-fields.ts'
-import { parseReservation } from '../../../src/channels/hostaway/wire/reservation.ts'
 import {
   compareFields,
   type MergedReservation,
   mergeReservation,
   type ReservationBody,
-} from '../../../src/channels/hostaway/wire/reservation-merge.ts'
+} from '../../../src/channels/contract/reservation-merge.ts'
+import { parseReservation } from '../../../src/channels/hostaway/wire/reservation.ts'
 
 type Fields = Record<string, unknown>
 
-function bodyOf(fields: Fields, version: number, includesResources = false): ReservationBody {
-  const { reservation } = parseReservation({ id: 700_001, ...fields }, { includesResources })
+function bodyOf(fields: Fields, version: number, isComplete = false): ReservationBody {
+  const { reservation } = parseReservation({ id: 700_001, ...fields }, { isComplete })
   assert.ok(reservation)
   return { reservation, version: `s${version}` }
 }
@@ -27,8 +26,8 @@ function mergeAll(bodies: ReservationBody[]): MergedReservation {
 /** All that counts about a merged reservation: what left something out may look one way or another. */
 function contentOf({ reservation, version, fields }: MergedReservation) {
   const { source, ...read } = reservation
-  const { includesResources: _, ...reread } = bodyOf(source, 0).reservation
-  const said = Object.entries(source).filter(([key, value]) => !isPlaceholder(key, value))
+  const { isComplete: _, ...reread } = bodyOf(source, 0).reservation
+  const said = Object.entries(source).filter(([key, value]) => !reservation.format.isPlaceholder(key, value))
   return {
     version,
     fields,

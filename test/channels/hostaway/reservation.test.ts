@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  type ParsedReservation,
-  parseReservation,
-  type Reservation,
-} from '../../../src/channels/hostaway/wire/reservation.ts'
+import type { ParsedReservation, Reservation } from '../../../src/channels/contract/reservation.ts'
+import { parseReservation, reservationFormat } from '../../../src/channels/hostaway/wire/reservation.ts'
 import { reservationBody } from '../../support/reservation-bodies.ts'
 
 function parsed(result: ParsedReservation): Reservation {
@@ -17,7 +14,8 @@ const problemsOf = (changes: Record<string, unknown>) =>
   parse(changes).problems.map(({ field, code }) => `${field} ${code}`)
 
 test('a complete body is read without problems', () => {
-  const { source, ...reservation } = parse({})
+  const { source, format, ...reservation } = parse({})
+  assert.equal(format, reservationFormat)
   assert.deepEqual(reservation, {
     id: '700001',
     listingId: '8001',
@@ -40,7 +38,7 @@ test('a complete body is read without problems', () => {
     channelId: '2018',
     confirmationCode: 'HMTEST42',
     hostNote: undefined,
-    customerUserId: undefined,
+    marker: undefined,
     unitCount: 1,
     units: undefined,
     updatedOn: new Date('2027-01-03T11:22:33Z'),
@@ -50,7 +48,7 @@ test('a complete body is read without problems', () => {
       { id: 11, name: 'baseRate', total: 380, updatedOn: '2027-01-02 10:00:00' },
       { id: 12, name: 'cleaningFee', total: 32.5, updatedOn: '2027-01-02 10:00:00' },
     ],
-    includesResources: false,
+    isComplete: false,
     problems: [],
   })
   assert.equal(source.doorCode, null)
@@ -277,9 +275,7 @@ test('an empty list of units says nothing unless everything was asked for', () =
   const units = [{ id: 1 }, { id: 2 }, { id: 3 }]
   assert.equal(parse({ reservationUnit: units }).unitCount, 3)
   assert.equal(parse({ reservationUnit: [] }).units, undefined)
-  const asked = parsed(
-    parseReservation(reservationBody({ customFieldValues: [] }), { includesResources: true }),
-  )
+  const asked = parsed(parseReservation(reservationBody({ customFieldValues: [] }), { isComplete: true }))
   assert.deepEqual([asked.units, asked.unitCount, asked.customFieldValues], [[], 1, []])
 })
 

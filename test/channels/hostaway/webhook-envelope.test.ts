@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  isRegistrationPing,
-  parseWebhookBody,
-  type WebhookEnvelope,
-} from '../../../src/channels/hostaway/wire/webhook-envelope.ts'
+import type { WebhookEnvelope } from '../../../src/channels/contract/webhook.ts'
+import { isRegistrationPing, parseWebhookBody } from '../../../src/channels/hostaway/wire/webhook-envelope.ts'
 
 function eventOf(body: unknown): WebhookEnvelope {
   const parsed = parseWebhookBody(body)

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { withoutCardData } from '../../../src/channels/contract/card-data.ts'
+import { sameReservation } from '../../../src/channels/contract/reservation-comparison.ts'
+import { compareFields, mergeReservation } from '../../../src/channels/contract/reservation-merge.ts'
 import { parseCalendar } from '../../../src/channels/hostaway/wire/calendar.ts'
 import {
   explanationOf,
@@ -10,8 +12,6 @@ import {
 } from '../../../src/channels/hostaway/wire/envelope.ts'
 import { parseListing, parseListingUnits } from '../../../src/channels/hostaway/wire/listing.ts'
 import { parseReservation } from '../../../src/channels/hostaway/wire/reservation.ts'
-import { sameReservation } from '../../../src/channels/hostaway/wire/reservation-comparison.ts'
-import { compareFields, mergeReservation } from '../../../src/channels/hostaway/wire/reservation-merge.ts'
 import { parseWebhookBody } from '../../../src/channels/hostaway/wire/webhook-envelope.ts'
 import { parseWebhookRegistration } from '../../../src/channels/hostaway/wire/webhook-registration.ts'
 import { reservationBody } from '../../support/reservation-bodies.ts'
@@ -80,7 +80,7 @@ test('no parser throws or touches a prototype, whatever it is fed', () => {
       parseCalendar(value)
       parseWebhookRegistration(value)
       const { reservation } = parseReservation(value)
-      const { reservation: another } = parseReservation(other, { includesResources: true })
+      const { reservation: another } = parseReservation(other, { isComplete: true })
       if (reservation !== null && another !== null) {
         sameReservation(reservation, another)
         const known = mergeReservation(undefined, { reservation, version: '1' })

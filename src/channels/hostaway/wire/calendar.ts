@@ -1,36 +1,5 @@
-import { createFieldReader, isRecord, type Problem, type Read } from '../../contract/field-reader.ts'
-
-/** Only `available` and `blocked` are up to the host; what is neither of the four documented ones is `other`. */
-export type CalendarStatus = 'available' | 'blocked' | 'reserved' | 'pending' | 'other'
-
-/** One night of a listing as Hostaway holds it; the price is decimal text in the listing's currency. */
-export type CalendarDay = {
-  date: string
-  status: CalendarStatus
-  isAvailable: boolean | undefined
-  price: Read<string>
-  minimumStay: Read<number>
-  maximumStay: Read<number>
-  closedOnArrival: Read<boolean>
-  closedOnDeparture: Read<boolean>
-  note: Read<string>
-  availableUnitsToSell: Read<number>
-  desiredUnitsToSell: Read<number>
-}
-
-/** What to write to the nights from `startDate` to `endDate`, both included. Left out = leave as it is. */
-export type CalendarInterval = {
-  startDate: string
-  endDate: string
-  isAvailable?: boolean
-  desiredUnitsToSell?: number
-  price?: string
-  minimumStay?: number
-  maximumStay?: number
-  closedOnArrival?: boolean
-  closedOnDeparture?: boolean
-  note?: string
-}
+import type { CalendarDay, CalendarInterval, CalendarStatus } from '../../contract/calendar.ts'
+import { createFieldReader, isRecord, type Problem } from '../../contract/field-reader.ts'
 
 /** Hostaway refuses a longer list of intervals in one call. */
 export const maxIntervalsPerCall = 200

@@ -1,25 +1,6 @@
 import { createFieldReader, isRecord, type Problem, type Read } from '../../contract/field-reader.ts'
+import type { Listing, ListingUnit } from '../../contract/listing.ts'
 import { storableSource } from '../../contract/storable-source.ts'
-
-/** A listing as Hostaway holds it; amounts are decimal text in `currency`. */
-export type Listing = {
-  id: string
-  name: string
-  currency: Read<string>
-  timeZone: Read<string>
-  archived: boolean
-  basePrice: Read<string>
-  personCapacity: Read<number>
-  minimumNights: Read<number>
-  maximumNights: Read<number>
-  /** How many units it has, where the answer says so; `listListingUnits` asks. */
-  unitCount: number | undefined
-  problems: Problem[]
-  source: Record<string, unknown>
-}
-
-/** One physical unit of a listing that stands for several. */
-export type ListingUnit = { id: string; name: Read<string>; unitNumber: Read<string> }
 
 /** Reads a listing; null only when it has no usable id. Never throws. */
 export function parseListing(data: unknown): { listing: Listing | null; problems: Problem[] } {

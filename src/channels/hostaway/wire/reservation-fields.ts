@@ -1,34 +1,5 @@
-import type { Reservation } from './reservation.ts'
-
-/**
- * What may be written of a reservation, by the names that a parsed one has. Days are `YYYY-MM-DD`, the amount is
- * decimal text in the listing's currency. Left out = as it is.
- */
-export type ReservationFields = Partial<
-  Pick<
-    Reservation,
-    | 'arrivalDate'
-    | 'departureDate'
-    | 'guestName'
-    | 'guestEmail'
-    | 'phone'
-    | 'numberOfGuests'
-    | 'adults'
-    | 'children'
-    | 'infants'
-    | 'pets'
-    | 'totalPrice'
-    | 'hostNote'
-  >
->
-
-export type NewReservation = {
-  listingId: string
-  /** Kept by Hostaway as `customerUserId`, so that the reservation can be found by it. */
-  marker: string
-  currency: string | null
-  fields: ReservationFields
-}
+import type { Reservation } from '../../contract/reservation.ts'
+import type { ReservationDraft, ReservationFields } from '../../contract/reservation-draft.ts'
 
 /** The channel of what is booked with the host directly. */
 export const directChannelId = '2000'
@@ -46,7 +17,7 @@ export function toWireFields({ totalPrice, ...fields }: ReservationFields): Reco
   return { ...fields, ...(totalPrice == null ? {} : { totalPrice: Number(totalPrice) }) }
 }
 
-export function toWireReservation({ listingId, marker, currency, fields }: NewReservation) {
+export function toWireReservation({ listingId, marker, currency, fields }: ReservationDraft) {
   return {
     channelId: Number(directChannelId),
     listingMapId: Number(listingId),
@@ -59,7 +30,7 @@ export function toWireReservation({ listingId, marker, currency, fields }: NewRe
 /** What Hostaway is going to make of a new reservation, in the shape of its own bodies; `id` stands in for its id. */
 export function expectedBody(
   id: string,
-  { listingId, marker, currency, fields }: NewReservation,
+  { listingId, marker, currency, fields }: ReservationDraft,
 ): Record<string, unknown> {
   return {
     id,

@@ -1,5 +1,4 @@
-/** What a reservation's status means for a booking. `unknown` = a status that is not in the table: a person decides. */
-export type ReservationMeaning = 'confirmed' | 'pending' | 'cancelled' | 'inquiry' | 'unknown'
+import type { ReservationMeaning } from '../../contract/reservation.ts'
 
 const meanings = new Map<string, ReservationMeaning>([
   ['new', 'confirmed'],

@@ -1,70 +1,78 @@
 import { createFieldReader, isRecord, type Problem, type Read } from '../../contract/field-reader.ts'
+import type { ParsedReservation, Reservation, ReservationFormat } from '../../contract/reservation.ts'
+import { createReservationFormat } from '../../contract/reservation-format.ts'
 import { storableSource } from '../../contract/storable-source.ts'
-import { meaningOfStatus, type ReservationMeaning } from './reservation-status.ts'
+import { meaningOfStatus } from './reservation-status.ts'
 
-/**
- * A reservation as Hostaway holds it. `undefined` = the body did not say (bodies are often partial), `null` = said to be
- * nothing. Days are `YYYY-MM-DD`, amounts decimal text in `currency`, instants UTC.
- */
-export type Reservation = {
-  id: string
-  listingId: string | undefined
-  status: string | undefined
-  bookingStatus: ReservationMeaning
-  arrivalDate: Read<string>
-  departureDate: Read<string>
-  datesUnspecified: boolean
-  guestName: Read<string>
-  guestEmail: Read<string>
-  phone: Read<string>
-  numberOfGuests: Read<number>
-  adults: Read<number>
-  children: Read<number>
-  infants: Read<number>
-  pets: Read<number>
-  totalPrice: Read<string>
-  currency: Read<string>
-  channelName: Read<string>
-  channelId: Read<string>
-  confirmationCode: Read<string>
-  hostNote: Read<string>
-  /** Free text of whoever made the reservation through the API; also a filter of the list. */
-  customerUserId: Read<string>
-  /** 1 also when `units` is undefined: then nobody said how many. */
-  unitCount: number
-  units: Record<string, unknown>[] | undefined
-  updatedOn: Date | undefined
-  insertedOn: Date | undefined
-  customFieldValues: Record<string, unknown>[] | undefined
-  financeFields: Record<string, unknown>[] | undefined
-  /** Whether it was asked for with everything that belongs to it; else an empty list says nothing. */
-  includesResources: boolean
-  /** What could not be read; the field concerned is undefined. */
-  problems: Problem[]
-  /** The object as sent, storable and without card data. */
-  source: Record<string, unknown>
+// Bookkeeping of Hostaway's or of people reading there.
+const noise = new Set([
+  'updatedOn',
+  'insertedOn',
+  'createdAt',
+  'latestActivityOn',
+  'isProcessed',
+  'isInitial',
+  'isManuallyChecked',
+  'isStarred',
+  'isArchived',
+  'isPinned',
+  'hasPullError',
+  'assigneeUserId',
+  'guestAuthHash',
+  'guestPicture',
+  'guestPortalUrl',
+  'guestPortalRevampUrl',
+  'localeForMessaging',
+  'localeForMessagingSource',
+  'listingName',
+  'listingCustomFields',
+  'cancellationPolicyDetails',
+])
+
+/** How Hostaway spells reservations. */
+export const reservationFormat: ReservationFormat = createReservationFormat({
+  names: {
+    listingId: 'listingMapId',
+    marker: 'customerUserId',
+    datesUnspecified: 'isDatesUnspecified',
+    units: 'reservationUnit',
+    financeFields: 'financeField',
+  },
+  spellings: [
+    ['arrivalDate', 'checkIn'],
+    ['departureDate', 'checkOut'],
+    ['listingMapId', 'listingId'],
+    ['phone', 'guestPhone'],
+    ['insertedOn', 'createdAt'],
+  ],
+  idNames: ['hostawayReservationId'],
+  noise,
+  isPlaceholder,
+  leavesOut,
+  parse: (data) => parseReservation(data),
+})
+
+// Unless asked for everything, Hostaway sends empty lists and nulls for what it left out.
+function leavesOut({ isComplete }: Reservation, key: string, value: unknown): boolean {
+  // That one is sent for another parameter, which is never asked for.
+  if (key === 'remainingBalance' && value === null) return true
+  return !isComplete && isPlaceholder(key, value)
 }
 
-export type ParsedReservation =
-  | { reservation: Reservation; problems: Problem[] }
-  | { reservation: null; problems: Problem[] }
-
-/** The spellings in use of one and the same field, Hostaway's own first. */
-export const reservationSpellings = [
-  ['arrivalDate', 'checkIn'],
-  ['departureDate', 'checkOut'],
-  ['listingMapId', 'listingId'],
-  ['phone', 'guestPhone'],
-  ['insertedOn', 'createdAt'],
-] as const
+function isPlaceholder(key: string, value: unknown): boolean {
+  if (value === null) {
+    return key === 'hostProxyEmail' || key === 'remainingBalance' || key.startsWith('bookingcom')
+  }
+  return Array.isArray(value) && value.length === 0
+}
 
 /**
  * Reads a reservation from a webhook or an answer; null only when it has no usable id. Never throws.
- * `includesResources` says that it was asked for with everything, so that an empty list means "none".
+ * `isComplete` says that it was asked for with everything, so that an empty list means "none".
  */
 export function parseReservation(
   data: unknown,
-  { includesResources = false }: { includesResources?: boolean } = {},
+  { isComplete = false }: { isComplete?: boolean } = {},
 ): ParsedReservation {
   const problems: Problem[] = []
   if (!isRecord(data)) {
@@ -87,7 +95,7 @@ export function parseReservation(
   const datesUnspecified = reader.flag('isDatesUnspecified') === true
   // Without dates Hostaway sends yesterday for both.
   const stayDay = (...names: string[]) => (datesUnspecified ? null : reader.day(...names))
-  const rows = (name: string) => recordsOf(reader.rows(name), includesResources)
+  const rows = (name: string) => recordsOf(reader.rows(name), isComplete)
   const units = rows('reservationUnit')
 
   const reservation: Reservation = {
@@ -112,16 +120,17 @@ export function parseReservation(
     channelId: reader.id('channelId'),
     confirmationCode: reader.text('confirmationCode'),
     hostNote: reader.text('hostNote'),
-    customerUserId: reader.text('customerUserId'),
+    marker: reader.text('customerUserId'),
     unitCount: Math.max(1, units?.length ?? 1),
     units,
     updatedOn: reader.instant('updatedOn'),
     insertedOn: reader.instant('insertedOn', 'createdAt'),
     customFieldValues: rows('customFieldValues'),
     financeFields: rows('financeField'),
-    includesResources,
+    isComplete,
     problems,
     source,
+    format: reservationFormat,
   }
   return { reservation, problems }
 }

@@ -1,17 +1,6 @@
 import { type EventType, eventTypes } from '../../../platform/telemetry/metrics.ts'
 import { idText, instantFrom, isRecord, storableText } from '../../contract/field-reader.ts'
-
-/** What a delivered webhook is about. `data` is null when the object must be fetched by `objectId`. */
-export type WebhookEnvelope = {
-  eventType: EventType
-  sourceEvent: string | null
-  accountId: string | null
-  objectId: string | null
-  data: Record<string, unknown> | null
-  timestamp: Date | null
-}
-
-export type ParsedWebhook = { ok: true; event: WebhookEnvelope } | { ok: false; reason: string }
+import type { ParsedWebhook } from '../../contract/webhook.ts'
 
 const knownEvents: ReadonlySet<string> = new Set(eventTypes)
 const otherNames = new Map<string, EventType>([['message.created', 'message.received']])

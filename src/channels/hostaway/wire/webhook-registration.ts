@@ -1,26 +1,8 @@
 import { createFieldReader, isRecord } from '../../contract/field-reader.ts'
+import type { WebhookDeviation, WebhookRegistration, WebhookTarget } from '../../contract/webhook.ts'
 
-/** A webhook as registered at Hostaway. The credentials are echoed in clear there and go no further than here. */
-export type WebhookRegistration = {
-  id: string
-  url: string
-  enabled: boolean
-  hasCredentials: boolean
-  alertingEmailAddress: string | null
-}
-
-/** What to register: where to deliver, and the Basic credentials to send along. */
-export type WebhookTarget = {
-  url: string
-  login: string
-  password: string
-  alertingEmailAddress: string | null
-}
-
-/** In what a registered webhook is not as it should be. */
-export type WebhookDeviation = 'disabled' | 'address' | 'credentials' | 'alerting_email'
-
-// Beside the registration, not in it: whoever logs or stores one must not spread its credentials.
+// Hostaway echoes the credentials in clear. They stay beside the registration, so that no log line and no row can
+// spread them.
 const echoedCredentials = new WeakMap<WebhookRegistration, { login: unknown; password: unknown }>()
 
 /** Reads a registered webhook; undefined without a usable id or address. Never throws. */

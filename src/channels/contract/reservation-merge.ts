@@ -1,8 +1,8 @@
-import { fieldOf, isPlaceholder, keysOf, leavesOut, presentFields } from './present-fields.ts'
-import { parseReservation, type Reservation } from './reservation.ts'
-import { isNoise, sameReservation } from './reservation-comparison.ts'
+import type { Reservation, ReservationFormat } from './reservation.ts'
+import { sameReservation } from './reservation-comparison.ts'
+import { presentFields } from './reservation-format.ts'
 
-/** Versions of fields, by Hostaway's names of them; texts that sort as the versions follow each other. */
+/** Versions of fields, by the channel's names of them; texts that sort as the versions follow each other. */
 export type FieldVersions = Record<string, string>
 
 /** One body and its version. */
@@ -21,19 +21,19 @@ export type FieldComparison = {
   contradicts: boolean
 }
 
-const dates = new Set(['arrivalDate', 'departureDate'])
 const neverSaid = ''
 
-/** What a body adds to, or contradicts in, what is known. Bookkeeping of Hostaway's counts for neither. */
+/** What a body adds to, or contradicts in, what is known. Bookkeeping of the channel's counts for neither. */
 export function compareFields(known: MergedReservation, body: ReservationBody): FieldComparison {
+  const { isNoise } = body.reservation.format
   if (known.fields === null && isCovered(body.reservation, known.reservation.source, isNoise)) {
     const tied = body.version === known.version
     return { bringsNews: false, contradicts: tied && !sameReservation(body.reservation, known.reservation) }
   }
-  const said = presentFields(body.reservation)
+  const present = presentFields(body.reservation)
   const tied = new Set<string>()
   let bringsNews = false
-  for (const field of said) {
+  for (const field of present) {
     const version = versionOf(known, field)
     if (version === body.version) tied.add(field)
     else if (version < body.version && !isNoise(field)) bringsNews = true
@@ -51,20 +51,21 @@ export function mergeReservation(
   body: ReservationBody,
 ): MergedReservation {
   if (saysAllAnew(known, body)) return { ...body, fields: null }
+  const { format } = body.reservation
   const versionBefore = (field: string) => (known === undefined ? neverSaid : versionOf(known, field))
-  const said = [...presentFields(body.reservation)]
-  const taken = new Set(said.filter((field) => versionBefore(field) <= body.version))
+  const present = [...presentFields(body.reservation)]
+  const taken = new Set(present.filter((field) => versionBefore(field) <= body.version))
   const version = known === undefined || known.version < body.version ? body.version : known.version
   const sourceBefore = known?.reservation.source ?? {}
   const source = mergeSources(sourceBefore, body.reservation, taken)
   const fields = exceptions(
-    source,
-    version,
-    new Set([...taken, ...Object.keys(source).map(fieldOf), ...Object.keys(known?.fields ?? {})]),
+    { format, source, version },
+    new Set([...taken, ...Object.keys(source).map(format.fieldOf), ...Object.keys(known?.fields ?? {})]),
     (field) => (taken.has(field) ? body.version : versionBefore(field)),
   )
   const inherits = Object.keys(sourceBefore).some(
-    (key) => !taken.has(fieldOf(key)) && !isNoise(key) && shows(source, fieldOf(key)),
+    (key) =>
+      !taken.has(format.fieldOf(key)) && !format.isNoise(key) && shows(format, source, format.fieldOf(key)),
   )
   return { version, fields, reservation: inherits ? reread(source, body) : { ...body.reservation, source } }
 }
@@ -74,8 +75,9 @@ function saysAllAnew(
   known: MergedReservation | undefined,
   { reservation, version }: ReservationBody,
 ): boolean {
-  if (reservation.includesResources || reservation.datesUnspecified) return false
-  if (!Object.hasOwn(reservation.source, 'isDatesUnspecified')) return false
+  if (reservation.isComplete || reservation.datesUnspecified) return false
+  const { datesUnspecified } = reservation.format.names
+  if (datesUnspecified !== null && !Object.hasOwn(reservation.source, datesUnspecified)) return false
   if (known === undefined) return true
   if (known.fields !== null || known.version >= version) return false
   return isCovered(known.reservation, reservation.source, () => false)
@@ -88,35 +90,40 @@ function isCovered(
   isIgnored: (field: string) => boolean,
 ): boolean {
   if (body.datesUnspecified) return false
+  const { format } = body
   for (const key of Object.keys(body.source)) {
-    if (Object.hasOwn(source, key) && !isPlaceholder(key, source[key])) continue
-    if (!leavesOut(body, key, body.source[key]) && !isIgnored(key) && !shows(source, fieldOf(key)))
-      return false
+    if (Object.hasOwn(source, key) && !format.isPlaceholder(key, source[key])) continue
+    if (format.leavesOut(body, key, body.source[key]) || isIgnored(key)) continue
+    if (!shows(format, source, format.fieldOf(key))) return false
   }
   return true
 }
 
 // A field that shows in the source is of the newest version unless something else is noted.
-function versionOf({ reservation: { source }, version, fields }: MergedReservation, field: string): string {
+function versionOf({ reservation, version, fields }: MergedReservation, field: string): string {
   if (fields !== null && Object.hasOwn(fields, field)) return fields[field] ?? neverSaid
-  return shows(source, field) ? version : neverSaid
+  return shows(reservation.format, reservation.source, field) ? version : neverSaid
 }
 
-function shows(source: Record<string, unknown>, field: string): boolean {
+function shows(format: ReservationFormat, source: Record<string, unknown>, field: string): boolean {
+  const { isPlaceholder } = format
   if (Object.hasOwn(source, field) && !isPlaceholder(field, source[field])) return true
-  return keysOf(field).some((key) => Object.hasOwn(source, key) && !isPlaceholder(key, source[key]))
+  return format.keysOf(field).some((key) => Object.hasOwn(source, key) && !isPlaceholder(key, source[key]))
 }
 
 function exceptions(
-  source: Record<string, unknown>,
-  version: string,
+  {
+    format,
+    source,
+    version,
+  }: { format: ReservationFormat; source: Record<string, unknown>; version: string },
   candidates: Iterable<string>,
   versionOfField: (field: string) => string,
 ): FieldVersions | null {
   const noted: Array<[string, string]> = []
   for (const field of candidates) {
     const own = versionOfField(field)
-    if (own !== (shows(source, field) ? version : neverSaid)) noted.push([field, own])
+    if (own !== (shows(format, source, field) ? version : neverSaid)) noted.push([field, own])
   }
   return noted.length === 0 ? null : Object.fromEntries(noted)
 }
@@ -126,19 +133,22 @@ function mergeSources(
   body: Reservation,
   taken: ReadonlySet<string>,
 ): Record<string, unknown> {
-  const kept = Object.entries(known).filter(([key]) => !taken.has(fieldOf(key)))
+  const { format } = body
+  const { arrivalDate, departureDate } = format.names
+  const kept = Object.entries(known).filter(([key]) => !taken.has(format.fieldOf(key)))
   const sent = Object.entries(body.source).filter(([key, value]) => {
     // What was left out still shows that there is such a field.
-    if (leavesOut(body, key, value)) return !Object.hasOwn(known, key)
-    // Without dates Hostaway sends yesterday for both; once there are dates again, that must not be one of them.
-    if (body.datesUnspecified && dates.has(fieldOf(key))) return false
-    return taken.has(fieldOf(key))
+    if (format.leavesOut(body, key, value)) return !Object.hasOwn(known, key)
+    const field = format.fieldOf(key)
+    // Without dates both days may be anything; once there are dates again, that must not be one of them.
+    if (body.datesUnspecified && (field === arrivalDate || field === departureDate)) return false
+    return taken.has(field)
   })
   return Object.fromEntries([...kept, ...sent])
 }
 
-function reread(source: Record<string, unknown>, { reservation: { id } }: ReservationBody): Reservation {
-  const { reservation } = parseReservation(source)
-  if (reservation === null) throw new Error(`reservation ${id} lost its id`)
+function reread(source: Record<string, unknown>, { reservation: body }: ReservationBody): Reservation {
+  const { reservation } = body.format.parse(source)
+  if (reservation === null) throw new Error(`reservation ${body.id} lost its id`)
   return reservation
 }
