@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
+import { afterAll } from '../support/after-all.ts'
 import { assertProblem } from '../support/assert-problem.ts'
 import { startTestSystem, type TestSystem } from '../support/test-system.ts'
 
@@ -14,13 +15,13 @@ type Document = {
 const unknownId = '01890000-0000-7000-8000-000000000000'
 
 describe('the description of the API', () => {
-  const cleanUps: Array<() => Promise<void>> = []
+  const context = afterAll()
   let system: TestSystem
   let document: Document
   let operations: Array<{ method: string; path: string; operation: Operation }>
 
   before(async () => {
-    system = await startTestSystem({ after: (cleanUp) => cleanUps.push(cleanUp) }, { workers: false })
+    system = await startTestSystem(context, { workers: false })
     document = (await system.api<Document>('GET', '/openapi.json', undefined, null)).body
     operations = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({
@@ -29,10 +30,6 @@ describe('the description of the API', () => {
         operation,
       })),
     )
-  })
-
-  after(async () => {
-    for (const cleanUp of cleanUps) await cleanUp()
   })
 
   it('says of every route that what it does not list is a problem document, and how that looks', async () => {

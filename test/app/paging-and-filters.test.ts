@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import { insertDeadLetter } from '../../src/dead-letters/dead-letter-store.ts'
+import { afterAll } from '../support/after-all.ts'
 import { assertProblem } from '../support/assert-problem.ts'
 import { eventually } from '../support/eventually.ts'
 import { reservationBody } from '../support/reservation-bodies.ts'
@@ -17,12 +18,12 @@ const accounts = [
 const listings = [8_001, 8_002]
 
 describe('lists', () => {
-  const cleanUps: Array<() => Promise<void>> = []
+  const context = afterAll()
   let system: TestSystem
   const connections: TestConnection[] = []
 
   before(async () => {
-    system = await startTestSystem({ after: (cleanUp) => cleanUps.push(cleanUp) })
+    system = await startTestSystem(context)
     for (const { tenant, accountId, apiKey } of accounts) {
       await system.control.addAccount({
         accountId,
@@ -32,10 +33,6 @@ describe('lists', () => {
       connections.push(await system.connect({ tenant, accountId, apiKey }))
     }
     await makeRows()
-  })
-
-  after(async () => {
-    for (const cleanUp of cleanUps) await cleanUp()
   })
 
   /** Seven bookings and three waiting reservations per connection, and dead letters of both. */

@@ -1,22 +1,19 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import { sql } from 'kysely'
+import { afterAll } from '../support/after-all.ts'
 import { assertProblem } from '../support/assert-problem.ts'
 import { adminToken, startTestSystem, type TestSystem } from '../support/test-system.ts'
 
 const unknownId = '01890000-0000-7000-8000-000000000000'
 
 describe('every refusal is a problem document', () => {
-  const cleanUps: Array<() => Promise<void>> = []
+  const context = afterAll()
   let system: TestSystem
 
   before(async () => {
-    system = await startTestSystem({ after: (cleanUp) => cleanUps.push(cleanUp) }, { workers: false })
+    system = await startTestSystem(context, { workers: false })
     await system.connect()
-  })
-
-  after(async () => {
-    for (const cleanUp of cleanUps) await cleanUp()
   })
 
   /** Sends exactly these bytes, with the admin's token. */

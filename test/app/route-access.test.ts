@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
+import { afterAll } from '../support/after-all.ts'
 import { assertProblem, type ProblemBody } from '../support/assert-problem.ts'
 import { eventually } from '../support/eventually.ts'
 import { reservationBody } from '../support/reservation-bodies.ts'
@@ -26,7 +27,7 @@ type OpenApi = { paths: Record<string, Record<string, Operation>> }
 type ListAnswer = { data?: Array<{ tenant?: string }> }
 
 describe('access to every route', () => {
-  const cleanUps: Array<() => Promise<void>> = []
+  const context = afterAll()
   let system: TestSystem
   let connection: TestConnection
   let ids: Ids
@@ -34,7 +35,7 @@ describe('access to every route', () => {
   const tokens = { ours: {} as Record<TenantRole, string>, theirs: {} as Record<TenantRole, string> }
 
   before(async () => {
-    system = await startTestSystem({ after: (cleanUp) => cleanUps.push(cleanUp) })
+    system = await startTestSystem(context)
     document = (await system.api<OpenApi>('GET', '/openapi.json', undefined, null)).body
     await system.control.addListing(sandboxAccount.accountId, { id: 8_001, name: 'Quay Flat' })
     connection = await system.connect({ tenant: 'ours' })
@@ -45,10 +46,6 @@ describe('access to every route', () => {
     ids = await makeOneOfEach()
     // What is replayed or re-opened from here on stays as the request left it.
     await system.stopWorkers()
-  })
-
-  after(async () => {
-    for (const cleanUp of cleanUps) await cleanUp()
   })
 
   async function makeToken(tenant: string, role: TenantRole) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
+import { afterAll } from '../support/after-all.ts'
 import { assertProblem } from '../support/assert-problem.ts'
 import { eventually } from '../support/eventually.ts'
 import { reservationBody } from '../support/reservation-bodies.ts'
@@ -25,12 +26,12 @@ const single = 8_001
 const triple = 8_003
 
 describe('the calendar of a unit', () => {
-  const cleanUps: Array<() => Promise<void>> = []
+  const context = afterAll()
   let system: TestSystem
   let connection: TestConnection
 
   before(async () => {
-    system = await startTestSystem({ after: (cleanUp) => cleanUps.push(cleanUp) })
+    system = await startTestSystem(context)
     const { accountId } = sandboxAccount
     await system.control.addListing(accountId, { id: single, name: 'Quay Flat' })
     await system.control.addListing(accountId, { id: triple, name: 'Three Rooms', units: 3 })
@@ -65,10 +66,6 @@ describe('the calendar of a unit', () => {
       const { body } = await system.api<{ data: unknown[] }>('GET', '/v1/bookings')
       assert.equal(body.data.length, stays.length)
     })
-  })
-
-  after(async () => {
-    for (const cleanUp of cleanUps) await cleanUp()
   })
 
   async function calendar(query: string, listing = single): Promise<Day[]> {

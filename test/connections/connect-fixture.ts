@@ -1,4 +1,5 @@
-import { after, before } from 'node:test'
+import { before } from 'node:test'
+import { afterAll } from '../support/after-all.ts'
 import { startTestSystem, type TestSystem } from '../support/test-system.ts'
 
 export type ConnectionView = {
@@ -14,25 +15,18 @@ const apiTimeoutMs = 2_000
 
 /** One system for a suite of tests that connect, each on a tenant and an account of its own. */
 export function useConnectFixture() {
-  const cleanUps: Array<() => Promise<void>> = []
+  const context = afterAll()
   let system: TestSystem
   let lastNumber = 0
 
   before(async () => {
-    system = await startTestSystem(
-      { after: (cleanUp) => cleanUps.push(cleanUp) },
-      {
-        workers: false,
-        settings: {
-          HOSTAWAY_API_TIMEOUT_MS: String(apiTimeoutMs),
-          HOSTAWAY_CIRCUIT_BREAKER_ENABLED: 'false',
-        },
+    system = await startTestSystem(context, {
+      workers: false,
+      settings: {
+        HOSTAWAY_API_TIMEOUT_MS: String(apiTimeoutMs),
+        HOSTAWAY_CIRCUIT_BREAKER_ENABLED: 'false',
       },
-    )
-  })
-
-  after(async () => {
-    for (const cleanUp of cleanUps) await cleanUp()
+    })
   })
 
   /** A tenant and an account that nobody else uses. */

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { freePort } from '../../local/free-port.ts'
 import { readWebhookCredentials } from '../../src/connections/connection-secret-store.ts'
 import { readConnectionSecrets } from '../../src/connections/connection-store.ts'
+import { afterAll } from '../support/after-all.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Halt, openHaltingProxy } from '../support/halting-proxy.ts'
 import { callHostaway } from '../support/hostaway-account.ts'
@@ -30,13 +31,7 @@ const foreignUrl = 'https://somebody-else.example/hook'
 const firstAccount = 60_001
 const turnsAtATime = 8
 
-// Deleting a database must come after the end of what uses it.
-const cleanUps: Array<() => Promise<void>> = []
-const context = { after: (cleanUp: () => Promise<void>) => void cleanUps.unshift(cleanUp) }
-after(async () => {
-  for (const cleanUp of cleanUps) await cleanUp()
-})
-
+const context = afterAll()
 const system = await startTestSystem(context, { workers: false })
 const { db, deps, control, config } = system
 const proxy = await openHaltingProxy(context, system.sandbox.apiUrl)

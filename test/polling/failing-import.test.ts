@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { after, before, it } from 'node:test'
+import { before, it } from 'node:test'
 import { sql } from 'kysely'
+import { afterAll } from '../support/after-all.ts'
 import { eventually } from '../support/eventually.ts'
 import { observeHistory } from '../support/history-fixture.ts'
 import { sandboxAccount, startTestSystem, type TestSystem } from '../support/test-system.ts'
@@ -11,21 +12,15 @@ const { accountId } = sandboxAccount
 const count = 700
 const unstorable = 66
 
-const cleanUps: Array<() => Promise<void>> = []
+const context = afterAll()
 let system: TestSystem
 let history: ReturnType<typeof observeHistory>
 let connectionId = ''
 
 before(async () => {
-  system = await startTestSystem(
-    { after: (cleanUp) => cleanUps.push(cleanUp) },
-    { historyTimes: { retryDelayMs: 1 } },
-  )
+  system = await startTestSystem(context, { historyTimes: { retryDelayMs: 1 } })
   history = observeHistory(system)
   await system.control.makeHistory(accountId, { count })
-})
-after(async () => {
-  for (const cleanUp of cleanUps) await cleanUp()
 })
 
 const openLetters = async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { after, before, it } from 'node:test'
+import { before, it } from 'node:test'
 import { sql } from 'kysely'
+import { afterAll } from '../support/after-all.ts'
 import { eventually } from '../support/eventually.ts'
 import { observeHistory } from '../support/history-fixture.ts'
 import { sandboxAccount, startTestSystem, type TestSystem } from '../support/test-system.ts'
@@ -8,17 +9,14 @@ import { sandboxAccount, startTestSystem, type TestSystem } from '../support/tes
 const { accountId } = sandboxAccount
 const count = 1_100
 
-const cleanUps: Array<() => Promise<void>> = []
+const context = afterAll()
 let system: TestSystem
 let history: ReturnType<typeof observeHistory>
 let connectionId = ''
 
 before(async () => {
-  system = await startTestSystem({ after: (cleanUp) => cleanUps.push(cleanUp) }, { historyTimes: {} })
+  system = await startTestSystem(context, { historyTimes: {} })
   history = observeHistory(system)
-})
-after(async () => {
-  for (const cleanUp of cleanUps) await cleanUp()
 })
 
 const eventTypes = async () => {

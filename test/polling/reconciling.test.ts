@@ -1,31 +1,26 @@
 import assert from 'node:assert/strict'
-import { after, before, it } from 'node:test'
+import { before, it } from 'node:test'
 import { setConnectionStatus } from '../../src/connections/connection-status-store.ts'
 import { parseCron } from '../../src/platform/config/cron-times.ts'
 import type { Walk } from '../../src/platform/db/history-tables.ts'
 import { scheduleReconciles } from '../../src/polling/sweep-history.ts'
+import { afterAll } from '../support/after-all.ts'
 import { eventually } from '../support/eventually.ts'
 import { observeHistory } from '../support/history-fixture.ts'
 import { sandboxAccount, startTestSystem, type TestSystem } from '../support/test-system.ts'
 
 const { accountId } = sandboxAccount
 
-const cleanUps: Array<() => Promise<void>> = []
+const context = afterAll()
 let system: TestSystem
 let history: ReturnType<typeof observeHistory>
 let connectionId = ''
 
 before(async () => {
-  system = await startTestSystem(
-    { after: (cleanUp) => cleanUps.push(cleanUp) },
-    { historyTimes: {}, upkeepTimes: { releaseEveryMs: 100 } },
-  )
+  system = await startTestSystem(context, { historyTimes: {}, upkeepTimes: { releaseEveryMs: 100 } })
   history = observeHistory(system)
   connectionId = (await system.connect({ autoMapListings: false })).id
   await history.when(connectionId, 'completed')
-})
-after(async () => {
-  for (const cleanUp of cleanUps) await cleanUp()
 })
 
 const stateOf = (id: number) =>

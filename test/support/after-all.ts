@@ -1,11 +1,16 @@
 import { after } from 'node:test'
 
-/** What cleans up later: the context of a test, or all tests of a file or a suite by way of `afterAll`. */
+/** What runs clean-ups when it ends: a test, or a file or suite by its `after`. */
 export type EndsLater = { after(cleanUp: () => Promise<void>): void }
 
-/** Stands in for the context of a test after which it cleans up: runs every clean-up, last first, after all tests of the file or suite around. */
-export function afterAll(): EndsLater {
+/** Cleans up when the context ends, last first, so that a database outlives its users; every clean-up runs, even after one that fails. */
+export function lastFirst(context: EndsLater): EndsLater {
   const cleanUps = new AsyncDisposableStack()
-  after(() => cleanUps.disposeAsync())
+  context.after(() => cleanUps.disposeAsync())
   return { after: (cleanUp) => cleanUps.defer(cleanUp) }
+}
+
+/** Cleans up after all tests of the file or suite around, last first. */
+export function afterAll(): EndsLater {
+  return lastFirst({ after })
 }

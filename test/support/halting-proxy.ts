@@ -1,8 +1,7 @@
 import { createServer, request as forward, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
-
-type EndsLater = { after(cleanUp: () => Promise<void>): void }
+import type { EndsLater } from './after-all.ts'
 
 /** Where the calls of an account come to a halt: at the n-th, before Hostaway has seen it or after it has answered. */
 export type Halt = { call: number; when: 'before' | 'after' }

@@ -4,6 +4,7 @@ import { reservationSubject } from '../../src/bookings/apply/reservation-events.
 import type { BookingView } from '../../src/bookings/booking-view.ts'
 import { openDatabase } from '../../src/platform/db/database.ts'
 import type { Database, WebhookLogRow } from '../../src/platform/db/tables.ts'
+import { type EndsLater, lastFirst } from './after-all.ts'
 import { watchWebhooks } from './ended-webhooks.ts'
 import { announcementOf, type Fields } from './made-up-bodies.ts'
 import { whenWebhooksEnded } from './settled-webhooks.ts'
@@ -16,19 +17,13 @@ import {
 
 export type Observed = ReturnType<typeof observe>
 
-type EndsLater = { after(cleanUp: () => Promise<void>): void }
-
 /** A system connected to the sandbox's account, and a view of what becomes of its reservations. */
 export async function startObserved(
   context: EndsLater,
   { connection: overrides, ...options }: TestSystemOptions & { connection?: Fields } = {},
 ) {
-  const cleanUps: Array<() => Promise<void>> = []
-  // Hooks run in the order they were added; a database must not be dropped under what still uses it.
-  context.after(async () => {
-    for (const cleanUp of cleanUps) await cleanUp()
-  })
-  const system = await startTestSystem({ after: (cleanUp) => cleanUps.unshift(cleanUp) }, options)
+  const observed = lastFirst(context)
+  const system = await startTestSystem(observed, options)
   const connection = await system.connect(overrides)
   // Connections of its own: whoever watches must not take those that the workers need.
   const db = openDatabase({
@@ -37,7 +32,7 @@ export async function startObserved(
     statementTimeoutMs: 60_000,
     applicationName: 'observer',
   })
-  cleanUps.unshift(() => db.destroy())
+  observed.after(() => db.destroy())
   return { system, connection, db, ...observe(system, connection, db) }
 }
 

@@ -1,6 +1,7 @@
 import { type CompiledQuery, Kysely, PostgresDialect } from 'kysely'
 import { openPool } from '../../src/platform/db/database.ts'
 import type { Database } from '../../src/platform/db/tables.ts'
+import { type EndsLater, lastFirst } from './after-all.ts'
 import { createTestDatabase } from './test-database.ts'
 
 export type Plan = {
@@ -14,15 +15,9 @@ export type Plan = {
 }
 
 /** A database of its own whose queries show how the server answers them; ends with the test context. */
-export async function observePlans(
-  context: { after(cleanUp: () => Promise<void>): void },
-  applicationName: string,
-) {
-  const cleanUps: Array<() => Promise<void>> = []
-  context.after(async () => {
-    for (const cleanUp of cleanUps) await cleanUp()
-  })
-  const url = await createTestDatabase({ after: (cleanUp) => cleanUps.unshift(cleanUp) })
+export async function observePlans(context: EndsLater, applicationName: string) {
+  const observed = lastFirst(context)
+  const url = await createTestDatabase(observed)
   const pool = openPool({ url, maxConnections: 2, applicationName })
   const asked: CompiledQuery[] = []
   const db = new Kysely<Database>({
@@ -31,7 +26,7 @@ export async function observePlans(
       if (level === 'query') asked.push(query)
     },
   })
-  cleanUps.unshift(() => db.destroy())
+  observed.after(() => db.destroy())
 
   /** The plans of everything that a question asks the database. */
   async function plansOf(ask: () => Promise<unknown>): Promise<Array<{ text: string; plan: Plan }>> {

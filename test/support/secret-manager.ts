@@ -5,8 +5,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-
-type EndsLater = { after(cleanUp: () => Promise<void>): void }
+import type { EndsLater } from './after-all.ts'
 
 /** Stands in for the API of Google Secret Manager, with a service account of its own that nobody else knows. */
 export async function startSecretManager(context: EndsLater) {

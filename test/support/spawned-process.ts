@@ -3,9 +3,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import type { EndsLater } from './after-all.ts'
 import { eventually } from './eventually.ts'
-
-type EndsLater = { after(cleanUp: () => Promise<void>): void }
 
 export type LogLine = { level: string; time: string; role: string; msg: string; [field: string]: unknown }
 

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { Client } from 'pg'
+import type { EndsLater } from './after-all.ts'
 
 export const migratedTemplate = 'template_migrated'
-
-type EndsLater = { after(cleanUp: () => Promise<void>): void }
 
 /** A migrated, empty database of its own for one test or one file; gives its address and drops it, with whatever is still connected, after the test context ends. */
 export async function createTestDatabase(context: EndsLater): Promise<string> {

@@ -13,10 +13,10 @@ import { createVault, generateKeyRingEntry, parseKeyRing } from '../../src/platf
 import type { HistoryTimes } from '../../src/polling/history-context.ts'
 import { type RunningWorkers, startWorkers } from '../../workers/start-workers.ts'
 import { defaultUpkeepTimes, type UpkeepTimes } from '../../workers/upkeep-worker.ts'
+import { type EndsLater, lastFirst } from './after-all.ts'
 import type { QueueBackend } from './backends.ts'
 import { createTestDatabase } from './test-database.ts'
 
-type EndsLater = { after(cleanUp: () => Promise<void>): void }
 export type ApiAnswer<Body = Record<string, unknown>> = {
   status: number
   headers: Headers
@@ -63,7 +63,8 @@ export type TestSystem = Awaited<ReturnType<typeof startTestSystem>>
 
 /** The whole product in this process, on its own database and queue, with its own Hostaway sandbox; all of it ends with the test context. */
 export async function startTestSystem(context: EndsLater, options: TestSystemOptions = {}) {
-  const databaseUrl = await createTestDatabase(context)
+  const parts = lastFirst(context)
+  const databaseUrl = await createTestDatabase(parts)
   const sandbox = await startSandbox({
     port: 0,
     tokenDelayMs: 0,
@@ -121,7 +122,7 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
     workers = undefined
   }
   if (options.workers !== false) await start()
-  context.after(async () => {
+  parts.after(async () => {
     await app.close()
     await stop()
     await deps.close()

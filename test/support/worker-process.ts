@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
+import type { EndsLater } from './after-all.ts'
 import type { TestSystem } from './test-system.ts'
-
-type EndsLater = { after(cleanUp: () => Promise<void>): void }
 
 const workerFile = path.join(import.meta.dirname, '../../workers/main.ts')
 

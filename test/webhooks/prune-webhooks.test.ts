@@ -1,23 +1,21 @@
 import assert from 'node:assert/strict'
-import { after, beforeEach, it } from 'node:test'
+import { beforeEach, it } from 'node:test'
 import { sql } from 'kysely'
 import { v4 as randomId, v7 as timedId } from 'uuid'
 import { insertDeadLetter, listDeadLetters, markDiscarded } from '../../src/dead-letters/dead-letter-store.ts'
 import { inboundQueue } from '../../src/platform/queue/queues.ts'
 import { pruneWebhooks } from '../../src/webhooks/prune-webhooks.ts'
 import { appendWebhooks, finishWebhook, type WebhookEnd } from '../../src/webhooks/webhook-log.ts'
+import { afterAll } from '../support/after-all.ts'
 import { eventually } from '../support/eventually.ts'
 import { reservationBody } from '../support/made-up-bodies.ts'
 import { startTestSystem } from '../support/test-system.ts'
 
-const cleanUps: Array<() => Promise<void>> = []
-after(async () => {
-  for (const cleanUp of cleanUps) await cleanUp()
+const context = afterAll()
+const system = await startTestSystem(context, {
+  upkeepTimes: { pruneEveryMs: 50 },
+  settings: { WEBHOOK_RETENTION_DAYS: '60' },
 })
-const system = await startTestSystem(
-  { after: (cleanUp) => cleanUps.unshift(cleanUp) },
-  { upkeepTimes: { pruneEveryMs: 50 }, settings: { WEBHOOK_RETENTION_DAYS: '60' } },
-)
 const { db } = system
 const connection = await system.connect()
 const { tenant_id: tenantId } = await db

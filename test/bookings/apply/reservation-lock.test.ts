@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, it } from 'node:test'
+import { it } from 'node:test'
 import type { Kysely } from 'kysely'
 import {
   type ApplyResult,
@@ -11,15 +11,13 @@ import { parseReservation } from '../../../src/channels/hostaway/wire/reservatio
 import { openDatabase } from '../../../src/platform/db/database.ts'
 import type { Database } from '../../../src/platform/db/tables.ts'
 import { holdingLock, waitingForLocks } from '../../support/advisory-locks.ts'
+import { afterAll } from '../../support/after-all.ts'
 import { eventually } from '../../support/eventually.ts'
 import { type Fields, reservationBody, versionAt } from '../../support/made-up-bodies.ts'
 import { startTestSystem } from '../../support/test-system.ts'
 
-const cleanUps: Array<() => Promise<void>> = []
-after(async () => {
-  for (const cleanUp of cleanUps) await cleanUp()
-})
-const system = await startTestSystem({ after: (cleanUp) => cleanUps.unshift(cleanUp) }, { workers: false })
+const context = afterAll()
+const system = await startTestSystem(context, { workers: false })
 const { id } = await system.connect()
 const tenant = await system.db.selectFrom('tenants').selectAll().executeTakeFirstOrThrow()
 const owner: ReservationOwner = {
@@ -37,7 +35,7 @@ function anotherProcess(): Kysely<Database> {
     maxConnections: atOnce,
     applicationName: 'racer',
   })
-  cleanUps.unshift(() => db.destroy())
+  context.after(() => db.destroy())
   return db
 }
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { sql } from 'kysely'
 import { pushBookings } from '../../../src/bookings/outgoing/push-bookings.ts'
 import { pushDepsOf } from '../../../workers/outbound-worker.ts'
 import { holdingLock, waitingForLocks } from '../../support/advisory-locks.ts'
+import { afterAll } from '../../support/after-all.ts'
 import { bookedSystem, bookingBody } from '../../support/booked-system.ts'
 import { fastTimes, inDays } from '../../support/desired-events.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -12,18 +13,12 @@ import { sandboxAccount, startTestSystem } from '../../support/test-system.ts'
 const { accountId } = sandboxAccount
 
 describe('a booking that is changed in TVL', async () => {
-  const cleanUps: Array<() => Promise<void>> = []
-  after(async () => {
-    for (const cleanUp of cleanUps.toReversed()) await cleanUp()
+  const context = afterAll()
+  const system = await startTestSystem(context, {
+    outboundTimes: fastTimes,
+    upkeepTimes: { sweepEveryMs: 100, pushOverdueMs: 50 },
+    settings: { HOSTAWAY_API_TIMEOUT_MS: '1000' },
   })
-  const system = await startTestSystem(
-    { after: (cleanUp) => cleanUps.push(cleanUp) },
-    {
-      outboundTimes: fastTimes,
-      upkeepTimes: { sweepEveryMs: 100, pushOverdueMs: 50 },
-      settings: { HOSTAWAY_API_TIMEOUT_MS: '1000' },
-    },
-  )
   const connection = await system.connect()
   const booked = bookedSystem(system)
   const changes = async (id: number) => {

@@ -8,6 +8,7 @@ import { sql } from 'kysely'
 import { createDeps } from '../../../src/deps.ts'
 import { startWorkers } from '../../../workers/start-workers.ts'
 import { defaultUpkeepTimes } from '../../../workers/upkeep-worker.ts'
+import { type EndsLater, lastFirst } from '../../support/after-all.ts'
 import { bookedSystem, bookingBody } from '../../support/booked-system.ts'
 import { fastTimes, inDays } from '../../support/desired-events.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -17,8 +18,6 @@ const workerFile = path.join(import.meta.dirname, '../../../workers/main.ts')
 const { accountId } = sandboxAccount
 const timeoutMs = '1500'
 const longMs = 1_200
-
-type EndsLater = { after(cleanUp: () => Promise<void> | void): void }
 
 // On a queue of its own as well: the jobs of one that was killed are looked after for a while before they start again.
 async function startVictim(t: EndsLater, { config, keys }: TestSystem): Promise<ChildProcess> {
@@ -36,7 +35,7 @@ async function startVictim(t: EndsLater, { config, keys }: TestSystem): Promise<
       LOG_LEVEL: 'silent',
     },
   })
-  t.after(() => void child.kill('SIGKILL'))
+  t.after(async () => void child.kill('SIGKILL'))
   return child
 }
 
@@ -83,11 +82,7 @@ async function killDuring(
 }
 
 it('a worker killed before, during or after a call leaves one reservation for each booking, and what was desired last', async (t) => {
-  const cleanUps: Array<() => unknown> = []
-  t.after(async () => {
-    for (const cleanUp of cleanUps.toReversed()) await cleanUp()
-  })
-  const context: EndsLater = { after: (cleanUp) => void cleanUps.push(cleanUp) }
+  const context = lastFirst(t)
   const system = await startTestSystem(context, {
     workers: false,
     settings: { HOSTAWAY_API_TIMEOUT_MS: timeoutMs },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
+import { afterAll } from '../../support/after-all.ts'
 import { bookedSystem, bookingBody } from '../../support/booked-system.ts'
 import { desired, fastTimes, inDays } from '../../support/desired-events.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -9,14 +10,11 @@ import { sandboxAccount, startTestSystem } from '../../support/test-system.ts'
 const { accountId } = sandboxAccount
 
 describe('a booking made in TVL', async () => {
-  const cleanUps: Array<() => Promise<void>> = []
-  after(async () => {
-    for (const cleanUp of cleanUps.toReversed()) await cleanUp()
+  const context = afterAll()
+  const system = await startTestSystem(context, {
+    outboundTimes: fastTimes,
+    upkeepTimes: { sweepEveryMs: 100, pushOverdueMs: 50 },
   })
-  const system = await startTestSystem(
-    { after: (cleanUp) => cleanUps.push(cleanUp) },
-    { outboundTimes: fastTimes, upkeepTimes: { sweepEveryMs: 100, pushOverdueMs: 50 } },
-  )
   // Not imported by itself: what is made here needs nobody's approval all the same.
   await system.connect({ autoImport: false })
   const booked = bookedSystem(system)

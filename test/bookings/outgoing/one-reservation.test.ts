@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { FaultRequest } from '../../../sandbox/fault-injection.ts'
 import { startWorkers } from '../../../workers/start-workers.ts'
 import { defaultUpkeepTimes } from '../../../workers/upkeep-worker.ts'
+import { afterAll } from '../../support/after-all.ts'
 import { bookedSystem, bookingBody } from '../../support/booked-system.ts'
 import { fastTimes, inDays } from '../../support/desired-events.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -70,33 +71,26 @@ const operation = fc.oneof(
 type Operation = typeof operation extends fc.Arbitrary<infer Value> ? Value : never
 
 describe('whatever is lost, late or twice on the way', () => {
-  const cleanUps: Array<() => Promise<void>> = []
+  const context = afterAll()
   let system: TestSystem
   let booked: ReturnType<typeof bookedSystem>
 
   before(async () => {
-    system = await startTestSystem(
-      { after: (cleanUp) => cleanUps.push(cleanUp) },
-      {
-        outboundTimes: { ...fastTimes, landingMs: 500 },
-        upkeepTimes,
-        settings: {
-          HOSTAWAY_API_TIMEOUT_MS: '300',
-          HOSTAWAY_MAX_RETRIES: '20',
-          HOSTAWAY_CIRCUIT_BREAKER_RESET_MS: '200',
-        },
+    system = await startTestSystem(context, {
+      outboundTimes: { ...fastTimes, landingMs: 500 },
+      upkeepTimes,
+      settings: {
+        HOSTAWAY_API_TIMEOUT_MS: '300',
+        HOSTAWAY_MAX_RETRIES: '20',
+        HOSTAWAY_CIRCUIT_BREAKER_RESET_MS: '200',
       },
-    )
+    })
     await system.connect()
     booked = bookedSystem(system)
     // A second process' worth of workers on the same queue and database.
     const second = await startWorkers(system.deps, { ...defaultUpkeepTimes, ...upkeepTimes })
-    cleanUps.push(() => second.close())
+    context.after(() => second.close())
   })
-  after(async () => {
-    for (const cleanUp of cleanUps.toReversed()) await cleanUp()
-  })
-
   type Desired = {
     id: string
     checkIn: string

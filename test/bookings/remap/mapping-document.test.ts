@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { after, it } from 'node:test'
+import { it } from 'node:test'
 import { promisify } from 'node:util'
 import { parseReservation } from '../../../src/channels/hostaway/wire/reservation.ts'
 import { compileMapping, type MappedReservation, mapReservation } from '../../../src/mapping/apply-mapping.ts'
@@ -13,6 +13,7 @@ import {
   targetTypes,
 } from '../../../src/mapping/mapping-spec.ts'
 import { accepted, boathouse } from '../../mapping/mapped-reservations.ts'
+import { afterAll } from '../../support/after-all.ts'
 import { startTestSystem } from '../../support/test-system.ts'
 
 const document = readFileSync(new URL('../../../docs/mapping.md', import.meta.url), 'utf8')
@@ -64,11 +65,8 @@ it('the document names every source, type, column and function, and the limits',
 it('every command of the document works', {
   skip: spawnSync('curl', ['--version']).status !== 0,
 }, async () => {
-  const cleanUps: Array<() => Promise<void>> = []
-  after(async () => {
-    for (const cleanUp of cleanUps) await cleanUp()
-  })
-  const system = await startTestSystem({ after: (cleanUp) => cleanUps.push(cleanUp) }, { workers: false })
+  const context = afterAll()
+  const system = await startTestSystem(context, { workers: false })
   const connection = await system.connect()
   const { body } = await system.api<{ token: string }>('POST', '/v1/tokens', {
     tenant: 'demo',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import { sql } from 'kysely'
 import { freePort } from '../../../local/free-port.ts'
 import { readAccessToken } from '../../../src/connections/access-token-store.ts'
@@ -10,6 +10,7 @@ import { inspectSealing, resealSecrets } from '../../../src/platform/db/reseal-s
 import { sealedTables } from '../../../src/platform/db/sealed-columns.ts'
 import { replaceSealed } from '../../../src/platform/db/sealed-store.ts'
 import { createVault, generateKeyRingEntry, parseKeyRing } from '../../../src/platform/vault/vault.ts'
+import { afterAll } from '../../support/after-all.ts'
 import { eventually } from '../../support/eventually.ts'
 import { reservationBody } from '../../support/reservation-bodies.ts'
 import { startProcess } from '../../support/spawned-process.ts'
@@ -23,21 +24,15 @@ const table = 'hostaway_connections'
 const vaultOf = (keys: string) => createVault(parseKeyRing(keys))
 
 describe('npm run reseal', () => {
-  const cleanUps: Array<() => Promise<void>> = []
+  const context = afterAll()
   let system: TestSystem
 
   before(async () => {
-    const context = { after: (cleanUp: () => Promise<void>) => cleanUps.push(cleanUp) }
     // As it is while a rotation is under way: the new key is known everywhere, and does not seal yet.
     system = await startTestSystem(context, { settings: { ENCRYPTION_KEYS: `${older},${newer}` } })
   })
 
-  after(async () => {
-    for (const cleanUp of cleanUps) await cleanUp()
-  })
-
-  const run = (keys: string, ...args: string[]) =>
-    startProcess({ after: async (cleanUp) => void cleanUps.unshift(cleanUp) }, command, settings(keys), args)
+  const run = (keys: string, ...args: string[]) => startProcess(context, command, settings(keys), args)
   const settings = (keys: string) => ({ DATABASE_URL: system.config.DATABASE_URL, ENCRYPTION_KEYS: keys })
 
   async function keysInUse(): Promise<string[]> {

@@ -1,21 +1,18 @@
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { ConfigError, loadConfig, loadConfigWithKeys } from '../../../src/platform/config/config.ts'
 import { generateKeyRingEntry } from '../../../src/platform/vault/vault.ts'
+import { afterAll } from '../../support/after-all.ts'
 import { startSecretManager } from '../../support/secret-manager.ts'
 import { startProcess } from '../../support/spawned-process.ts'
 import { createTestDatabase } from '../../support/test-database.ts'
 
-const cleanUps: Array<() => Promise<void>> = []
-const { secrets, requests, environment } = await startSecretManager({ after: (one) => cleanUps.push(one) })
+const context = afterAll()
+const { secrets, requests, environment } = await startSecretManager(context)
 // The client finds its credentials by itself.
 process.env.GOOGLE_APPLICATION_CREDENTIALS = environment.GOOGLE_APPLICATION_CREDENTIALS
 process.env.METADATA_SERVER_DETECTION = 'none'
-after(async () => {
-  for (const cleanUp of cleanUps) await cleanUp()
-})
-
 const { cache } = createRequire(import.meta.url)
 const key = generateKeyRingEntry('held')
 const older = generateKeyRingEntry('older')

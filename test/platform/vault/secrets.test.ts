@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { before, describe, it } from 'node:test'
 import { sql } from 'kysely'
 import { readAccessToken } from '../../../src/connections/access-token-store.ts'
 import { readConnectionSecrets } from '../../../src/connections/connection-store.ts'
+import { afterAll, type EndsLater } from '../../support/after-all.ts'
 import { type QueueBackend, queueBackends } from '../../support/backends.ts'
 import { eventually } from '../../support/eventually.ts'
 import { dumpRedis, dumpTables, placesOf } from '../../support/leak-search.ts'
@@ -39,20 +40,15 @@ const names = [
 
 for (const backend of queueBackends()) {
   describe(`after a run with failures in it, on ${backend.name}`, () => {
-    const cleanUps: Array<() => Promise<void>> = []
+    const context = afterAll()
     const secrets = {} as Record<(typeof names)[number], string>
     let haystacks: Record<string, string> = {}
     let webhookInQueue = ''
 
     before(async () => {
-      const context = { after: (cleanUp: () => Promise<void>) => cleanUps.push(cleanUp) }
       const run = await runWithFailures(context, backend, secrets)
       haystacks = run.haystacks
       webhookInQueue = run.webhookInQueue
-    })
-
-    after(async () => {
-      for (const cleanUp of cleanUps.reverse()) await cleanUp()
     })
 
     it('the search finds what is there', () => {
@@ -78,7 +74,7 @@ for (const backend of queueBackends()) {
 }
 
 async function runWithFailures(
-  context: { after(cleanUp: () => Promise<void>): void },
+  context: EndsLater,
   backend: QueueBackend,
   secrets: Record<(typeof names)[number], string>,
 ) {
