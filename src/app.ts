@@ -3,21 +3,17 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { approvalRoutes } from './bookings/approvals/approval-routes.ts'
-import { importQueued, rejectQueued } from './bookings/approvals/decide-reservation.ts'
-import { mapListing } from './bookings/approvals/map-listing.ts'
+import { listingRoutes } from './bookings/approvals/listing-routes.ts'
 import { bookingRoutes } from './bookings/booking-routes.ts'
-import { timelineOf } from './bookings/booking-timeline.ts'
 import { bookingWriteRoutes } from './bookings/outgoing/booking-write-routes.ts'
 import { mappingRoutes } from './bookings/remap/mapping-routes.ts'
 import { remapRoutes } from './bookings/remap/remap-routes.ts'
 import { unitCalendarRoutes } from './bookings/unit-calendar-routes.ts'
-import { desiredOfUnit } from './calendar/desired-of-unit.ts'
 import { eventRoutes } from './calendar/event-routes.ts'
 import { syncRoutes } from './calendar/sync-routes.ts'
 import { pendingWork, resumeWork } from './connection-work.ts'
 import { createConnectionCache } from './connections/connection-cache.ts'
 import { connectionLifeRoutes } from './connections/connection-life-routes.ts'
-import { connectionListingRoutes } from './connections/connection-listing-routes.ts'
 import { connectionRoutes } from './connections/connection-routes.ts'
 import { deadLetterRoutes } from './dead-letters/dead-letter-routes.ts'
 import type { Deps } from './deps.ts'
@@ -147,24 +143,14 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
   }
   await app.register(connectionRoutes, connecting)
   await app.register(connectionLifeRoutes, connecting)
-  await app.register(connectionListingRoutes, {
-    db,
-    mapListing: (connection, listingId, order) => mapListing(deps, connection, listingId, order),
-  })
+  await app.register(listingRoutes, deps)
   await app.register(importRoutes, { db, metrics: deps.metrics })
   await app.register(mappingRoutes, { db })
   await app.register(remapRoutes, { db })
-  await app.register(bookingRoutes, { db, timelineOf: (booking) => timelineOf(db, booking) })
+  await app.register(bookingRoutes, { db })
   await app.register(bookingWriteRoutes, { db, queues })
-  await app.register(unitCalendarRoutes, {
-    db,
-    desiredOf: (listings, range) => desiredOfUnit(db, listings, range),
-  })
-  await app.register(approvalRoutes, {
-    db,
-    importQueued: (scope, order) => importQueued(deps, scope, order),
-    rejectQueued: (scope, order) => rejectQueued(deps, scope, order),
-  })
+  await app.register(unitCalendarRoutes, { db })
+  await app.register(approvalRoutes, deps)
   await app.register(webhookLogRoutes, { db, replay: (webhook) => replayWebhook(db, queues, webhook) })
   await app.register(deadLetterRoutes, {
     db,

@@ -1,31 +1,21 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Kysely, Transaction } from 'kysely'
 import { Type } from 'typebox'
-import type { BookingRow, Database } from '../platform/db/tables.ts'
+import type { Database } from '../platform/db/tables.ts'
 import { tenantScope } from '../platform/http/api-auth.ts'
 import { DayText, requireDay } from '../platform/http/day-query.ts'
 import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
 import { notFound, Problem } from '../platform/http/problems.ts'
 import { type BookingWithTenant, findBooking, listBookings } from './booking-store.ts'
+import { timelineOf, timelineSteps } from './booking-timeline.ts'
 import { BookingDetail, toBookingDetail } from './booking-view.ts'
 import { findPushes } from './outgoing/push-store.ts'
 
 const tags = ['Bookings']
 
-const steps = [
-  'received',
-  'processed',
-  'approved',
-  'stored',
-  'published',
-  'accepted',
-  'pushed',
-  'failed',
-] as const
-
 const TimelineEntry = Type.Object({
   at: Type.String(),
-  step: Type.Enum([...steps], {
+  step: Type.Enum([...timelineSteps], {
     description:
       '`accepted`, `pushed` and `failed` are about telling Hostaway what was made or changed here.',
   }),
@@ -35,24 +25,8 @@ const TimelineEntry = Type.Object({
   }),
 })
 
-export type TimelineEntry = {
-  at: Date
-  step: (typeof steps)[number]
-  detail: string
-  id: string
-}
-
-export type BookingRouteOptions = {
-  db: Kysely<Database>
-  /** What happened to a booking's reservation, oldest first. */
-  timelineOf: (booking: BookingRow) => Promise<TimelineEntry[]>
-}
-
 /** Bookings, as other services read them. */
-export const bookingRoutes: FastifyPluginAsyncTypebox<BookingRouteOptions> = async (
-  app,
-  { db, timelineOf },
-) => {
+export const bookingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = async (app, { db }) => {
   app.get(
     '/bookings',
     {
@@ -117,7 +91,7 @@ export const bookingRoutes: FastifyPluginAsyncTypebox<BookingRouteOptions> = asy
         if (found === undefined) throw notFound('The booking')
         return { booking: found, show: await withPushes(trx, [found]) }
       })
-      const timeline = await timelineOf(booking)
+      const timeline = await timelineOf(db, booking)
       return {
         ...show(booking),
         timeline: timeline.map((entry) => ({ ...entry, at: entry.at.toISOString() })),

@@ -4,10 +4,27 @@ import type { BookingQueueRow, BookingRow, Database } from '../platform/db/table
 import { listWebhooksOfReservation } from '../webhooks/webhook-log.ts'
 import { bookingSubject } from './apply/reservation-events.ts'
 import { findQueuedReservations } from './approval-store.ts'
-import type { TimelineEntry } from './booking-routes.ts'
 import { listPushSteps } from './outgoing/push-turn-store.ts'
 
 const maxEntries = 200
+
+export const timelineSteps = [
+  'received',
+  'processed',
+  'approved',
+  'stored',
+  'published',
+  'accepted',
+  'pushed',
+  'failed',
+] as const
+
+export type TimelineEntry = {
+  at: Date
+  step: (typeof timelineSteps)[number]
+  detail: string
+  id: string
+}
 
 /** Everything that happened to a booking: each webhook received and what became of it, a person's yes, each event published, each step of telling Hostaway. */
 export async function timelineOf(db: Kysely<Database>, booking: BookingRow): Promise<TimelineEntry[]> {

@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
+import { type DesiredNight, desiredOfUnit } from '../calendar/desired-of-unit.ts'
 import { listListingsOfUnit } from '../listings/listing-store.ts'
 import { addDays, dayIn, eachDay } from '../platform/days.ts'
-import type { BlockRow, Database, ListingRow } from '../platform/db/tables.ts'
+import type { BlockRow, Database } from '../platform/db/tables.ts'
 import { DayText, requireDay } from '../platform/http/day-query.ts'
 import { notFound, Problem } from '../platform/http/problems.ts'
 import { requireTenant } from '../tenants/require-tenant.ts'
@@ -26,20 +27,12 @@ const CalendarDay = Type.Object({
   pending: Type.Boolean({ description: 'Something of the desired is still to be pushed.' }),
 })
 
-type Desired = { desired: Record<string, unknown>; pushed: Record<string, unknown>; pending: boolean }
-
-export type UnitCalendarRouteOptions = {
-  db: Kysely<Database>
-  /** What is desired of the nights of these listings, by day; a day without a desired value is missing. */
-  desiredOf: (listings: ListingRow[], range: { from: string; to: string }) => Promise<Map<string, Desired>>
-}
-
-const nothingDesired: Desired = { desired: {}, pushed: {}, pending: false }
+const nothingDesired: DesiredNight = { desired: {}, pushed: {}, pending: false }
 
 /** The calendar of a unit: which nights are held, by what, and what is desired of them. */
-export const unitCalendarRoutes: FastifyPluginAsyncTypebox<UnitCalendarRouteOptions> = async (
+export const unitCalendarRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = async (
   app,
-  { db, desiredOf },
+  { db },
 ) => {
   app.get(
     '/units/:unitId/calendar',
@@ -67,7 +60,7 @@ export const unitCalendarRoutes: FastifyPluginAsyncTypebox<UnitCalendarRouteOpti
       // A person may have put a stay into a unit that no listing stands for.
       if (listings.length === 0 && blocks.length === 0) throw notFound(`Unit ${scope.unitId}`)
       const units = Math.max(1, ...listings.map((listing) => listing.unit_count))
-      const desired = await desiredOf(listings, { from, to })
+      const desired = await desiredOfUnit(db, listings, { from, to })
       return {
         data: eachDay(from, to).map((date) => ({
           ...toCalendarDay(date, units, blocks),

@@ -1,12 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
-import { OverrideFields, type Scalar } from '../../mapping/override-fields.ts'
-import type { Database } from '../../platform/db/tables.ts'
+import { OverrideFields } from '../../mapping/override-fields.ts'
 import { hasRole, tenantScope } from '../../platform/http/api-auth.ts'
 import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../../platform/http/paging.ts'
 import { notFound } from '../../platform/http/problems.ts'
-import { findQueuedReservationById, listQueuedReservations, type QueuedRow } from '../approval-store.ts'
+import { findQueuedReservationById, listQueuedReservations } from '../approval-store.ts'
+import { type DecisionDeps, importQueued, type QueuedScope, rejectQueued } from './decide-reservation.ts'
 import { QueuedView, QueueStatus, toQueuedView } from './queued-view.ts'
 
 const tags = ['Bookings']
@@ -28,20 +27,9 @@ const ImportOrder = Type.Object(
   { additionalProperties: false },
 )
 
-type Scope = { id: string; tenantId: string | undefined }
-
-export type ApprovalRouteOptions = {
-  db: Kysely<Database>
-  importQueued: (
-    scope: Scope,
-    order: { unitId: string | null | undefined; fields: Record<string, Scalar>; by: string },
-  ) => Promise<QueuedRow>
-  rejectQueued: (scope: Scope, order: { reason: string; by: string }) => Promise<QueuedRow>
-}
-
 /** Reservations that wait for a person, and what the person decides. */
-export const approvalRoutes: FastifyPluginAsyncTypebox<ApprovalRouteOptions> = async (app, options) => {
-  const { db } = options
+export const approvalRoutes: FastifyPluginAsyncTypebox<DecisionDeps> = async (app, deps) => {
+  const { db } = deps
   app.get(
     '/booking-queue',
     {
@@ -115,7 +103,7 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<ApprovalRouteOptions> = a
     async (request) => {
       const { unitId, fields } = request.body
       const order = { unitId, fields: fields ?? {}, by: request.caller.tokenName }
-      return toQueuedView(await options.importQueued(scopeOf(request.params.id, tenantScope(request)), order))
+      return toQueuedView(await importQueued(deps, scopeOf(request.params.id, tenantScope(request)), order))
     },
   )
 
@@ -138,12 +126,12 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<ApprovalRouteOptions> = a
     },
     async (request) => {
       const order = { reason: request.body.reason, by: request.caller.tokenName }
-      return toQueuedView(await options.rejectQueued(scopeOf(request.params.id, tenantScope(request)), order))
+      return toQueuedView(await rejectQueued(deps, scopeOf(request.params.id, tenantScope(request)), order))
     },
   )
 }
 
-function scopeOf(id: string, tenantId: string | undefined): Scope {
+function scopeOf(id: string, tenantId: string | undefined): QueuedScope {
   if (!isUuid(id)) throw notFound('The reservation')
   return { id, tenantId }
 }

@@ -1,11 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
-import { listListings } from '../listings/listing-store.ts'
-import type { Database, ListingRow } from '../platform/db/tables.ts'
-import { pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
-import type { Connection } from './connection-store.ts'
-import { requireConnection } from './require-connection.ts'
+import { requireConnection } from '../../connections/require-connection.ts'
+import { listListings } from '../../listings/listing-store.ts'
+import type { ListingRow } from '../../platform/db/tables.ts'
+import { pageOf, pageQuery, toPage } from '../../platform/http/paging.ts'
+import { type MapListingDeps, mapListing } from './map-listing.ts'
 
 const nullableText = Type.Union([Type.String(), Type.Null()])
 
@@ -39,20 +38,9 @@ const MappingOrder = Type.Object(
   { additionalProperties: false },
 )
 
-export type ConnectionListingRouteOptions = {
-  db: Kysely<Database>
-  mapListing: (
-    connection: Connection,
-    listingId: string,
-    order: { unitId: string | null; commissionRate: number | null | undefined },
-  ) => Promise<{ listing: ListingRow; moved: number; released: number }>
-}
-
 /** The listings of a connection and the units they stand for. */
-export const connectionListingRoutes: FastifyPluginAsyncTypebox<ConnectionListingRouteOptions> = async (
-  app,
-  { db, mapListing },
-) => {
+export const listingRoutes: FastifyPluginAsyncTypebox<MapListingDeps> = async (app, deps) => {
+  const { db } = deps
   app.get(
     '/connections/:id/listings',
     {
@@ -99,7 +87,7 @@ export const connectionListingRoutes: FastifyPluginAsyncTypebox<ConnectionListin
     async (request) => {
       const connection = await requireConnection(db, request, request.params.id)
       const { unitId, commissionRate } = request.body
-      const mapped = await mapListing(connection, request.params.listingId, { unitId, commissionRate })
+      const mapped = await mapListing(deps, connection, request.params.listingId, { unitId, commissionRate })
       return { ...toListingView(mapped.listing), moved: mapped.moved, released: mapped.released }
     },
   )
