@@ -30,7 +30,7 @@ export function contendersOf(options: BenchOptions): Contender[] {
   ]
 }
 
-/** Answers per second with as many requests as each contender takes; the contenders take turns, so that what else happens on the machine hits all of them. */
+/** Answers per second with as many requests as each contender takes; the contenders alternate, so that other load on the machine hits all of them. */
 export async function measureThroughput(
   services: Services,
   options: BenchOptions,

@@ -165,7 +165,7 @@ async function startProduct(
   return { api, worker, request }
 }
 
-/** Changes reservations, spread over the whole history, each told by a webhook; resolves to how many it were. */
+/** Changes reservations, spread over the whole history, each with a webhook; resolves to their number. */
 async function changeReservations(
   control: ControlClient,
   {

@@ -55,7 +55,7 @@ export function compareReservation(facts: Facts): {
     if (accepted.length > 0 && !isVisible) lost.push(`${name} was accepted and is nowhere`)
     return { wasDelivered: accepted.length > 0, doubled, lost }
   }
-  if (times('booking.created') === 0) lost.push(`${name} has a booking of which nobody was told`)
+  if (times('booking.created') === 0) lost.push(`${name} has a booking without an event`)
   const shown = wireTime(booking.version_at)
   if (shown < newest && !isVisible) lost.push(`${name} shows ${shown}, but ${newest} was accepted`)
   const version = [reservation, ...deliveries.map(bodyOf)].find(
@@ -65,7 +65,7 @@ export function compareReservation(facts: Facts): {
   else lost.push(...differences(version, booking, facts.nights).map((difference) => `${name}: ${difference}`))
   // A booking that began as a cancelled one has the event of its creation only.
   if (booking.status === 'cancelled' && events.length > 1 && times('booking.cancelled') === 0) {
-    lost.push(`${name} was cancelled and nobody was told`)
+    lost.push(`${name} was cancelled without an event`)
   }
   return { wasDelivered: accepted.length > 0, doubled, lost }
 }

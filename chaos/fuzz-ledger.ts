@@ -73,9 +73,9 @@ async function compareRows(system: VictimSystem, record: FuzzRecord): Promise<st
       [last],
     )
     for (const { id, digest, event } of rows) {
-      // Nobody waits long for the answer to a raw request.
+      // The sender of a raw request does not wait long for its answer.
       if (!missing.delete(id) && event !== rawEvent)
-        complaints.push(`row ${id} was stored and nobody was told`)
+        complaints.push(`row ${id} was stored but not answered 200`)
       const sent = record.stored.get(id)
       if (sent !== undefined && sent !== digest) complaints.push(`row ${id} does not hold what was sent`)
       last = id

@@ -16,7 +16,7 @@ const dayMs = 86_400_000
 
 /**
  * Guests who book, change and cancel at a steady pace, whatever happens to the connector. Each acts on a reservation
- * that nobody else acts on at that moment.
+ * that no other guest acts on at that moment.
  */
 export function startGuests(
   control: ControlClient,

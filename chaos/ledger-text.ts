@@ -48,7 +48,7 @@ export function describePushLedger(ledger: PushLedger): string {
     ],
     ['desired', `${ledger.desired} fields of nights`],
     ['  held by a booking', ledger.heldBack],
-    ['  stay never told of', ledger.notTold],
+    ['  stay never announced', ledger.notAnnounced],
     ['calls', `${ledger.writes} writes, ${ledger.reads} reads`],
     ['  met by a fault', ledger.faulted],
     ['  caller gone', ledger.abandoned],

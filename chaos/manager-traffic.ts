@@ -26,7 +26,7 @@ const tryAgainMs = 300
 const acceptedWithinMs = 60_000
 
 /**
- * Managers who edit, guests who book and cancel, and somebody who edits at Hostaway by hand, at a steady pace, whatever
+ * Managers who edit, guests who book and cancel, and a person who edits at Hostaway by hand, at a steady pace, whatever
  * happens to the connector. An edit that was not answered is posted again, under the same Idempotency-Key, before the
  * next one of its listing.
  */

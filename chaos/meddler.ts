@@ -6,7 +6,7 @@ const patienceMs = 3_000
 // Another address than the connector's, so that its windows are its own.
 const localAddress = '127.0.0.2'
 
-/** Somebody else with a token of the account, who writes to calendars at Hostaway. */
+/** Another client with a token of the account, which writes to calendars at Hostaway. */
 export async function openMeddler(
   hostawayUrl: string,
   { accountId, apiKey }: { accountId: number; apiKey: string },

@@ -20,8 +20,8 @@ export type PushLedger = {
   /** Fields of nights that were desired, and how many of these a booking holds. */
   desired: number
   heldBack: number
-  /** Of nights of a stay about which Hostaway gave up telling; only reconciliation brings these. */
-  notTold: number
+  /** Nights of stays whose webhooks Hostaway gave up; only reconciliation brings these. */
+  notAnnounced: number
   /** Calls that reached the sandbox. */
   writes: number
   reads: number
@@ -70,7 +70,7 @@ export async function readPushLedger(
   const nightOf = ({ listing, day }: Desired) => nights.get(`${listing} ${day}`)
   const isHeld = (desired: Desired) => desired.field === 'available' && isBooked(nightOf(desired))
   const untold = await staysNotTold(storm, reservations)
-  const isUntold = ({ listing, day, field }: Desired) =>
+  const isUnannounced = ({ listing, day, field }: Desired) =>
     field === 'available' &&
     untold.some(
       ({ listingMapId, arrivalDate, departureDate }) =>
@@ -83,7 +83,7 @@ export async function readPushLedger(
     traffic: traffic.counts(),
     desired: desired.length,
     heldBack: desired.filter(isHeld).length,
-    notTold: desired.filter(isUntold).length,
+    notAnnounced: desired.filter(isUnannounced).length,
     writes: own.filter(({ method }) => method === 'PUT').length,
     reads: own.filter(({ method }) => method === 'GET').length,
     faulted: own.filter(({ faultIds }) => faultIds.length > 0).length,
@@ -96,7 +96,7 @@ export async function readPushLedger(
     slowestRecoveryMs: Math.max(0, ...storm.recoveriesMs),
     lost: await findLost(storm, desired),
     differing: desired
-      .filter((desired) => !isHeld(desired) && !isUntold(desired))
+      .filter((desired) => !isHeld(desired) && !isUnannounced(desired))
       .filter((desired) => heldValue(nightOf(desired), desired.field) !== Number(desired.value))
       .map((desired) => `${describe(desired)}, Hostaway holds ${heldValue(nightOf(desired), desired.field)}`),
     complaints: [...storm.complaints, ...traffic.complaints],

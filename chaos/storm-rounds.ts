@@ -85,7 +85,7 @@ export async function inject({ system, faults }: Storm, request: FaultRequest): 
   faults.set(rule.id, rule)
 }
 
-// Nothing is started again here: whoever was connected has to find its own way back.
+// Nothing is restarted here: every client has to reconnect by itself.
 async function noteRecovery({ system, recoveriesMs, complaints }: Storm): Promise<void> {
   const startedAt = Date.now()
   for (const process of [system.api, ...system.workers]) {

@@ -9,12 +9,12 @@ type Stay = { listingMapId?: unknown; arrivalDate?: unknown; departureDate?: unk
 /** When each fault happens, before or after the call has its effect, by its id. */
 export type FaultEffects = Map<number, 'before' | 'after'>
 
-/** Marks a write at Hostaway as somebody else's, in the journal. */
+/** Marks a write at Hostaway as one of another client, in the journal. */
 export const notOurs = { isProcessed: 1 }
 
 /**
- * The first call of ours that left the calendar as it was, judged by the journal alone. Whether a call had its effect
- * is told by its status, and for those that were made to fail by the fault. Availability on a night that was ever booked
+ * The first call of ours that did not change the calendar, judged by the journal alone. The status says whether a call
+ * had its effect; for an injected failure, the fault says so. Availability on a night that was ever booked
  * counts as changed: bookings open and close it behind the journal's back.
  */
 export function findUselessWrite(calls: Call[], stays: Stay[], faults: FaultEffects): Call | undefined {

@@ -30,7 +30,7 @@ export type Victim = {
   kill(): Promise<void>
   /** SIGTERM; resolves when it is gone. */
   stop(): Promise<void>
-  /** One line for each time it ended although nobody ended it, starts that failed not counted. */
+  /** One line for each unexpected end; failed starts are not counted. */
   deaths(): string[]
 }
 

@@ -12,7 +12,7 @@ type Field = 'price' | 'available' | 'minStay'
 export type EditedNight = { listingId: number; day: string; field: Field; value: number | boolean }
 
 export type Manager = {
-  /** Edits one listing a few times in a row, as somebody does who tries what looks best. */
+  /** Edits one listing a few times in a row, as a manager does who tries what looks best. */
   edit(): Promise<Pick<Played, 'channel' | 'sentence'>>
   edits(): number
   /** Every night that was edited, with its last desired value. */

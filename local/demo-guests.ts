@@ -28,15 +28,15 @@ export type Played = {
   /** How many changes Hostaway made to reservations; a webhook sent again is none. */
   changes: number
   reservations: Reservation[]
-  /** Whether Hostaway told of it at once and of nothing else; only then does a duration say something. */
+  /** Whether Hostaway sent its webhook at once and no other; only then is a duration meaningful. */
   isTimed: boolean
 }
 
 export type Guests = {
-  /** Lets something happen; where it is not possible (nobody is there to cancel), somebody books instead. */
+  /** Performs an act; where it is not possible (no guest can cancel), a guest books instead. */
   play(act: Act): Promise<Played>
-  /** Statuses under which Hostaway told of a reservation where they differ from the one it has. */
-  toldAs: ReadonlyMap<number, string>
+  /** The announced status of a reservation, where it differs from the one it has. */
+  announcedAs: ReadonlyMap<number, string>
 }
 
 const usualChannels = [2018, 2018, 2018, 2005, 2005, 2002, 2000]
@@ -52,7 +52,7 @@ export function createGuests(options: {
 }): Guests {
   const { control, accountId, listings, random } = options
   const roster = new Map<number, Reservation>()
-  const toldAs = new Map<number, string>()
+  const announcedAs = new Map<number, string>()
 
   const remember = (reservation: Reservation) => {
     roster.set(reservation.id, reservation)
@@ -169,11 +169,11 @@ export function createGuests(options: {
     async repeat() {
       const reservation = oneOf(() => true)
       if (reservation === undefined) return undefined
-      const told = await control.deliveries({ accountId, objectId: reservation.id })
-      const [first] = told
+      const deliveries = await control.deliveries({ accountId, objectId: reservation.id })
+      const [first] = deliveries
       if (first === undefined) return undefined
       await control.deliverAgain(first.id, 3)
-      const age = told.length > 1 ? 'an old webhook' : 'the webhook'
+      const age = deliveries.length > 1 ? 'an old webhook' : 'the webhook'
       const sentence = `Hostaway sends ${age} of ${reservation.guestName} three times more`
       return { ...about([reservation], sentence), changes: 0, isTimed: false }
     },
@@ -194,7 +194,7 @@ export function createGuests(options: {
         silent: true,
       })
       remember({ ...quiet, status: unknownStatus })
-      toldAs.set(quiet.id, unknownStatus)
+      announcedAs.set(quiet.id, unknownStatus)
       await control.deliverCustom(accountId, {
         event: 'reservation.created',
         object: 'reservation',
@@ -222,7 +222,7 @@ export function createGuests(options: {
   }
 
   return {
-    toldAs,
+    announcedAs,
     play: async (act) => (await acts[act]()) ?? booked(await book()),
   }
 }

@@ -27,7 +27,7 @@ export type Observations = {
   reordered: number
   latenciesMs: number[]
   outageLatenciesMs: number[]
-  toldAs: Guests['toldAs']
+  announcedAs: Guests['announcedAs']
   manager: Pick<Manager, 'edits' | 'desired'>
 }
 
@@ -90,7 +90,7 @@ export async function play(system: DemoSystem, options: PlayOptions): Promise<Ob
     reordered: 0,
     latenciesMs: [],
     outageLatenciesMs: [],
-    toldAs: guests.toldAs,
+    announcedAs: guests.announcedAs,
     manager,
   }
 
@@ -162,9 +162,9 @@ async function watch(
   signal: AbortSignal,
 ): Promise<Seen[]> {
   const pending = reservations.map(async (reservation) => {
-    const told = await lastToldAt(system, reservation)
+    const announcedAt = await lastAnnouncedAt(system, reservation)
     const outcome = await waitFor(system, guests, reservation, signal)
-    return { ...outcome, afterMs: Math.max(0, Date.now() - told) }
+    return { ...outcome, afterMs: Math.max(0, Date.now() - announcedAt) }
   })
   return Promise.all(pending)
 }
@@ -180,7 +180,7 @@ async function waitFor(
   let stopDeadline = Number.POSITIVE_INFINITY
   while (Date.now() < Math.min(deadline, stopDeadline)) {
     if (signal.aborted) stopDeadline = Math.min(stopDeadline, Date.now() + maxWaitAfterStopMs)
-    if (guests.toldAs.has(reservation.id)) {
+    if (guests.announcedAs.has(reservation.id)) {
       const waiting = await system.connector.waiting()
       if (waiting.some(({ externalId }) => externalId === String(reservation.id))) return { as: 'waiting' }
     } else {
@@ -195,7 +195,7 @@ async function waitFor(
 }
 
 /** When Hostaway first sent the newest version. */
-async function lastToldAt({ control, accountId }: DemoSystem, { id }: Reservation): Promise<number> {
+async function lastAnnouncedAt({ control, accountId }: DemoSystem, { id }: Reservation): Promise<number> {
   const deliveries = await control.deliveries({ accountId, objectId: id })
   const last = deliveries.findLast(({ repeats }) => repeats === null)
   return last === undefined ? Date.now() : Date.parse(last.createdAt)

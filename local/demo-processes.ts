@@ -30,8 +30,8 @@ export type DemoProcess = {
 
 /**
  * Starts one process of the product and waits until it is ready. It is out of reach of the terminal's Ctrl-C and ends
- * with this process, whatever ends it. Rejects with its last lines when it cannot start; later, `onDeath` is told them
- * when it ends without having been asked.
+ * with this process, whatever ends it. Rejects with its last lines when it cannot start; later, `onDeath` receives
+ * them when the process ends unexpectedly.
  */
 export async function startProcess(plan: ProcessPlan, onDeath: (error: Error) => void): Promise<DemoProcess> {
   const child = spawn(process.execPath, [plan.file], {

@@ -38,7 +38,7 @@ export async function settle(
     connector.openDeadLetters(),
     connector.unfinishedWebhooks(),
   ])
-  const { toldAs, changes, reordered, latenciesMs, outageLatenciesMs } = observed
+  const { announcedAs, changes, reordered, latenciesMs, outageLatenciesMs } = observed
   const announced = deliveries.filter(({ event }) => event !== null)
   const delivered = announced.filter(({ state }) => state === 'delivered')
   const count = (type: string) => events.filter((event) => event.type === type).length
@@ -66,7 +66,7 @@ export async function settle(
     latenciesMs,
     outageLatenciesMs,
     differences: [
-      ...findDifferences({ reservations, toldAs, bookings, waiting, deadLetters, unfinishedWebhooks }),
+      ...findDifferences({ reservations, announcedAs, bookings, waiting, deadLetters, unfinishedWebhooks }),
       ...undelivered(announced),
       ...findEditDifferences(desired, listings),
     ],

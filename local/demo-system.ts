@@ -195,7 +195,7 @@ function takeOver(environment: Environment): Environment {
   )
 }
 
-/** The port itself if nobody listens on it, otherwise a free one. */
+/** The port itself if it is free, otherwise another one. */
 async function portNear(wanted: number): Promise<number> {
   const server = createServer()
   try {

@@ -5,8 +5,8 @@ import type { WaitingReservation } from './connector-client.ts'
 /** What Hostaway holds, and what the connector made of it once nothing was under way any more. */
 export type Facts = {
   reservations: Reservation[]
-  /** Statuses under which Hostaway told of a reservation where they differ from the one it has. */
-  toldAs: ReadonlyMap<number, string>
+  /** The announced status of a reservation, where it differs from the one it has. */
+  announcedAs: ReadonlyMap<number, string>
   bookings: BookingView[]
   waiting: WaitingReservation[]
   deadLetters: Array<{ kind: string; message: string }>
@@ -41,7 +41,7 @@ export function findDifferences(facts: Facts): string[] {
   return [
     ...facts.reservations.flatMap((reservation) => {
       const externalId = String(reservation.id)
-      const status = facts.toldAs.get(reservation.id) ?? reservation.status
+      const status = facts.announcedAs.get(reservation.id) ?? reservation.status
       return compare(reservation, status, bookings.get(externalId) ?? [], waiting.has(externalId)).map(
         (difference) => `reservation ${externalId}: ${difference}`,
       )

@@ -10,12 +10,12 @@ import { type DemoSystem, startDemoSystem } from './demo-system.ts'
 const usage = `Usage: npm run demo [-- --once] [-- --seed <text>] [-- --changes <number>]
 
   --once     ends by itself: exit 0 if everything converged, otherwise 1
-  --changes  how many changes --once plays, 200 unless told otherwise
+  --changes  how many changes --once plays, by default 200
   --seed     other guests than those of the seed "demo"`
 
 const stoppedExitCode = 130
 const settlesWithinMs = 90_000
-// After Ctrl-C, what is under way is awaited as long as somebody may be expected to wait.
+// After Ctrl-C, work under way gets as long as a person can be expected to wait.
 const settlesAfterStopWithinMs = 10_000
 
 type DemoOptions = { seed: string; changes: number | undefined }
@@ -42,7 +42,7 @@ async function runDemo({ seed, changes }: DemoOptions): Promise<number> {
   dying.promise.catch((error: Error) => {
     death = error
   })
-  // Whoever reads along (a pager, say) may leave first.
+  // The reader of stdout (a pager, say) may close first.
   process.stdout.on('error', dying.reject)
 
   try {

@@ -20,7 +20,7 @@ export function asAccount(account: PostgresAccount) {
   return { ...identity, cwd: '/', env: postgresEnvironment() }
 }
 
-/** PostgreSQL refuses to run as root, so root lends it `postgres` or else `nobody`. Data that already belongs to somebody else stays with its owner. */
+/** PostgreSQL refuses to run as root, so root lends it `postgres` or else `nobody`. Data that already belongs to another account stays with its owner. */
 export async function choosePostgresAccount(existingData: string): Promise<PostgresAccount> {
   if (process.getuid?.() !== 0) return undefined
   const owner = await stat(existingData).catch(() => undefined)

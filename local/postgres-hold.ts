@@ -14,7 +14,7 @@ export type PostgresHold = {
   alone: boolean
   /** Whether the connection broke, as it does when the server ends. */
   isLost(): boolean
-  /** Gives the hold up. `last`: nobody else uses the server, and nobody can begin to until it was ended or this process has ended. `lost`: the connection was gone already. */
+  /** Gives the hold up. `last`: no other process uses the server, and none can begin to until the server or this process has ended. `lost`: the connection was gone already. */
   leave(): Promise<'last' | 'others remain' | 'lost'>
 }
 
@@ -62,7 +62,7 @@ export async function takeHold(url: string): Promise<PostgresHold> {
       socket.ref()
       try {
         await ask('pg_advisory_unlock_shared')
-        // The server may not have noticed yet that somebody else's process was killed.
+        // The server may not have noticed yet that another process was killed.
         for (let look = 0; look < looksAtOthers; look += 1) {
           if (look > 0) await pause(lookAgainMs)
           // The connection stays open: its lock keeps newcomers out until the server ends.

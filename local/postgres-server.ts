@@ -102,7 +102,7 @@ export function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
 
 async function isGone(pid: number, data: string): Promise<boolean> {
   if (!sendSignal(pid, 0)) return true
-  // A server whose parent died stays in the process table until somebody reaps it; its file is gone before.
+  // A server whose parent died stays in the process table until it is reaped; its file is gone before.
   return (await readServerFile(data))?.pid !== pid
 }
 

@@ -25,7 +25,7 @@ export function holdNights(listing: StoredListing, reservation: StoredReservatio
 }
 
 /**
- * Takes a reservation off the calendar. A night that nobody holds any more is open for sale at once,
+ * Takes a reservation off the calendar. A night without any other stay is open for sale at once,
  * even where it had been blocked by hand. Call it before the reservation's status or dates change.
  */
 export function releaseNights(listing: StoredListing, reservation: StoredReservation): void {

@@ -89,7 +89,7 @@ export function createControlClient(controlUrl: string) {
       ask<Reservation>('POST', `/accounts/${accountId}/reservations`, request),
     randomBookings: (accountId: number, request: RandomBookingsRequest) =>
       ask<Reservation[]>('POST', `/accounts/${accountId}/random-bookings`, request),
-    /** Reservations that were there before anybody connected; nobody is told. Their ids follow each other. */
+    /** Reservations from before the connection, without webhooks. Their ids follow each other. */
     makeHistory: (accountId: number, request: HistoryRequest) =>
       ask<{ count: number; firstId: number; lastId: number }>(
         'POST',

@@ -15,12 +15,12 @@ export type HistoryRequest = {
   count: number
   /** Another seed than the sandbox's, for other stays. */
   seed?: string | undefined
-  /** How long ago the first stays were, in days; 730 unless told otherwise. */
+  /** How long ago the first stays were, in days; by default 730. */
   days?: number | undefined
 }
 
 /**
- * Makes reservations that were there before anybody connected, one stay after another on each listing; nobody is told.
+ * Makes reservations from before the connection, one stay after another on each listing, without webhooks.
  * They were made and last changed at moments spread over the past, an hour ago at the latest.
  */
 export function makeHistory(

@@ -16,7 +16,7 @@ export type RandomBookingsRequest = {
   seed?: string | undefined
   /** Statuses to draw from; all are `new` without it. */
   statuses?: string[] | undefined
-  /** Make them without telling anybody, as if they were history. */
+  /** Make them without webhooks, as if they were history. */
   silent?: boolean | undefined
 }
 

@@ -13,7 +13,7 @@ import type { SeededRandom } from './seeded-random.ts'
 import type { World } from './world.ts'
 
 export type ChangeOptions = {
-  /** Leave nobody told. */
+  /** Send no webhook. */
   silent?: boolean | undefined
   /** Take nights that are taken already. */
   force?: boolean | undefined
@@ -155,7 +155,7 @@ function shownFrom(world: World, now: number): number {
   return now + world.settings.reservedDelayMs * world.settings.timeScale
 }
 
-// Hostaway's clock has whole seconds; two changes within one must still be told apart by their order.
+// Hostaway's clock has whole seconds; two changes within one must still be distinguished by their order.
 function advanceUpdatedOn(before: Reservation, after: Reservation): void {
   const earliest = datetimeMilliseconds(before.updatedOn) + 1_000
   after.updatedOn = datetimeText(Math.max(Date.now(), earliest))

@@ -136,7 +136,7 @@ export function addReservationEndpoints(app: FastifyInstance, world: World): voi
   })
 }
 
-// Nobody makes up a guest for what comes through the API.
+// No made-up guest for a reservation that comes through the API.
 const blankGuest = {
   guestName: null,
   guestFirstName: null,

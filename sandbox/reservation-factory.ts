@@ -37,7 +37,7 @@ export type Stay = { arrivalDate: string; departureDate: string }
 
 const cleaningFeeShare = 0.3
 
-/** Numbers that payment providers publish for tests; they belong to nobody. */
+/** Numbers that payment providers publish for tests; they belong to no account. */
 export const testCard = {
   ccName: 'Test Cardholder',
   ccNumber: '4111111111111111',

@@ -19,7 +19,7 @@ import { startTracing } from './platform/telemetry/tracing.ts'
 import { createVault, type Vault } from './platform/vault/vault.ts'
 import { defaultHistoryTimes, type HistoryTimes } from './polling/history-context.ts'
 
-/** What lives as long as the process. Below the two entries nobody takes this whole; functions take what they use. */
+/** What lives as long as the process. Only the entries take all of it; other functions take what they use. */
 export type Deps = {
   config: Config
   log: Logger

@@ -19,7 +19,7 @@ type ReplayQueues = Pick<JobQueues, 'enqueueWebhookReplay' | 'enqueueSync' | 'en
 const pageRows = 200
 
 /**
- * Lets a dead letter's job run again, a webhook's under a fresh id; false if somebody else did, or discarded it. The
+ * Lets a dead letter's job run again, a webhook's under a fresh id; false if it was replayed or discarded already. The
  * row and what it is about change in one transaction, and the sweep enqueues what the queue does not take now. Throws a
  * Problem where it cannot run now; the letter stays open.
  */

@@ -88,8 +88,8 @@ describe('the kill ledger', () => {
     'nights that are not held': { nights: [] },
     'nights held twice': { nights: [...kept.nights, ...kept.nights] },
     'nights of a cancelled booking': { bookings: [{ ...booking, status: 'cancelled' }] },
-    'a booking of which nobody was told': { events: [] },
-    'a cancellation of which nobody was told': {
+    'a booking without an event': { events: [] },
+    'a cancellation without an event': {
       bookings: [{ ...booking, status: 'cancelled' }],
       nights: [],
     },

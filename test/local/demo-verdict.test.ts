@@ -20,7 +20,7 @@ test('the verdict says where a booking differs from what Hostaway has', async (t
   const connector = createConnectorClient(system.url, adminToken)
   const collect = async (): Promise<Facts> => ({
     reservations: (await system.control.state(accountId)).reservations,
-    toldAs: new Map(),
+    announcedAs: new Map(),
     bookings: await connector.bookings(),
     waiting: await connector.waiting(),
     deadLetters: await connector.openDeadLetters(),
@@ -71,7 +71,7 @@ test('the verdict says where a booking differs from what Hostaway has', async (t
     ['a booking that Hostaway does not know', () => ({ reservations: [] }), /no such reservation/],
     [
       'an unknown status that does not wait for a person',
-      () => ({ toldAs: new Map([[staying.id, 'onHold']]) }),
+      () => ({ announcedAs: new Map([[staying.id, 'onHold']]) }),
       /"onHold" is not known/,
     ],
     ['a known one that does', () => ({ waiting: [waitingRow(staying.id)] }), /although nothing is missing/],
@@ -93,7 +93,7 @@ test('the verdict says where a booking differs from what Hostaway has', async (t
   })
   await t.test('none where a reservation of unknown status waits for a person', () => {
     const differences = differencesWith(() => ({
-      toldAs: new Map([[staying.id, 'onHold']]),
+      announcedAs: new Map([[staying.id, 'onHold']]),
       bookings: facts.bookings.filter(({ externalId }) => externalId !== String(staying.id)),
       waiting: [waitingRow(staying.id)],
     }))
