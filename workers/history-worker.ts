@@ -1,9 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { insertDeadLetter } from '../src/dead-letters/dead-letter-store.ts'
 import type { Deps } from '../src/deps.ts'
 import { historyQueue } from '../src/platform/queue/queues.ts'
-import { currentTraceId } from '../src/platform/telemetry/tracing.ts'
-import type { HistoryDeps } from '../src/polling/history-context.ts'
 import { takeTurn } from '../src/polling/take-turn.ts'
 
 export type HistoryWorker = {
@@ -19,7 +16,7 @@ const showEveryMs = 5_000
 /** Imports and reconciles, one connection's turn after another (docs/decisions/0027). */
 export function startHistoryWorker(deps: Deps): HistoryWorker {
   const { log, metrics, historyTimes } = deps
-  const reading = { ...deps, ...historyDepsOf(deps) }
+  const reading = { ...deps, times: historyTimes, breakerState: deps.breaker.state }
   const stopped = new AbortController()
   let progressAt = performance.now()
   const show = setInterval(() => {
@@ -49,32 +46,6 @@ export function startHistoryWorker(deps: Deps): HistoryWorker {
       stopped.abort()
       clearInterval(show)
       await Promise.all(turns)
-    },
-  }
-}
-
-/** What reading history needs beside the long-lived things of the process. */
-export function historyDepsOf({
-  breaker,
-  metrics,
-  historyTimes,
-}: Pick<Deps, 'breaker' | 'metrics' | 'historyTimes'>): Pick<
-  HistoryDeps,
-  'times' | 'breakerState' | 'deadLetter'
-> {
-  return {
-    times: historyTimes,
-    breakerState: breaker.state,
-    deadLetter: async (trx, { error, ...letter }) => {
-      const { kind, message } = error
-      await insertDeadLetter(trx, {
-        ...letter,
-        queue: historyQueue,
-        kind,
-        message,
-        traceId: currentTraceId(),
-      })
-      metrics.deadLetters.inc({ queue: historyQueue, kind })
     },
   }
 }

@@ -2,7 +2,7 @@ import { createReservationFetcher } from '../src/bookings/apply/fetch-reservatio
 import { countProcessed, processWebhook } from '../src/bookings/apply/process-webhook.ts'
 import { createSharedStatements } from '../src/bookings/apply/shared-statements.ts'
 import { signalConnections } from '../src/calendar/signal-connections.ts'
-import { insertDeadLetter } from '../src/dead-letters/dead-letter-store.ts'
+import { openDeadLetter } from '../src/dead-letters/dead-letter-store.ts'
 import type { Deps } from '../src/deps.ts'
 import { AppError } from '../src/platform/errors.ts'
 import { type InboundJob, inboundQueue } from '../src/platform/queue/queues.ts'
@@ -24,7 +24,7 @@ export function startInboundWorker(deps: Deps, onProgress: () => void): Replacea
     queue: inboundQueue,
     parse: parseInboundJob,
     run: ({ webhookId }) => processWebhook(processing, webhookId),
-    deadLetter: (failure) => buryWebhook(deps, failure),
+    deadLetter: (failure) => deadLetterWebhook(deps, failure),
   }
   const runOne = createRunner(definition, {
     maxAttempts: config.HOSTAWAY_MAX_RETRIES,
@@ -53,7 +53,7 @@ export function startInboundWorker(deps: Deps, onProgress: () => void): Replacea
       const payload = parseInboundJob(job.data)
       if (payload === undefined) return
       const error = new AppError('stalled', 'The process died under this job again and again')
-      const failure = { job: job.name, payload, error, attempts: job.attempt, traceId: undefined }
+      const failure = { job: job.name, payload, error, attempts: job.attempt }
       // The sweep offers the webhook again if this cannot be stored.
       definition
         .deadLetter(failure)
@@ -67,30 +67,27 @@ function parseInboundJob(data: unknown): InboundJob | undefined {
   return typeof data.webhookId === 'string' ? { webhookId: data.webhookId } : undefined
 }
 
-async function buryWebhook(
-  { db, metrics }: Pick<Deps, 'db' | 'metrics'>,
-  { job, payload, error, attempts, traceId }: FailedJob<InboundJob>,
+async function deadLetterWebhook(
+  deps: Pick<Deps, 'db' | 'metrics' | 'log'>,
+  { job, payload, error, attempts }: FailedJob<InboundJob>,
 ): Promise<void> {
+  const { db, metrics } = deps
   const webhook = await findWebhook(db, payload.webhookId)
   const seconds = await db.transaction().execute(async (trx) => {
     const ended = await finishWebhook(trx, payload.webhookId, { status: 'failed', outcome: error.kind })
     // Another run of the same job, thought dead, has brought it to its end.
     if (ended === undefined) return undefined
-    await insertDeadLetter(trx, {
+    await openDeadLetter(trx, deps, {
       tenantId: webhook?.tenant_id ?? null,
       connectionId: webhook?.connection_id ?? null,
       queue: inboundQueue,
       job,
       subject: payload.webhookId,
       payload,
-      kind: error.kind,
-      message: error.message,
+      error,
       attempts,
-      traceId,
     })
     return ended
   })
-  if (seconds === undefined) return
-  metrics.deadLetters.inc({ queue: inboundQueue, kind: error.kind })
-  if (webhook !== undefined) countProcessed(metrics, webhook, seconds, 'failure')
+  if (seconds !== undefined && webhook !== undefined) countProcessed(metrics, webhook, seconds, 'failure')
 }

@@ -1,10 +1,8 @@
 import { pushBookings } from '../src/bookings/outgoing/push-bookings.ts'
 import type { PushDeps } from '../src/calendar/push-context.ts'
 import { syncConnection } from '../src/calendar/sync-connection.ts'
-import { insertDeadLetter } from '../src/dead-letters/dead-letter-store.ts'
 import type { Deps } from '../src/deps.ts'
 import { type BookingPushJob, type OutboundJob, outboundQueue } from '../src/platform/queue/queues.ts'
-import { currentTraceId } from '../src/platform/telemetry/tracing.ts'
 import { openReplaceableWorker, type ReplaceableWorker } from './replaceable-worker.ts'
 import { createRunner, type JobDefinition } from './run-job.ts'
 
@@ -37,29 +35,13 @@ export function pushDepsOf({
   config,
   breaker,
   outboundTimes,
-}: Deps): Pick<
-  PushDeps,
-  'times' | 'timeoutMs' | 'maxAttempts' | 'retryDelayMs' | 'breakerState' | 'deadLetter'
-> {
+}: Deps): Pick<PushDeps, 'times' | 'timeoutMs' | 'maxAttempts' | 'retryDelayMs' | 'breakerState'> {
   return {
     times: outboundTimes,
     timeoutMs: config.HOSTAWAY_API_TIMEOUT_MS,
     maxAttempts: config.HOSTAWAY_MAX_RETRIES,
     retryDelayMs: config.HOSTAWAY_RETRY_DELAY_MS,
     breakerState: breaker.state,
-    deadLetter: (trx, { tenantId, connectionId, listingId, day, error, attempts }) =>
-      insertDeadLetter(trx, {
-        tenantId,
-        connectionId,
-        queue: outboundQueue,
-        job: day === undefined ? 'push-listing' : 'push-night',
-        subject: [connectionId, listingId, ...(day === undefined ? [] : [day])].join(':'),
-        payload: { connectionId, listingId, ...(day === undefined ? {} : { day }) },
-        kind: error.kind,
-        message: error.message,
-        attempts,
-        traceId: currentTraceId(),
-      }),
   }
 }
 

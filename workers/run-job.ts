@@ -2,7 +2,7 @@ import { type AppError, factsOf, toAppError } from '../src/platform/errors.ts'
 import type { JobVerdict, RunningJob } from '../src/platform/queue/queue-worker.ts'
 import type { Logger } from '../src/platform/telemetry/logger.ts'
 import type { QueueName } from '../src/platform/telemetry/metrics.ts'
-import { currentTraceId } from '../src/platform/telemetry/tracing.ts'
+import { decide } from '../src/platform/work/decide.ts'
 
 /** What a queue's jobs are and how one is worked on. */
 export type JobDefinition<Payload extends Record<string, string>> = {
@@ -20,7 +20,6 @@ export type FailedJob<Payload> = {
   payload: Payload
   error: AppError
   attempts: number
-  traceId: string | undefined
 }
 
 export type RunnerOptions = {
@@ -31,12 +30,12 @@ export type RunnerOptions = {
   onProgress: () => void
 }
 
-const maxRetryDelayMs = 32_000
-const deferMs = 5_000
+const maxDelayMs = 32_000
 // Spreads jobs that were deferred to the same moment.
 const deferJitterMs = 500
+const storeAgainMs = 5_000
 
-/** The only place that decides between done, retry, come back later and dead letter. */
+/** Runs jobs of a definition and says what follows; the decision about a failure is `decide`'s. */
 export function createRunner<Payload extends Record<string, string>>(
   definition: JobDefinition<Payload>,
   options: RunnerOptions,
@@ -61,12 +60,12 @@ export function createRunner<Payload extends Record<string, string>>(
       return { after: 'done' }
     } catch (caught) {
       const error = toAppError(caught)
-      const verdict = await decide(definition, options, job, payload, error)
-      const { logLevel } = factsOf(error)
-      const details = verdict.after === 'done' ? { err: error } : { reason: error.message }
-      options.log[logLevel](
+      const verdict = await verdictOn(definition, options, job, payload, error)
+      const isDeadLetter = verdict.after === 'done'
+      const details = isDeadLetter ? { err: error } : { reason: error.message }
+      options.log[isDeadLetter ? 'error' : factsOf(error).logLevel](
         { ...line, kind: error.kind, ...details, verdict: describe(verdict), ms: elapsed(startedAt) },
-        verdict.after === 'done' ? 'job.dead_letter' : 'job.not_done',
+        isDeadLetter ? 'job.dead_letter' : 'job.not_done',
       )
       return verdict
     } finally {
@@ -75,46 +74,31 @@ export function createRunner<Payload extends Record<string, string>>(
   }
 }
 
-async function decide<Payload extends Record<string, string>>(
+async function verdictOn<Payload extends Record<string, string>>(
   definition: JobDefinition<Payload>,
-  options: RunnerOptions,
+  { maxAttempts, retryDelayMs, log }: RunnerOptions,
   job: RunningJob,
   payload: Payload,
   error: AppError,
 ): Promise<JobVerdict> {
-  const { outcome } = factsOf(error)
-  if (outcome === 'defer') {
-    const at = error.retryAt?.getTime() ?? Date.now() + deferMs
-    return { after: 'later', at: new Date(Math.max(at, Date.now()) + Math.random() * deferJitterMs) }
-  }
-  if (outcome === 'retry' && job.attempt < options.maxAttempts) {
-    return { after: 'retry', delayMs: backoffMs(job.attempt, options.retryDelayMs) }
-  }
+  const policy = { maxAttempts, baseMs: retryDelayMs, maxDelayMs, deferJitterMs }
+  const decision = decide(error, { attempts: job.attempt - 1 }, policy)
+  if (decision.outcome === 'defer') return { after: 'later', at: decision.until }
+  if (decision.outcome === 'retry') return { after: 'retry', delayMs: decision.afterMs }
   try {
-    await definition.deadLetter({
-      job: job.name,
-      payload,
-      error,
-      attempts: job.attempt,
-      traceId: currentTraceId(),
-    })
+    await definition.deadLetter({ job: job.name, payload, error, attempts: job.attempt })
     return { after: 'done' }
   } catch (cause) {
     // A job may only leave the queue once its dead letter is stored.
     const line: Record<string, unknown> = { err: cause, queue: definition.queue, ...payload }
-    options.log.error(line, 'job.dead_letter_not_stored')
-    return { after: 'later', at: new Date(Date.now() + deferMs) }
+    log.error(line, 'job.dead_letter_not_stored')
+    return { after: 'later', at: new Date(Date.now() + storeAgainMs) }
   }
-}
-
-/** Full jitter: anything up to the exponential step, so that jobs that failed together do not return together. */
-export function backoffMs(attempt: number, baseMs: number, random = Math.random): number {
-  return Math.round(random() * Math.min(maxRetryDelayMs, baseMs * 2 ** (attempt - 1)))
 }
 
 function describe(verdict: JobVerdict): string {
   if (verdict.after === 'retry') return `retry in ${verdict.delayMs} ms`
-  if (verdict.after === 'later') return `come back at ${verdict.at.toISOString()}`
+  if (verdict.after === 'later') return `deferred until ${verdict.at.toISOString()}`
   return 'dead letter'
 }
 

@@ -1,6 +1,8 @@
 import type { Transaction } from 'kysely'
+import { openDeadLetter } from '../dead-letters/dead-letter-store.ts'
 import type { Database } from '../platform/db/tables.ts'
 import type { AppError } from '../platform/errors.ts'
+import { outboundQueue } from '../platform/queue/queues.ts'
 import type { CalendarValues } from './calendar-fields.ts'
 import { deadLetterNights, deadLetterRefusedNights } from './calendar-store.ts'
 import { deadLetterDetails } from './details-store.ts'
@@ -51,16 +53,20 @@ async function deadLetter(
   { deps, connection, claim, attempts }: Push,
   error: AppError,
   day: string | undefined,
-  setAside: (trx: Transaction<Database>) => Promise<boolean>,
+  markFailed: (trx: Transaction<Database>) => Promise<boolean>,
 ): Promise<boolean> {
+  const { connectionId, listingId } = claim
+  const ofDay = day === undefined ? {} : { day }
   return deps.db.transaction().execute(async (trx) => {
     await lockClaim(trx, claim)
-    if (!(await setAside(trx))) return false
-    await deps.deadLetter(trx, {
+    if (!(await markFailed(trx))) return false
+    await openDeadLetter(trx, deps, {
       tenantId: connection.tenantId,
-      connectionId: claim.connectionId,
-      listingId: claim.listingId,
-      ...(day === undefined ? {} : { day }),
+      connectionId,
+      queue: outboundQueue,
+      job: day === undefined ? 'push-listing' : 'push-night',
+      subject: [connectionId, listingId, ...Object.values(ofDay)].join(':'),
+      payload: { connectionId, listingId, ...ofDay },
       error,
       attempts: attempts + 1,
     })

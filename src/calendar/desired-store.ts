@@ -1,4 +1,5 @@
 import { sql, type Transaction } from 'kysely'
+import { discardDeadLetters } from '../dead-letters/dead-letter-store.ts'
 import type { Database } from '../platform/db/tables.ts'
 import { outboundQueue } from '../platform/queue/queues.ts'
 import {
@@ -128,28 +129,25 @@ async function writeDetails(
   `.execute(trx)
 }
 
-// What was set aside and is desired otherwise now waits for nobody any more.
+// A new desired value closes the dead letter of the old one.
 async function closeSupersededLetters(trx: Transaction<Database>, desired: DesiredUpdate[]): Promise<void> {
   const rows = JSON.stringify(
     desired.map(({ listing }) => ({ connection_id: listing.connectionId, listing_id: listing.listingId })),
   )
-  await sql`
-    update dead_letter_queue letter
-    set status = 'discarded', discarded_at = now(), discard_reason = 'The desired has changed since'
-    from jsonb_to_recordset(${rows}::jsonb) as desired (connection_id uuid, listing_id text)
-    where letter.status = 'open' and letter.queue = ${outboundQueue}
-      and letter.connection_id = desired.connection_id and letter.payload ->> 'listingId' = desired.listing_id
-      and case when letter.payload ->> 'day' is not null then not exists (
-          select 1 from calendar_days d where d.connection_id = desired.connection_id
-            and d.listing_id = desired.listing_id and d.day = (letter.payload ->> 'day')::date
-            and d.failed_kind is not null)
-        else not exists (
-          select 1 from calendar_days d where d.connection_id = desired.connection_id
-            and d.listing_id = desired.listing_id and d.failed_kind is not null)
-          and not exists (
-          select 1 from listing_pushes p where p.connection_id = desired.connection_id
-            and p.listing_id = desired.listing_id and p.details_failed_kind is not null) end
-  `.execute(trx)
+  const night = sql`select 1 from calendar_days d where d.connection_id = desired.connection_id
+    and d.listing_id = desired.listing_id and d.failed_kind is not null`
+  await discardDeadLetters(trx, {
+    queue: outboundQueue,
+    reason: 'The desired values changed',
+    where: sql`exists (
+      select 1 from jsonb_to_recordset(${rows}::jsonb) as desired (connection_id uuid, listing_id text)
+      where letter.connection_id = desired.connection_id and letter.payload ->> 'listingId' = desired.listing_id
+        and case when letter.payload ->> 'day' is not null
+          then not exists (${night} and d.day = (letter.payload ->> 'day')::date)
+          else not exists (${night}) and not exists (
+            select 1 from listing_pushes p where p.connection_id = desired.connection_id
+              and p.listing_id = desired.listing_id and p.details_failed_kind is not null) end)`,
+  })
 }
 
 function keyOf({ listing }: DesiredUpdate): string {

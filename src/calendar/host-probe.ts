@@ -1,23 +1,40 @@
 import type { Call } from '../channels/hostaway/caller.ts'
 import { withAccessToken } from '../connections/access-token.ts'
+import { findConnection } from '../connections/connection-store.ts'
 import { findNeighbour } from '../listings/listing-store.ts'
 import { type AppError, factsOf, toAppError } from '../platform/errors.ts'
+import { type Decision, decide } from '../platform/work/decide.ts'
 import type { Push, PushDeps } from './push-context.ts'
 
-/** What is being told to Hostaway, and of which listing. */
+/** What is being pushed to Hostaway, and for which listing. */
 export type PushTarget = {
-  deps: Pick<PushDeps, 'db' | 'vault' | 'client' | 'log' | 'breakerState'>
+  deps: Pick<PushDeps, 'db' | 'vault' | 'client' | 'log' | 'breakerState' | 'maxAttempts' | 'retryDelayMs'>
   connection: Pick<Push['connection'], 'id' | 'accountId'>
   listing: Pick<Push['listing'], 'listing_id'>
 }
 
 const maxWaitMs = 5_000
+const maxDelayMs = 32_000
+const jitterMs = 100
 
 /**
- * Whether Hostaway answers something that has nothing to do with the listing: another one, or at least the list. A push
- * that fails while it does is the listing's own failure; while it does not, or nobody can tell, it is none.
+ * Decides about a push that failed: while its connection is not active it is deferred, and while Hostaway is away its
+ * failure uses up no attempt.
  */
-export async function isRemoteUp(push: PushTarget): Promise<boolean> {
+export async function decidePush(target: PushTarget, failure: AppError, attempts: number): Promise<Decision> {
+  const { maxAttempts, retryDelayMs } = target.deps
+  const connection = await findConnection(target.deps.db, target.connection.id)
+  const isHeldUp = connection?.status !== 'active'
+  const isOutage = !isHeldUp && factsOf(failure).remote === 'down' && !(await isRemoteUp(target))
+  // The rate limit has a moment of its own for each connection; anything else holds up all of them alike.
+  const deferJitterMs = failure.kind === 'rate_limited' ? 0 : jitterMs
+  const policy = { maxAttempts, baseMs: retryDelayMs, maxDelayMs, deferJitterMs }
+  return decide(failure, { attempts, isHeldUp, isOutage }, policy)
+}
+
+// Asks something that has nothing to do with the listing: another one, or at least the list. A push that fails while
+// that is answered is the listing's own failure.
+async function isRemoteUp(push: PushTarget): Promise<boolean> {
   const failure = await failureOf(askForNeighbour(push))
   if (failure === undefined || isAnswer(failure)) return true
   // What gave no answer at all gives none to another question either.
@@ -69,5 +86,5 @@ async function askForList(push: PushTarget): Promise<void> {
 }
 
 function callOf({ connection: { accountId } }: PushTarget, token: string): Call {
-  return { accountId, token, urgency: 'urgent', maxWaitMs: maxWaitMs }
+  return { accountId, token, urgency: 'urgent', maxWaitMs }
 }

@@ -1,4 +1,5 @@
 import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
+import { discardDeadLetters } from '../dead-letters/dead-letter-store.ts'
 import { earliestToday } from '../platform/db/database-time.ts'
 import type { Database, ListingRow } from '../platform/db/tables.ts'
 import { outboundQueue } from '../platform/queue/queues.ts'
@@ -51,12 +52,11 @@ export async function parkDesired(
     update listing_pushes set desired_details = '{}', pushed_details = '{}'
     where connection_id = ${connectionId} and listing_id = ${listingId}
   `.execute(trx)
-  await sql`
-    update dead_letter_queue
-    set status = 'discarded', discarded_at = now(), discard_reason = 'The listing stands for another unit since'
-    where status = 'open' and queue = ${outboundQueue} and connection_id = ${connectionId}
-      and payload ->> 'listingId' = ${listingId}
-  `.execute(trx)
+  await discardDeadLetters(trx, {
+    queue: outboundQueue,
+    reason: 'The listing stands for another unit now',
+    where: sql`letter.connection_id = ${connectionId} and letter.payload ->> 'listingId' = ${listingId}`,
+  })
 }
 
 /**

@@ -1,15 +1,13 @@
-import { randomInt } from 'node:crypto'
-import { type Connection, findConnection } from '../connections/connection-store.ts'
+import type { Connection } from '../connections/connection-store.ts'
 import { findListings } from '../listings/listing-store.ts'
 import { dayIn } from '../platform/days.ts'
 import type { ListingPushRow } from '../platform/db/outbound-tables.ts'
-import { type AppError, factsOf, isRefusal, mayStillLand, toAppError } from '../platform/errors.ts'
-import { outboundQueue } from '../platform/queue/queues.ts'
+import { type AppError, isRefusal, mayStillLand, toAppError } from '../platform/errors.ts'
 import { findUnverified, lastDesiredDay } from './calendar-store.ts'
 import { deadLetterListing, deadLetterOnlyDetails } from './dead-letter-listing.ts'
 import { listDetailsToPush } from './details-store.ts'
 import { finishListing } from './finish-store.ts'
-import { isRemoteUp, probeWhileBreakerOpen } from './host-probe.ts'
+import { decidePush, probeWhileBreakerOpen } from './host-probe.ts'
 import { LeaseLost, releaseAfterFailure, releaseDeadLettered, releaseListing } from './lease-store.ts'
 import { pushCalendar } from './push-calendar.ts'
 import type { Push, PushDeps } from './push-context.ts'
@@ -20,13 +18,6 @@ import { readBack } from './read-back.ts'
 export type PushResult =
   | { outcome: 'done' | 'failed' | 'lost' }
   | { outcome: 'not_now'; retryAt: Date; urgency: number }
-
-const deferMs = 5_000
-// Connections that were told the same moment come back spread out.
-const jitterMs = 100
-const maxDelayMs = 32_000
-/** Until the breaker has opened, what has failures that do not count is tried as often as after so many of them. */
-export const attemptsWhileRemoteDown = 3
 
 /**
  * Does everything that waits for one listing and gives it back, whatever happens: read what is not known, push the
@@ -84,7 +75,7 @@ async function doWork(push: Push, row: ListingPushRow, isCheck: boolean, progres
     const failure = toAppError(error)
     if (error instanceof LeaseLost || !isRefusal(failure)) throw error
     push.deps.metrics.syncJobs.inc({ sync_type: 'listing', status: 'failure' })
-    if (await deadLetterOnlyDetails(push, details, failure)) countDeadLetter(push, failure)
+    await deadLetterOnlyDetails(push, details, failure)
   }
 }
 
@@ -133,46 +124,27 @@ async function afterFailure(
   failure: AppError,
   { type }: Progress,
 ): Promise<PushResult> {
-  const { deps, connection, claim, attempts } = push
-  const { outcome, remote } = factsOf(failure)
-  const line = { ...claim, kind: failure.kind, reason: failure.message, attempts }
-  if (outcome === 'defer' || (await needsReauth(push))) {
+  const { deps, claim, attempts } = push
+  const decision = await decidePush(push, failure, attempts)
+  if (decision.outcome === 'defer') {
     await releaseListing(deps.db, claim)
-    const retryAt = failure.retryAt ?? new Date(Date.now() + deferMs)
-    // The rate limit has more room for what is more urgent, and a moment of its own for each connection; anything else
-    // stops the whole connection, and all of them.
-    if (failure.kind === 'rate_limited') return { outcome: 'not_now', retryAt, urgency: row.urgency ?? 0 }
-    return { outcome: 'not_now', retryAt: new Date(retryAt.getTime() + randomInt(jitterMs)), urgency: 0 }
+    // The rate limit has more room for what is more urgent; anything else stops the whole connection.
+    const urgency = failure.kind === 'rate_limited' ? (row.urgency ?? 0) : 0
+    return { outcome: 'not_now', retryAt: decision.until, urgency }
   }
   deps.metrics.syncJobs.inc({ sync_type: type, status: 'failure' })
-  // While Hostaway is away, a failure says nothing about the listing.
-  const usesAttempt = remote !== 'down' || (await isRemoteUp(push))
-  if (outcome === 'deadLetter' || (usesAttempt && attempts + 1 >= deps.maxAttempts)) {
+  if (decision.outcome === 'deadLetter') {
     await deadLetterListing(push, failure)
-    countDeadLetter(push, failure)
     await releaseDeadLettered(deps.db, claim, failure.message)
-    deps.log.error(line, 'listing.set_aside')
     return { outcome: 'failed' }
   }
   await releaseAfterFailure(deps.db, claim, {
-    usesAttempt,
-    delayMs: backoffMs(usesAttempt ? attempts + 1 : attemptsWhileRemoteDown, deps.retryDelayMs),
+    usesAttempt: decision.usesAttempt,
+    delayMs: decision.afterMs,
     mayLand: mayStillLand(failure),
     message: failure.message,
   })
-  deps.log.warn({ ...line, connectionId: connection.id }, 'listing.push_failed')
+  const line = { ...claim, kind: failure.kind, reason: failure.message, attempts }
+  deps.log.warn(line, 'listing.push_failed')
   return { outcome: 'failed' }
-}
-
-function countDeadLetter({ deps }: Push, { kind }: AppError): void {
-  deps.metrics.deadLetters.inc({ queue: outboundQueue, kind })
-}
-
-async function needsReauth({ deps, connection }: Push): Promise<boolean> {
-  return (await findConnection(deps.db, connection.id))?.status !== 'active'
-}
-
-/** Milliseconds until the next attempt. Full jitter, as for jobs: anything up to the exponential step. */
-export function backoffMs(attempt: number, baseMs: number): number {
-  return randomInt(Math.min(maxDelayMs, baseMs * 2 ** (attempt - 1)) + 1)
 }

@@ -1,44 +1,52 @@
-import { type Kysely, sql, type Transaction } from 'kysely'
+import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
 import { v7 as uuid } from 'uuid'
 import type { Database, DeadLetterRow, DeadLetterStatus } from '../platform/db/tables.ts'
-import type { FailureKind } from '../platform/errors.ts'
-import { type QueueName, queueNames } from '../platform/telemetry/metrics.ts'
+import type { AppError } from '../platform/errors.ts'
+import type { Logger } from '../platform/telemetry/logger.ts'
+import { type Metrics, type QueueName, queueNames } from '../platform/telemetry/metrics.ts'
+import { currentTraceId } from '../platform/telemetry/tracing.ts'
 
 export type NewDeadLetter = {
   tenantId: string | null
   connectionId: string | null
   queue: QueueName
   job: string
-  /** What the job is about; a subject has at most one open dead letter per queue. */
+  /** What the work is about; a subject has at most one open dead letter per queue. */
   subject: string
   /** Ids only. */
   payload: Record<string, string>
-  kind: FailureKind
-  message: string
+  error: AppError
   attempts: number
-  traceId: string | undefined
 }
 
 const maxMessage = 1_000
 
-/** Keeps a job that failed for good; a second one about the same subject updates the open row. */
-export async function insertDeadLetter(db: Kysely<Database>, letter: NewDeadLetter): Promise<void> {
+/**
+ * Keeps work that failed for good, in the transaction that marks its subject as failed, logs it at error and counts it.
+ * Safe to repeat: a second failure of the same subject updates the open row.
+ */
+export async function openDeadLetter(
+  trx: Kysely<Database>,
+  { log, metrics }: { log: Logger; metrics: Pick<Metrics, 'deadLetters'> },
+  { tenantId, connectionId, queue, job, subject, payload, error, attempts }: NewDeadLetter,
+): Promise<void> {
+  const { kind, message } = error
   const failure = {
-    kind: letter.kind,
-    message: letter.message.slice(0, maxMessage),
-    attempts: letter.attempts,
-    trace_id: letter.traceId ?? null,
+    kind,
+    message: message.slice(0, maxMessage),
+    attempts,
+    trace_id: currentTraceId() ?? null,
   }
-  await db
+  await trx
     .insertInto('dead_letter_queue')
     .values({
       id: uuid(),
-      tenant_id: letter.tenantId,
-      connection_id: letter.connectionId,
-      queue: letter.queue,
-      job: letter.job,
-      subject: letter.subject,
-      payload: JSON.stringify(letter.payload),
+      tenant_id: tenantId,
+      connection_id: connectionId,
+      queue,
+      job,
+      subject,
+      payload: JSON.stringify(payload),
       ...failure,
     })
     .onConflict((conflict) =>
@@ -48,6 +56,8 @@ export async function insertDeadLetter(db: Kysely<Database>, letter: NewDeadLett
         .doUpdateSet({ ...failure, last_failed_at: sql<Date>`now()` }),
     )
     .execute()
+  metrics.deadLetters.inc({ queue, kind })
+  log.error({ queue, job, subject, ...payload, kind, reason: message, attempts }, 'dead_letter.opened')
 }
 
 export async function findDeadLetter(
@@ -89,7 +99,7 @@ export async function listDeadLetters(
   return query.execute()
 }
 
-/** Moves an open dead letter to `replayed`; false if it was not open any more. */
+/** Moves an open dead letter to `replayed`; false if it was not open. */
 export async function markReplayed(trx: Transaction<Database>, id: string): Promise<boolean> {
   const result = await trx
     .updateTable('dead_letter_queue')
@@ -100,7 +110,7 @@ export async function markReplayed(trx: Transaction<Database>, id: string): Prom
   return result.numUpdatedRows > 0n
 }
 
-/** Moves an open dead letter to `discarded`; false if it was not open any more. */
+/** Moves an open dead letter to `discarded`; false if it was not open. */
 export async function markDiscarded(db: Kysely<Database>, id: string, reason: string): Promise<boolean> {
   const result = await db
     .updateTable('dead_letter_queue')
@@ -109,6 +119,31 @@ export async function markDiscarded(db: Kysely<Database>, id: string, reason: st
     .where('status', '=', 'open')
     .executeTakeFirst()
   return result.numUpdatedRows > 0n
+}
+
+/** Closes the open dead letter of a subject, whose work was done or begun anew. Safe to repeat. */
+export async function closeDeadLetterOf(
+  trx: Transaction<Database>,
+  { queue, subject }: Pick<NewDeadLetter, 'queue' | 'subject'>,
+): Promise<void> {
+  await trx
+    .updateTable('dead_letter_queue')
+    .set({ status: 'replayed', replayed_at: sql<Date>`now()` })
+    .where('queue', '=', queue)
+    .where('subject', '=', subject)
+    .where('status', '=', 'open')
+    .execute()
+}
+
+/** Discards the open dead letters of a queue that became pointless; `letter` is their row in the condition. */
+export async function discardDeadLetters(
+  trx: Transaction<Database>,
+  { queue, reason, where }: { queue: QueueName; reason: string; where: RawBuilder<boolean> },
+): Promise<void> {
+  await sql`
+    update dead_letter_queue letter set status = 'discarded', discarded_at = now(), discard_reason = ${reason}
+    where letter.status = 'open' and letter.queue = ${queue} and ${where}
+  `.execute(trx)
 }
 
 export async function countOpenDeadLetters(db: Kysely<Database>): Promise<number> {

@@ -8,8 +8,9 @@ import { fetchListing } from '../bookings/apply/fetch-listing.ts'
 import { reportConflict } from '../bookings/apply/report-conflict.ts'
 import { fetchedVersion } from '../bookings/apply/reservation-version.ts'
 import type { Reservation } from '../channels/contract/reservation.ts'
+import { openDeadLetter } from '../dead-letters/dead-letter-store.ts'
 import { type AppError, factsOf, toAppError } from '../platform/errors.ts'
-import { type HistoryTurn, maxWaitMs } from './history-context.ts'
+import { type HistoryTurn, maxWaitMs, ofHistory } from './history-context.ts'
 import type { Tally } from './import-store.ts'
 
 const maxTogether = 100
@@ -87,7 +88,7 @@ async function applyTogether(
       } catch (again) {
         const error = toAppError(again)
         if (!isOfReservation(error)) throw again
-        await setAside(reading, incoming, error)
+        await deadLetterOne(reading, incoming, error)
         tally.failed += 1
       }
     }
@@ -100,16 +101,15 @@ function isOfReservation(error: AppError): boolean {
   return factsOf(error).outcome === 'deadLetter'
 }
 
-async function setAside(
+async function deadLetterOne(
   { deps, connection }: HistoryTurn,
   { reservation }: IncomingReservation,
   error: AppError,
 ): Promise<void> {
   const payload = { connectionId: connection.id, reservationId: reservation.id }
   await deps.db.transaction().execute((trx) =>
-    deps.deadLetter(trx, {
-      tenantId: connection.tenantId,
-      connectionId: connection.id,
+    openDeadLetter(trx, deps, {
+      ...ofHistory(connection),
       job: 'apply-reservation',
       subject: `${connection.id}:${reservation.id}`,
       payload,
@@ -117,7 +117,6 @@ async function setAside(
       attempts: 1,
     }),
   )
-  deps.log.error({ ...payload, kind: error.kind, reason: error.message }, 'reservation.set_aside')
 }
 
 function count(

@@ -1,8 +1,6 @@
-import type { Transaction } from 'kysely'
 import type { AccessTokenDeps } from '../connections/access-token.ts'
 import type { Connection } from '../connections/connection-store.ts'
-import type { Database } from '../platform/db/tables.ts'
-import type { AppError } from '../platform/errors.ts'
+import { historyQueue } from '../platform/queue/queues.ts'
 import type { BreakerState, Metrics } from '../platform/telemetry/metrics.ts'
 import type { Turn } from './history-turn-store.ts'
 
@@ -31,23 +29,15 @@ export const defaultHistoryTimes: HistoryTimes = {
   retryDelayMs: 1_000,
 }
 
-/** What failed for good and waits for a person: an import, one reservation, or rows that name none. */
-export type DeadLetterInput = {
-  tenantId: string
-  connectionId: string
-  job: 'import' | 'apply-reservation' | 'read-page'
-  subject: string
-  payload: Record<string, string>
-  error: AppError
-  attempts: number
-}
-
 export type HistoryDeps = AccessTokenDeps & {
   metrics: Metrics
   times: HistoryTimes
   breakerState: () => BreakerState
-  /** Opens the dead letter, in the transaction that ends what it is about. */
-  deadLetter: (trx: Transaction<Database>, letter: DeadLetterInput) => Promise<void>
+}
+
+/** What every dead letter of a connection's history says. */
+export function ofHistory({ id, tenantId }: Connection) {
+  return { tenantId, connectionId: id, queue: historyQueue } as const
 }
 
 /** One turn of a connection, until `endsAt` by `performance.now()`. */

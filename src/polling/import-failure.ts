@@ -1,7 +1,8 @@
-import { randomInt } from 'node:crypto'
+import { openDeadLetter } from '../dead-letters/dead-letter-store.ts'
 import type { ImportRow } from '../platform/db/history-tables.ts'
 import { type AppError, factsOf } from '../platform/errors.ts'
-import type { HistoryTurn } from './history-context.ts'
+import { type Decision, decide } from '../platform/work/decide.ts'
+import { type HistoryTurn, ofHistory } from './history-context.ts'
 import { endImport, findRunningImport, noteImportFailure } from './import-store.ts'
 
 // Together more than an hour, so that an import outlives an outage even where the breaker does not notice one.
@@ -10,31 +11,31 @@ const maxDelayMs = 900_000
 const minPageSize = 25
 
 /**
- * Sees to a failure of the connection's import: it is tried again after the returned milliseconds, with a smaller page
- * where the size may be the reason, or given up with a dead letter (undefined).
+ * Decides about a failure of the connection's import and notes it: another attempt, with a smaller page where the size
+ * may be the reason, or a dead letter. Safe to repeat.
  */
-export async function retryOrFailImport(
+export async function afterImportFailure(
   reading: HistoryTurn,
   failure: AppError,
-): Promise<number | undefined> {
+  isHeldUp: boolean,
+): Promise<Decision> {
   const { deps, connection } = reading
   const row = await findRunningImport(deps.db, connection.id)
-  if (row === undefined) return undefined
-  if (factsOf(failure).outcome === 'deadLetter' || row.attempts + 1 >= maxAttempts) {
-    await giveUp(reading, row, failure)
-    return undefined
-  }
   // A call by which the breaker found out, or still knows, that Hostaway is away says nothing about the import.
   const isOutage = failure.kind !== 'malformed_response' && deps.breakerState() !== 'closed'
-  await noteImportFailure(deps.db, row.id, {
-    usesAttempt: !isOutage,
-    pageSize:
-      !isOutage && pageMayBeTooLarge(failure)
-        ? Math.max(minPageSize, Math.floor(row.page_size / 2))
-        : row.page_size,
-    message: failure.message,
-  })
-  return randomInt(Math.min(maxDelayMs, deps.times.retryDelayMs * 2 ** (row.attempts + 1)) + 1)
+  const policy = { maxAttempts, baseMs: 2 * deps.times.retryDelayMs, maxDelayMs, deferJitterMs: 0 }
+  const decision = decide(failure, { attempts: row?.attempts ?? 0, isHeldUp, isOutage }, policy)
+  if (row === undefined || decision.outcome === 'defer') return decision
+  if (decision.outcome === 'deadLetter') await giveUp(reading, row, failure)
+  else {
+    const isTooLarge = decision.usesAttempt && pageMayBeTooLarge(failure)
+    await noteImportFailure(deps.db, row.id, {
+      usesAttempt: decision.usesAttempt,
+      pageSize: isTooLarge ? Math.max(minPageSize, Math.floor(row.page_size / 2)) : row.page_size,
+      message: failure.message,
+    })
+  }
+  return decision
 }
 
 async function giveUp({ deps, connection }: HistoryTurn, row: ImportRow, failure: AppError): Promise<void> {
@@ -42,9 +43,8 @@ async function giveUp({ deps, connection }: HistoryTurn, row: ImportRow, failure
   const ended = await deps.db.transaction().execute(async (trx) => {
     const failed = await endImport(trx, row.id, 'failed', failure.message)
     if (failed === undefined) return false
-    await deps.deadLetter(trx, {
-      tenantId: connection.tenantId,
-      connectionId: connection.id,
+    await openDeadLetter(trx, deps, {
+      ...ofHistory(connection),
       job: 'import',
       subject: row.id,
       payload,
@@ -53,9 +53,7 @@ async function giveUp({ deps, connection }: HistoryTurn, row: ImportRow, failure
     })
     return true
   })
-  if (!ended) return
-  deps.metrics.imports.inc({ status: 'failed' })
-  deps.log.error({ ...payload, kind: failure.kind, reason: failure.message }, 'import.failed')
+  if (ended) deps.metrics.imports.inc({ status: 'failed' })
 }
 
 // Hostaway read the request and did not manage an answer. Without a connection it did not even read it.

@@ -1,10 +1,11 @@
 import type { ReservationPageRequest } from '../channels/hostaway/client-reservations.ts'
 import { withAccessToken } from '../connections/access-token.ts'
+import { openDeadLetter } from '../dead-letters/dead-letter-store.ts'
 import { databaseTime } from '../platform/db/database-time.ts'
 import { AppError } from '../platform/errors.ts'
 import type { HistorySource, Metrics } from '../platform/telemetry/metrics.ts'
 import { applyPage } from './apply-page.ts'
-import { bulkCall, type HistoryTurn } from './history-context.ts'
+import { bulkCall, type HistoryTurn, ofHistory } from './history-context.ts'
 import type { Tally } from './import-store.ts'
 import { cursorOf, takePage, type Walk } from './walk.ts'
 
@@ -38,7 +39,7 @@ export async function readNextPage(
   }
   const tally = await applyPage(reading, step.take, fetchedAt)
   if (page.unreadable > 0) {
-    await setRowsAside(reading, page.unreadable, afterId)
+    await deadLetterRows(reading, page.unreadable, afterId)
     tally.failed += page.unreadable
   }
   countRows(deps.metrics, source, tally)
@@ -52,7 +53,7 @@ function countRows({ historyReservations }: Metrics, source: HistorySource, tall
   for (const [outcome, rows] of Object.entries(outcomes)) historyReservations.inc({ source, outcome }, rows)
 }
 
-async function setRowsAside(
+async function deadLetterRows(
   { deps, connection }: HistoryTurn,
   rows: number,
   afterId: string | undefined,
@@ -63,9 +64,8 @@ async function setRowsAside(
     `${rows} of the reservations ${place} cannot be read: they have no usable id`,
   )
   await deps.db.transaction().execute((trx) =>
-    deps.deadLetter(trx, {
-      tenantId: connection.tenantId,
-      connectionId: connection.id,
+    openDeadLetter(trx, deps, {
+      ...ofHistory(connection),
       job: 'read-page',
       // Every pass over them meets the same rows again.
       subject: `${connection.id}:unreadable`,
@@ -74,5 +74,4 @@ async function setRowsAside(
       attempts: 1,
     }),
   )
-  deps.log.error({ connectionId: connection.id, rows, afterId }, 'history.rows_unreadable')
 }

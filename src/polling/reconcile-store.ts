@@ -75,21 +75,19 @@ export async function noteSynced(trx: Transaction<Database>, connectionId: strin
 }
 
 /**
- * Notes a failure; returns how many there have been in a row. With `beginAnew` the next pass does not go on where this
- * one was, but comes down from the newest change to the same watermark: nothing is left out.
+ * Notes a failure. With `beginAnew` the next pass does not resume where this one was, but comes down from the newest
+ * change to the same watermark: nothing is left out.
  */
 export async function noteReconcileFailure(
   db: Kysely<Database>,
   connectionId: string,
   { message, beginAnew }: { message: string; beginAnew: boolean },
-): Promise<number> {
-  const { rows } = await sql<{ attempts: number }>`
+): Promise<void> {
+  await sql`
     insert into reconciles as r (connection_id, attempts, last_error) values (${connectionId}, 1, ${message})
     on conflict (connection_id) do update set attempts = r.attempts + 1, last_error = excluded.last_error,
       walk = case when ${beginAnew} then null else r.walk end
-    returning attempts
   `.execute(db)
-  return rows[0]?.attempts ?? 1
 }
 
 /** Seconds since a connection was last known to hold all of Hostaway's reservations, the longest of the active ones. */

@@ -1,8 +1,10 @@
 import { withAccessToken } from '../connections/access-token.ts'
+import { openDeadLetter } from '../dead-letters/dead-letter-store.ts'
 import { databaseTime } from '../platform/db/database-time.ts'
-import { factsOf, toAppError } from '../platform/errors.ts'
+import { toAppError } from '../platform/errors.ts'
+import { decide, type RetryPolicy } from '../platform/work/decide.ts'
 import { applyPage } from './apply-page.ts'
-import { bulkCall, type HistoryTurn } from './history-context.ts'
+import { bulkCall, type HistoryTimes, type HistoryTurn, ofHistory } from './history-context.ts'
 import {
   deleteFetch,
   listRequestedRefetches,
@@ -11,7 +13,11 @@ import {
 } from './reservation-fetch-store.ts'
 
 const maxAtOnce = 50
-const maxAttempts = 5
+
+/** How a refetch is tried again. */
+export function refetchPolicy({ retryDelayMs }: HistoryTimes): RetryPolicy {
+  return { maxAttempts: 5, baseMs: retryDelayMs, maxDelayMs: 32_000, deferJitterMs: 0 }
+}
 
 /**
  * Fetches the reservations that a person asked for again and applies them; true where none is left. One that fails for
@@ -40,17 +46,13 @@ async function fetchOne(reading: HistoryTurn, { externalId, attempts }: Requeste
     await deleteFetch(deps.db, connection.id, externalId)
   } catch (caught) {
     const error = toAppError(caught)
-    const { outcome } = factsOf(error)
-    if (outcome === 'defer') throw error
-    if (outcome === 'retry' && attempts + 1 < maxAttempts) {
-      await noteFetchFailure(deps.db, connection.id, externalId)
-      throw error
-    }
+    const decision = decide(error, { attempts }, refetchPolicy(deps.times))
+    if (decision.outcome === 'retry') await noteFetchFailure(deps.db, connection.id, externalId)
+    if (decision.outcome !== 'deadLetter') throw error
     await deps.db.transaction().execute(async (trx) => {
       await deleteFetch(trx, connection.id, externalId)
-      await deps.deadLetter(trx, {
-        tenantId: connection.tenantId,
-        connectionId: connection.id,
+      await openDeadLetter(trx, deps, {
+        ...ofHistory(connection),
         job: 'apply-reservation',
         subject: `${connection.id}:${externalId}`,
         payload: { connectionId: connection.id, reservationId: externalId },

@@ -1,7 +1,7 @@
-import { randomInt } from 'node:crypto'
 import { type Connection, findConnection } from '../connections/connection-store.ts'
 import type { HistoryTurnRow } from '../platform/db/history-tables.ts'
 import { type AppError, factsOf, toAppError } from '../platform/errors.ts'
+import { type Decision, decide } from '../platform/work/decide.ts'
 import type { HistoryDeps, HistoryTurn } from './history-context.ts'
 import {
   claimTurn,
@@ -11,10 +11,10 @@ import {
   settleWork,
   TurnLost,
 } from './history-turn-store.ts'
-import { retryOrFailImport } from './import-failure.ts'
+import { afterImportFailure } from './import-failure.ts'
 import { reconcile } from './reconcile.ts'
-import { noteReconcileFailure } from './reconcile-store.ts'
-import { refetchRequested } from './refetch-requested.ts'
+import { findReconcile, noteReconcileFailure } from './reconcile-store.ts'
+import { refetchPolicy, refetchRequested } from './refetch-requested.ts'
 import { runImport } from './run-import.ts'
 
 const deferMs = 5_000
@@ -69,9 +69,12 @@ async function work(deps: HistoryDeps, connection: Connection, row: HistoryTurnR
     } catch (caught) {
       if (caught instanceof TurnLost) throw caught
       const failure = toAppError(caught)
-      // What fails because the connection was paused or disconnected meanwhile is no failure.
-      if (factsOf(failure).outcome === 'defer' || !(await isActive(reading))) return waitOf(failure)
-      await setBack(reading, work, dueAt, failure)
+      const decision = await after[work](reading, failure, !(await isActive(reading)))
+      if (decision.outcome === 'defer') return Math.max(1, decision.until.getTime() - Date.now())
+      const line = { connectionId: connection.id, work, kind: failure.kind, reason: failure.message }
+      deps.log[factsOf(failure).logLevel](line, 'history.failed')
+      const delay = decision.outcome === 'retry' ? { delayMs: decision.afterMs } : {}
+      await settleWork(deps.db, connection.id, { work, dueAt, ...delay })
     }
     if (performance.now() >= reading.endsAt) return 0
   }
@@ -82,39 +85,42 @@ async function isActive({ deps, connection }: HistoryTurn): Promise<boolean> {
   return (await findConnection(deps.db, connection.id))?.status === 'active'
 }
 
-function waitOf({ retryAt }: AppError): number {
-  return Math.max(1, retryAt === undefined ? deferMs : retryAt.getTime() - Date.now())
+const after: Record<
+  HistoryWork,
+  (reading: HistoryTurn, failure: AppError, isHeldUp: boolean) => Promise<Decision>
+> = {
+  import: afterImportFailure,
+  reconcile: afterReconcileFailure,
+  async fetch({ deps: { times } }, failure, isHeldUp) {
+    const decision = decide(failure, { attempts: 0, isHeldUp }, refetchPolicy(times))
+    // What was asked for stays asked for: whatever stopped the whole list is no failure of one reservation.
+    const afterMs = times.retryDelayMs
+    return decision.outcome === 'defer' ? decision : { outcome: 'retry', afterMs, usesAttempt: false }
+  },
 }
 
-async function setBack(
-  reading: HistoryTurn,
-  work: HistoryWork,
-  dueAt: Date,
+// Reconciliation never ends: where no attempt would help, the next one comes by the clock.
+async function afterReconcileFailure(
+  { deps: { db, times }, connection }: HistoryTurn,
   failure: AppError,
-): Promise<void> {
-  const { deps, connection } = reading
-  const line = { connectionId: connection.id, work, kind: failure.kind, reason: failure.message }
-  deps.log[factsOf(failure).logLevel](line, 'history.failed')
-  const delayMs = await delayAfter(reading, work, failure)
-  await settleWork(deps.db, connection.id, { work, dueAt, ...(delayMs === undefined ? {} : { delayMs }) })
-}
-
-/** In how many milliseconds to try again; undefined where that is for others to decide. */
-async function delayAfter(
-  reading: HistoryTurn,
-  work: HistoryWork,
-  failure: AppError,
-): Promise<number | undefined> {
-  const { db, times } = reading.deps
-  if (work === 'import') return retryOrFailImport(reading, failure)
-  if (work === 'fetch') return times.retryDelayMs
-  const isHopeless = factsOf(failure).outcome === 'deadLetter'
-  const attempts = await noteReconcileFailure(db, reading.connection.id, {
+  isHeldUp: boolean,
+): Promise<Decision> {
+  const { attempts = 0 } = (await findReconcile(db, connection.id)) ?? {}
+  const decision = decide(
+    failure,
+    { attempts, isHeldUp },
+    {
+      maxAttempts: Number.POSITIVE_INFINITY,
+      baseMs: 2 * times.retryDelayMs,
+      maxDelayMs: maxReconcileDelayMs,
+      deferJitterMs: 0,
+    },
+  )
+  if (decision.outcome === 'defer') return decision
+  await noteReconcileFailure(db, connection.id, {
     message: failure.message,
     // It may be the place: behind reservations that are gone the list does not go on, or is refused.
-    beginAnew: isHopeless || failure.kind === 'malformed_response',
+    beginAnew: decision.outcome === 'deadLetter' || failure.kind === 'malformed_response',
   })
-  // Nothing that would help is known: the next one comes by the clock.
-  if (isHopeless) return undefined
-  return randomInt(Math.min(maxReconcileDelayMs, times.retryDelayMs * 2 ** Math.min(attempts, 20)) + 1)
+  return decision
 }

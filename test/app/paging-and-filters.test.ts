@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
-import { insertDeadLetter } from '../../src/dead-letters/dead-letter-store.ts'
+import { openDeadLetter } from '../../src/dead-letters/dead-letter-store.ts'
+import { AppError } from '../../src/platform/errors.ts'
 import { afterAll } from '../support/after-all.ts'
 import { assertProblem } from '../support/assert-problem.ts'
 import { eventually } from '../support/eventually.ts'
@@ -69,17 +70,15 @@ describe('lists', () => {
         .where('id', '=', connection.id)
         .executeTakeFirstOrThrow()
       for (const kind of ['forbidden', 'not_found', 'forbidden'] as const) {
-        await insertDeadLetter(system.db, {
+        await openDeadLetter(system.db, system.deps, {
           tenantId,
           connectionId: connection.id,
           queue: 'inbound',
           job: 'process-webhook',
           subject: `${connection.id} ${kind} ${Math.random()}`,
           payload: {},
-          kind,
-          message: 'made by the test',
+          error: new AppError(kind, 'made by the test'),
           attempts: 1,
-          traceId: undefined,
         })
       }
     }

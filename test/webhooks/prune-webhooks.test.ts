@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { beforeEach, it } from 'node:test'
 import { sql } from 'kysely'
 import { v4 as randomId, v7 as timedId } from 'uuid'
-import { insertDeadLetter, listDeadLetters, markDiscarded } from '../../src/dead-letters/dead-letter-store.ts'
+import { listDeadLetters, markDiscarded, openDeadLetter } from '../../src/dead-letters/dead-letter-store.ts'
+import { AppError } from '../../src/platform/errors.ts'
 import { inboundQueue } from '../../src/platform/queue/queues.ts'
+import { createLogger } from '../../src/platform/telemetry/logger.ts'
+import { createMetrics } from '../../src/platform/telemetry/metrics.ts'
 import { pruneWebhooks } from '../../src/webhooks/prune-webhooks.ts'
 import { appendWebhooks, finishWebhook, type WebhookEnd } from '../../src/webhooks/webhook-log.ts'
 import { afterAll } from '../support/after-all.ts'
@@ -70,17 +73,16 @@ it('a webhook that has not come to an end stays, however old', async () => {
 
 it('what an open dead letter points to stays until the dead letter is closed', async () => {
   const failed = await webhookOf(50, { status: 'failed', outcome: 'not_found' })
-  await insertDeadLetter(db, {
+  const deps = { metrics: createMetrics(), log: createLogger({ level: 'silent', role: 'test' }) }
+  await openDeadLetter(db, deps, {
     tenantId,
     connectionId: connection.id,
     queue: inboundQueue,
     job: 'process-webhook',
     subject: failed,
     payload: { webhookId: failed },
-    kind: 'not_found',
-    message: 'It is not there',
+    error: new AppError('not_found', 'It is not there'),
     attempts: 1,
-    traceId: undefined,
   })
   assert.equal(await pruneWebhooks(db, { days }), 0)
   assert.deepEqual(await left(), [failed])

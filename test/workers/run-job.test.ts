@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import fc from 'fast-check'
 import pino from 'pino'
 import { AppError, type FailureKind, failureKinds } from '../../src/platform/errors.ts'
 import type { RunningJob } from '../../src/platform/queue/queue-worker.ts'
-import { backoffMs, createRunner, type FailedJob, type JobDefinition } from '../../workers/run-job.ts'
+import { createRunner, type FailedJob, type JobDefinition } from '../../workers/run-job.ts'
 
 type Payload = { webhookId: string }
 
@@ -147,27 +146,4 @@ describe('a job', () => {
       ['job.unreadable'],
     )
   })
-})
-
-it('a pause before the next attempt is anything up to the exponential step, and never beyond the cap', () => {
-  fc.assert(
-    fc.property(
-      fc.integer({ min: 1, max: 40 }),
-      fc.integer({ min: 1, max: 5_000 }),
-      fc.double({ min: 0, max: 0.999999, noNaN: true }),
-      (attempt, baseMs, random) => {
-        const step = Math.min(32_000, baseMs * 2 ** (attempt - 1))
-        const pauseMs = backoffMs(attempt, baseMs, () => random)
-        assert.ok(Number.isInteger(pauseMs) && pauseMs >= 0 && pauseMs <= step)
-        assert.equal(
-          backoffMs(attempt, baseMs, () => 0),
-          0,
-        )
-        assert.equal(
-          backoffMs(attempt, baseMs, () => 1),
-          Math.round(step),
-        )
-      },
-    ),
-  )
 })

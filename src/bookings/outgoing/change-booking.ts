@@ -3,7 +3,6 @@ import { isHostsToChange } from '../../channels/hostaway/wire/reservation-fields
 import type { Connection } from '../../connections/connection-store.ts'
 import type { Database, ListingRow } from '../../platform/db/tables.ts'
 import { Problem } from '../../platform/http/problems.ts'
-import { outboundQueue } from '../../platform/queue/queues.ts'
 import { rewriteReservation } from '../apply/rewrite-reservation.ts'
 import { lockUnits } from '../block-store.ts'
 import { knownExternalId } from '../booking-marker.ts'
@@ -70,7 +69,7 @@ async function write(
   await requestPush(
     trx,
     { bookingId: booking.id, connectionId: connection.id, tenantId: booking.tenant_id },
-    { accepted, queue: outboundQueue },
+    accepted,
   )
 }
 

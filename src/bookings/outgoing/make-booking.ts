@@ -7,7 +7,6 @@ import { findListings } from '../../listings/listing-store.ts'
 import { databaseTime } from '../../platform/db/database-time.ts'
 import type { Database, ListingRow } from '../../platform/db/tables.ts'
 import { Problem } from '../../platform/http/problems.ts'
-import { outboundQueue } from '../../platform/queue/queues.ts'
 import { applyReservationsWithin } from '../apply/apply-reservation.ts'
 import { findQueuedReservations } from '../approval-store.ts'
 import { lockUnits } from '../block-store.ts'
@@ -68,11 +67,7 @@ export async function makeBooking(
   ])
   const booking = await findBooking(trx, bookingId, tenantId)
   if (booking === undefined) throw await notMapped(trx, key)
-  await requestPush(
-    trx,
-    { bookingId, connectionId: connection.id, tenantId },
-    { accepted: 'made in TVL', queue: outboundQueue },
-  )
+  await requestPush(trx, { bookingId, connectionId: connection.id, tenantId }, 'made in TVL')
   return booking
 }
 

@@ -1,16 +1,15 @@
-import { isRemoteUp, type PushTarget, probeWhileBreakerOpen } from '../../calendar/host-probe.ts'
-import { attemptsWhileRemoteDown, backoffMs } from '../../calendar/push-listing.ts'
-import { type Connection, findConnection } from '../../connections/connection-store.ts'
+import { decidePush, type PushTarget, probeWhileBreakerOpen } from '../../calendar/host-probe.ts'
+import type { Connection } from '../../connections/connection-store.ts'
+import { openDeadLetter } from '../../dead-letters/dead-letter-store.ts'
 import type { BookingPushRow } from '../../platform/db/outbound-tables.ts'
 import type { BookingRow } from '../../platform/db/tables.ts'
-import { AppError, factsOf, mayStillLand, toAppError } from '../../platform/errors.ts'
+import { AppError, mayStillLand, toAppError } from '../../platform/errors.ts'
 import { outboundQueue } from '../../platform/queue/queues.ts'
 import { rewriteReservation } from '../apply/rewrite-reservation.ts'
 import { knownExternalId } from '../booking-marker.ts'
 import { findBooking } from '../booking-store.ts'
 import { desiredBookingOf } from '../desired-booking.ts'
 import { type BookingPush, type BookingPushDeps, readBack, tell } from './call-hostaway.ts'
-import { deadLetterBooking } from './dead-letter-booking.ts'
 import { alreadyHeld, nextStep } from './next-step.ts'
 import {
   clearPending,
@@ -20,6 +19,7 @@ import {
   type PushClaim,
   PushLost,
   postponePush,
+  pushSubject,
   releaseFailedPush,
 } from './push-store.ts'
 import { applyPending, withLockedBooking } from './revise-booking.ts'
@@ -29,7 +29,6 @@ export type BookingPushResult =
   | { outcome: 'done' | 'failed' | 'lost' }
   | { outcome: 'not_now'; retryAt: Date }
 
-const deferMs = 5_000
 // Told, seen, told of what changed meanwhile: whoever needs more rounds than this comes back for them.
 const maxRounds = 5
 
@@ -65,7 +64,7 @@ async function work(push: BookingPush, row: BookingPushRow): Promise<void> {
     const booking = await settle(push)
     const { action } = nextStep(booking)
     if (action === 'none') {
-      if (await finishPush(deps.db, claim, { queue: outboundQueue })) return
+      if (await finishPush(deps.db, claim)) return
       continue
     }
     if (action === 'create' && created) {
@@ -115,46 +114,47 @@ async function afterFailure(
   failure: AppError,
 ): Promise<BookingPushResult> {
   const { deps, connection, claim } = push
-  const { attempts } = row
-  const line = {
-    connectionId: connection.id,
-    bookingId: claim.bookingId,
-    kind: failure.kind,
-    reason: failure.message,
-    attempts,
-  }
-  const { outcome, remote } = factsOf(failure)
-  if (outcome === 'defer' || (await findConnection(deps.db, connection.id))?.status !== 'active') {
-    const retryAt = failure.retryAt ?? new Date(Date.now() + deferMs)
-    await postponePush(deps.db, claim, Math.max(0, retryAt.getTime() - Date.now()))
-    return { outcome: 'not_now', retryAt }
+  const decision = await decidePush(await pushTargetOf(push), failure, row.attempts)
+  if (decision.outcome === 'defer') {
+    await postponePush(deps.db, claim, Math.max(0, decision.until.getTime() - Date.now()))
+    return { outcome: 'not_now', retryAt: decision.until }
   }
   deps.metrics.bookingPushes.inc({ action: push.action, status: 'failure' })
-  // While Hostaway is away, a failure says nothing about the booking.
-  const usesAttempt = remote !== 'down' || (await isRemoteUp(await pushTargetOf(push)))
-  if (outcome === 'deadLetter' || (usesAttempt && attempts + 1 >= deps.maxAttempts)) {
-    const isSetAside = await deps.db.transaction().execute(async (trx) => {
-      const { kind, message } = failure
-      if (!(await markPushDeadLettered(trx, claim, { revision: row.revision, kind, message }))) return false
-      await deadLetterBooking(trx, {
-        connection,
-        bookingId: claim.bookingId,
-        failure,
-        attempts: attempts + 1,
-      })
-      return true
-    })
-    if (!isSetAside) return { outcome: 'failed' }
-    deps.metrics.deadLetters.inc({ queue: outboundQueue, kind: failure.kind })
-    deps.log.error(line, 'booking.set_aside')
+  if (decision.outcome === 'deadLetter') {
+    await deadLetterPush(push, row, failure)
     return { outcome: 'failed' }
   }
   await releaseFailedPush(deps.db, claim, {
-    usesAttempt,
-    delayMs: backoffMs(usesAttempt ? attempts + 1 : attemptsWhileRemoteDown, deps.retryDelayMs),
+    usesAttempt: decision.usesAttempt,
+    delayMs: decision.afterMs,
     mayLand: mayStillLand(failure),
     message: failure.message,
   })
+  const { kind, message: reason } = failure
+  const { bookingId } = claim
+  const line = { connectionId: connection.id, bookingId, kind, reason, attempts: row.attempts }
   deps.log.warn(line, 'booking.push_failed')
   return { outcome: 'failed' }
+}
+
+// Unless the booking was changed meanwhile: nothing has refused what it is now.
+async function deadLetterPush(
+  { deps, connection, claim: { bookingId }, claim }: BookingPush,
+  { revision, attempts }: BookingPushRow,
+  error: AppError,
+): Promise<void> {
+  const { kind, message } = error
+  await deps.db.transaction().execute(async (trx) => {
+    if (!(await markPushDeadLettered(trx, claim, { revision, kind, message }))) return
+    await openDeadLetter(trx, deps, {
+      tenantId: connection.tenantId,
+      connectionId: connection.id,
+      queue: outboundQueue,
+      job: 'push-booking',
+      subject: pushSubject(bookingId),
+      payload: { bookingId, connectionId: connection.id },
+      error,
+      attempts: attempts + 1,
+    })
+  })
 }

@@ -1,6 +1,8 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { closeDeadLetterOf } from '../../dead-letters/dead-letter-store.ts'
 import type { BookingPushAction, BookingPushRow, BookingPushStep } from '../../platform/db/outbound-tables.ts'
 import type { Database } from '../../platform/db/tables.ts'
+import { outboundQueue } from '../../platform/queue/queues.ts'
 import { type DesiredBooking, remainingDesired } from '../desired-booking.ts'
 
 /** The right to tell Hostaway of one booking; `fence` grows with every lease, and an older one writes nothing. */
@@ -26,7 +28,7 @@ export function pushSubject(bookingId: string): string {
 export async function requestPush(
   trx: Transaction<Database>,
   booking: { bookingId: string; connectionId: string; tenantId: string },
-  { accepted, queue }: { accepted: string; queue: string },
+  accepted: string,
 ): Promise<void> {
   await sql`
     insert into booking_pushes (booking_id, connection_id, tenant_id, due_at)
@@ -35,7 +37,7 @@ export async function requestPush(
       due_at = coalesce(booking_pushes.due_at, clock_timestamp()), not_before = booking_pushes.sending_until,
       revision = booking_pushes.revision + 1, attempts = 0, last_error = null, failed_kind = null
   `.execute(trx)
-  await closeDeadLetter(trx, queue, booking.bookingId)
+  await closeDeadLetterOf(trx, { queue: outboundQueue, subject: pushSubject(booking.bookingId) })
   await noteStep(trx, booking.bookingId, 'accepted', accepted)
 }
 
@@ -154,11 +156,7 @@ export async function writeDesiredBooking(
  * Gives the booking back after its work was done. Where something is desired by now it waits on. Returns whether
  * nothing is left. Throws PushLost.
  */
-export async function finishPush(
-  db: Kysely<Database>,
-  claim: PushClaim,
-  { queue }: { queue: string },
-): Promise<boolean> {
+export async function finishPush(db: Kysely<Database>, claim: PushClaim): Promise<boolean> {
   return db.transaction().execute(async (trx) => {
     await lockClaimed(trx, claim)
     // A statement of its own: a desired value that was committed while this waited for the lock is seen.
@@ -170,7 +168,7 @@ export async function finishPush(
       returning p.due_at is null as done
     `.execute(trx)
     const done = rows[0]?.done === true
-    if (done) await closeDeadLetter(trx, queue, claim.bookingId)
+    if (done) await closeDeadLetterOf(trx, { queue: outboundQueue, subject: pushSubject(claim.bookingId) })
     return done
   })
 }
@@ -244,11 +242,4 @@ async function lockClaimed(trx: Transaction<Database>, claim: PushClaim): Promis
     .executeTakeFirst()
   if (row === undefined) throw new PushLost()
   return row
-}
-
-async function closeDeadLetter(trx: Transaction<Database>, queue: string, bookingId: string): Promise<void> {
-  await sql`
-    update dead_letter_queue set status = 'replayed', replayed_at = now()
-    where queue = ${queue} and subject = ${pushSubject(bookingId)} and status = 'open'
-  `.execute(trx)
 }
