@@ -1,6 +1,7 @@
 import { Big } from 'big.js'
-import { createFieldReader, isRecord, type Problem, storableText } from '../channels/contract/field-reader.ts'
+import { createFieldReader, isRecord, type Problem } from '../channels/contract/field-reader.ts'
 import type { Reservation } from '../channels/contract/reservation.ts'
+import { storableText } from '../platform/storable-text.ts'
 import {
   type BookingColumns,
   type BookingDraft,

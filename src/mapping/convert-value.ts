@@ -1,5 +1,6 @@
 import { Big } from 'big.js'
-import { createFieldReader, type Problem, storableText } from '../channels/contract/field-reader.ts'
+import { createFieldReader, type Problem } from '../channels/contract/field-reader.ts'
+import { storableText } from '../platform/storable-text.ts'
 import { type FieldRule, mappingLimits } from './mapping-spec.ts'
 import { toMoney } from './money.ts'
 

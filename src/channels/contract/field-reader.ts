@@ -1,5 +1,6 @@
 import { Big } from 'big.js'
 import { isDay } from '../../platform/days.ts'
+import { storableText } from '../../platform/storable-text.ts'
 
 /** Something about a field of Hostaway's that a person may have to look at. `field` is the name Hostaway uses. */
 export type Problem = { field: string; code: ProblemCode; message: string }
@@ -149,11 +150,6 @@ export function instantFrom(value: unknown): Date | undefined {
   const [, day, time = '00:00:00', zone = 'Z'] = match
   const instant = new Date(`${day}T${time}${zone.replace(/^([+-]\d{2})(\d{2})$/, '$1:$2')}`)
   return Number.isNaN(instant.getTime()) ? undefined : instant
-}
-
-/** Text as Postgres can store it: without NUL and with lone surrogates replaced. */
-export function storableText(text: string): string {
-  return (text.includes('\0') ? text.replaceAll('\0', '') : text).toWellFormed()
 }
 
 function numberFrom(value: unknown): number | undefined {

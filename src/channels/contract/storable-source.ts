@@ -1,5 +1,6 @@
+import { storableText } from '../../platform/storable-text.ts'
 import { define, withoutCardData } from './card-data.ts'
-import { isRecord, storableText } from './field-reader.ts'
+import { isRecord } from './field-reader.ts'
 
 const deepest = 40
 

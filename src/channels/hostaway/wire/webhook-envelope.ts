@@ -1,5 +1,6 @@
+import { storableText } from '../../../platform/storable-text.ts'
 import { type EventType, eventTypes } from '../../../platform/telemetry/metrics.ts'
-import { idText, instantFrom, isRecord, storableText } from '../../contract/field-reader.ts'
+import { idText, instantFrom, isRecord } from '../../contract/field-reader.ts'
 import type { ParsedWebhook } from '../../contract/webhook.ts'
 
 const knownEvents: ReadonlySet<string> = new Set(eventTypes)
