@@ -19,7 +19,6 @@ import { deadLetterRoutes } from './dead-letters/dead-letter-routes.ts'
 import type { Deps } from './deps.ts'
 import { refreshGauges } from './gauges.ts'
 import { feedRoutes } from './outbox/feed-routes.ts'
-import { isCron } from './platform/config/cron-times.ts'
 import { pingDatabase } from './platform/db/leader-lock.ts'
 import { useApiAuth } from './platform/http/api-auth.ts'
 import { completeApiDocument } from './platform/http/api-document.ts'
@@ -27,6 +26,7 @@ import { healthRoutes } from './platform/http/health.ts'
 import { closeIdleConnections } from './platform/http/idle-connections.ts'
 import { useOptionalBodies, withDefaultBody } from './platform/http/optional-body.ts'
 import { refuseUnroutable, useProblems } from './platform/http/problems.ts'
+import { useValidation } from './platform/http/validation.ts'
 import { importRoutes } from './polling/import-routes.ts'
 import { beginFirstImport } from './polling/request-import.ts'
 import { replayAll, replayDeadLetter, replayWebhook } from './replay.ts'
@@ -51,15 +51,6 @@ export function listeningOptions() {
     // Longer than any address that Node reads: an id of whatever length is an id that does not exist.
     routerOptions: { maxParamLength: maxAddress },
     keepAliveTimeout: keepAliveMs,
-    ajv: {
-      customOptions: {
-        allErrors: true,
-        allowUnionTypes: true,
-        coerceTypes: 'array' as const,
-        removeAdditional: false as const,
-        formats: { cron: isCron },
-      },
-    },
   }
 }
 
@@ -69,6 +60,7 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = log
   const app = fastify({ ...listeningOptions(), loggerInstance, frameworkErrors: refuseUnroutable })
   useProblems(app)
+  useValidation(app)
   closeIdleConnections(app)
   // Every body here is JSON; read as text it would be refused as the wrong type of JSON.
   app.removeContentTypeParser('text/plain')

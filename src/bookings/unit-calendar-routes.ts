@@ -5,7 +5,7 @@ import { type DesiredNight, desiredOfUnit } from '../calendar/desired-of-unit.ts
 import { listListingsOfUnit } from '../listings/listing-store.ts'
 import { addDays, dayIn, eachDay } from '../platform/days.ts'
 import type { BlockRow, Database } from '../platform/db/tables.ts'
-import { DayText, requireDay } from '../platform/http/day-query.ts'
+import { Day, LastDay, PathText } from '../platform/http/fields.ts'
 import { notFound, Problem } from '../platform/http/problems.ts'
 import { requireTenant } from '../tenants/require-tenant.ts'
 import { listBlocksOfUnit } from './block-store.ts'
@@ -42,11 +42,11 @@ export const unitCalendarRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database
         tags: ['Bookings'],
         summary: 'Show the calendar of a unit',
         description: `Both ends inclusive; without them the ${defaultDays} days from today (UTC).`,
-        params: Type.Object({ unitId: Type.String() }),
+        params: Type.Object({ unitId: PathText }),
         querystring: Type.Object({
           tenant: Type.Optional(Type.String()),
-          from: Type.Optional(DayText),
-          to: Type.Optional(DayText),
+          from: Type.Optional(Day),
+          to: Type.Optional(LastDay),
         }),
         response: { 200: Type.Object({ data: Type.Array(CalendarDay) }) },
       },
@@ -72,8 +72,8 @@ export const unitCalendarRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database
 }
 
 function rangeOf(query: { from?: string; to?: string }): { from: string; to: string } {
-  const from = requireDay('from', query.from ?? dayIn(null, new Date()))
-  const to = requireDay('to', query.to ?? addDays(from, defaultDays - 1))
+  const { from = dayIn(null, new Date()) } = query
+  const { to = addDays(from, defaultDays - 1) } = query
   if (to < from || addDays(from, maxDays) < to) {
     throw new Problem(422, 'VALIDATION_FAILED', 'The range is not valid', [
       { field: 'to', message: `must be from \`from\` to at most ${maxDays} days after it` },

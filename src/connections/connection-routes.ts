@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { tenantScope } from '../platform/http/api-auth.ts'
+import { Email, NumberedId } from '../platform/http/fields.ts'
 import { cursorId, pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
 import { requireTenant } from '../tenants/require-tenant.ts'
 import { changeConnection } from './change-connection.ts'
@@ -44,7 +45,6 @@ const options = {
     }),
   ),
 }
-const email = Type.String({ maxLength: 254, pattern: '^[^@\\s]+@[^@\\s]+$' })
 
 const NewConnection = Type.Object(
   {
@@ -52,12 +52,10 @@ const NewConnection = Type.Object(
       Type.String({ description: 'Slug of the tenant; needed where the caller is an admin.' }),
     ),
     channel: Type.Literal('hostaway'),
-    accountId: Type.Union([Type.Integer({ minimum: 1 }), Type.String({ pattern: '^\\d{1,18}$' })], {
-      description: 'Hostaway: Settings → Hostaway API.',
-    }),
+    accountId: NumberedId,
     apiKey: Type.String({ minLength: 1, maxLength: 500 }),
     ...options,
-    alertingEmailAddress: Type.Optional(email),
+    alertingEmailAddress: Type.Optional(Email),
   },
   { additionalProperties: false },
 )
@@ -66,7 +64,6 @@ const SyncChange = Type.Object(
   {
     enabled: Type.Optional(Type.Boolean()),
     cron: Type.Optional(
-      // A null that is tried as a text first becomes an empty one.
       Type.Union([
         Type.Null({ description: 'As the installation has it.' }),
         Type.String({ maxLength: 100, format: 'cron', description: 'Five or six fields, in UTC.' }),
@@ -79,7 +76,7 @@ const SyncChange = Type.Object(
 const ConnectionChange = Type.Object(
   {
     ...options,
-    alertingEmailAddress: Type.Optional(Type.Union([Type.Null(), email])),
+    alertingEmailAddress: Type.Optional(Type.Union([Type.Null(), Email])),
     sync: Type.Optional(
       Type.Object(
         perSyncPart(() => Type.Optional(SyncChange)),

@@ -3,6 +3,7 @@ import { Type } from 'typebox'
 import { requireConnection } from '../../connections/require-connection.ts'
 import { listListings } from '../../listings/listing-store.ts'
 import type { ListingRow } from '../../platform/db/tables.ts'
+import { PathText } from '../../platform/http/fields.ts'
 import { pageOf, pageQuery, toPage } from '../../platform/http/paging.ts'
 import { type MapListingDeps, mapListing } from './map-listing.ts'
 
@@ -70,7 +71,7 @@ export const listingRoutes: FastifyPluginAsyncTypebox<MapListingDeps> = async (a
         summary: 'Say which unit a listing stands for',
         description:
           'What waited for the listing is released at once. A listing that had another unit takes the stays that are not over with it, and starts without desired unless `full-sync` is asked for. 409 `UNIT_ALREADY_MAPPED` where the unit has another listing of this connection.',
-        params: Type.Object({ id: Type.String(), listingId: Type.String() }),
+        params: Type.Object({ id: Type.String(), listingId: PathText }),
         body: MappingOrder,
         response: {
           200: Type.Object({

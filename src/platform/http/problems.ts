@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { AppError, failureKinds, toAppError } from '../errors.ts'
-import { describeViolations, type WrongField } from './violations.ts'
+import { describeViolations, maxWrongFields, type WrongField } from './violations.ts'
 
 /** An answer other than success, with a stable `code`; becomes `application/problem+json` (RFC 9457). */
 export class Problem extends Error {
@@ -59,7 +59,7 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
       detail: problem.message,
       code: problem.code,
       instance: pathOf(request),
-      ...(problem.errors === undefined ? {} : { errors: problem.errors }),
+      ...(problem.errors === undefined ? {} : { errors: problem.errors.slice(0, maxWrongFields) }),
     })
 }
 
@@ -76,10 +76,16 @@ function toProblem(error: unknown): Problem {
   return new Problem(httpStatus, code, httpStatus >= 500 ? safeDetail(httpStatus) : classified.message)
 }
 
+const partNames = new Map([
+  ['querystring', 'query'],
+  ['params', 'address'],
+  ['headers', 'header'],
+])
+
 function validationProblem({ validation = [], validationContext }: FastifyError): Problem {
   const part = validationContext ?? 'request'
   const errors = describeViolations(validation, part)
-  return new Problem(422, 'VALIDATION_FAILED', `The ${part} is not valid`, errors)
+  return new Problem(422, 'VALIDATION_FAILED', `The ${partNames.get(part) ?? part} is not valid`, errors)
 }
 
 function clientErrorCode(status: number): string {
