@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
 import { requireConnection } from '../../connections/require-connection.ts'
-import { defaultSpec, MappingSpec } from '../../mapping/mapping-spec.ts'
+import { defaultSpec } from '../../mapping/mapping-spec.ts'
 import {
   findCurrentMapping,
   findMapping,
@@ -14,10 +14,9 @@ import {
 import type { Database } from '../../platform/db/tables.ts'
 import { pageOf, pageQuery, toPage } from '../../platform/http/paging.ts'
 import { notFound, Problem } from '../../platform/http/problems.ts'
-import { asSent } from './as-sent.ts'
 import { type PreviewResult, previewMapping } from './preview-mapping.ts'
 import { PreviewAnswer } from './preview-view.ts'
-import { readMappingOrder, readPreviewOrder } from './read-mapping-body.ts'
+import { MappingOrder, PreviewOrder, refuseWrongBody } from './read-mapping-body.ts'
 
 const tags = ['Mapping']
 const Params = Type.Object({ id: Type.String() })
@@ -54,23 +53,22 @@ export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> 
     '/connections/:id/mapping',
     {
       config: { roles: ['manager'] },
-      ...asSent,
+      // What is wrong inside the spec is listed with it, in words of its own.
+      attachValidation: true,
       schema: {
         tags,
         summary: 'Replace the field mapping',
         description:
           'Checks the whole spec and answers 422 with the place of everything that is wrong. What comes in from then on is mapped by it; bookings that exist are mapped again by `POST …/mapping/remap`. The same spec again makes no new version. With `expectedVersion` (409) or If-Match (412) only if nobody changed it meanwhile: `MAPPING_CHANGED`.',
         params: Params,
-        body: Type.Object(
-          { spec: MappingSpec, expectedVersion: Type.Optional(Type.Integer({ minimum: 0 })) },
-          { additionalProperties: false },
-        ),
+        body: MappingOrder,
         response: { 200: MappingView },
       },
     },
     async (request, reply) => {
       const connection = await requireConnection(db, request, request.params.id)
-      const { spec, expectedVersion } = readMappingOrder(request.body)
+      refuseWrongBody(request)
+      const { spec, expectedVersion } = request.body
       const matched = readIfMatch(request)
       if (matched !== undefined && expectedVersion !== undefined && matched !== expectedVersion) {
         throw changed(412)
@@ -131,33 +129,21 @@ export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> 
     '/connections/:id/mapping/preview',
     {
       config: { roles: ['manager'] },
-      ...asSent,
+      attachValidation: true,
       schema: {
         tags,
         summary: 'Try a field mapping without changing anything',
         description:
           'Maps one reservation, given in the body or by a stored webhook, and answers its draft with everything that keeps it from being complete. With `last`, maps that many of the bookings and waiting reservations that changed last, and answers what would change.',
         params: Params,
-        body: Type.Object(
-          {
-            spec: Type.Optional(MappingSpec),
-            reservation: Type.Optional(
-              Type.Record(Type.String(), Type.Unknown(), { description: 'As Hostaway sends it.' }),
-            ),
-            webhookId: Type.Optional(Type.String()),
-            last: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),
-          },
-          {
-            additionalProperties: false,
-            description: 'Without `spec`, the mapping in force. Exactly one of the others.',
-          },
-        ),
+        body: PreviewOrder,
         response: { 200: PreviewAnswer },
       },
     },
     async (request): Promise<PreviewResult> => {
       const connection = await requireConnection(db, request, request.params.id)
-      return previewMapping(db, connection, readPreviewOrder(request.body))
+      refuseWrongBody(request)
+      return previewMapping(db, connection, request.body)
     },
   )
 }

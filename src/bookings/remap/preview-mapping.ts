@@ -15,7 +15,6 @@ import type { BookingColumns, BookingDraft, MappingProblem } from '../../mapping
 import { compiledMappings } from '../../mapping/compiled-mappings.ts'
 import { bookingTargetNames } from '../../mapping/mapping-spec.ts'
 import type { BookingRow, Database } from '../../platform/db/tables.ts'
-import { isUuid } from '../../platform/http/paging.ts'
 import { notFound, Problem } from '../../platform/http/problems.ts'
 import { findWebhook } from '../../webhooks/webhook-log.ts'
 import { toMappedListing } from '../apply/map-reservations.ts'
@@ -33,15 +32,15 @@ export type PreviewResult =
 export async function previewMapping(
   db: Kysely<Database>,
   connection: Connection,
-  { spec, over }: PreviewOrder,
+  { spec, reservation: given, webhookId, last }: PreviewOrder,
 ): Promise<PreviewResult> {
   const inForce = await compiledMappings(db, [connection.id])
   const mapping = spec === undefined ? inForce.get(connection.id) : compileMapping(spec, 0)
-  if ('last' in over) return previewLast(db, connection, mapping, over.last)
+  if (last !== undefined) return previewLast(db, connection, mapping, last)
   const reservation =
-    'webhookId' in over
-      ? await reservationOfWebhook(db, connection, over.webhookId)
-      : readReservation(over.reservation, 'reservation')
+    webhookId === undefined
+      ? readReservation(given, 'reservation')
+      : await reservationOfWebhook(db, connection, webhookId)
   const { draft, problems } = await mapOne(db, connection, mapping, reservation)
   return { draft, problems, warnings: draft.warnings }
 }
@@ -128,7 +127,7 @@ async function reservationOfWebhook(
   connection: Connection,
   webhookId: string,
 ): Promise<Reservation> {
-  const webhook = isUuid(webhookId) ? await findWebhook(db, webhookId, connection.tenantId) : undefined
+  const webhook = await findWebhook(db, webhookId, connection.tenantId)
   if (webhook?.connection_id !== connection.id) throw notFound('The webhook')
   const parsed = parseWebhookBody(JSON.parse(webhook.body))
   return readReservation(parsed.ok ? parsed.event.data : null, 'webhookId')
