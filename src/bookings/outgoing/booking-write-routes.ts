@@ -1,8 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import type { Kysely, Transaction } from 'kysely'
-import { Type } from 'typebox'
-import type { Problem as Entry } from '../../calendar/read-events.ts'
+import { type Static, Type } from 'typebox'
 import { type Connection, findConnection } from '../../connections/connection-store.ts'
 import { findListings, listListingsOfUnit } from '../../listings/listing-store.ts'
 import type { Database, ListingRow } from '../../platform/db/tables.ts'
@@ -10,6 +9,7 @@ import { tenantScope } from '../../platform/http/api-auth.ts'
 import { keyHeader, onceByKey } from '../../platform/http/once-by-key.ts'
 import { isUuid } from '../../platform/http/paging.ts'
 import { notFound, Problem } from '../../platform/http/problems.ts'
+import { bodyViolations, soundFields, type WrongField } from '../../platform/http/violations.ts'
 import type { JobQueues } from '../../platform/queue/queues.ts'
 import { requireTenant } from '../../tenants/require-tenant.ts'
 import { type BookingWithTenant, findBooking } from '../booking-store.ts'
@@ -19,47 +19,11 @@ import { cancelBooking, changeBooking } from './change-booking.ts'
 import { checkBooking, toDesired } from './check-booking.ts'
 import { makeBooking, type NewBooking } from './make-booking.ts'
 import { findPushes } from './push-store.ts'
-import { readBookingChange, readNewBooking } from './read-booking.ts'
+import { BookingChangeBody, NewBookingBody, toSentBooking } from './read-booking.ts'
 import { signalBookings } from './signal-bookings.ts'
 
 const tags = ['TVL to Hostaway']
 const Params = Type.Object({ id: Type.String() })
-const day = Type.String({ description: '`YYYY-MM-DD`; check-out is the day of departure.' })
-const nullableText = Type.Union([Type.String(), Type.Null()])
-const changeable = {
-  checkIn: Type.Optional(day),
-  checkOut: Type.Optional(day),
-  guest: Type.Optional(
-    Type.Object({
-      name: Type.Optional(Type.String()),
-      email: Type.Optional(nullableText),
-      phone: Type.Optional(nullableText),
-    }),
-  ),
-  guests: Type.Optional(
-    Type.Object({
-      total: Type.Optional(Type.Integer()),
-      adults: Type.Optional(Type.Integer()),
-      children: Type.Optional(Type.Integer()),
-      infants: Type.Optional(Type.Integer()),
-      pets: Type.Optional(Type.Integer()),
-    }),
-  ),
-  amount: Type.Optional(
-    Type.Object({
-      total: Type.Union([Type.String(), Type.Number()]),
-      currency: Type.String({ description: 'The listing’s.' }),
-    }),
-  ),
-  note: Type.Optional(Type.Union([Type.String(), Type.Null()], { description: 'For the host alone.' })),
-}
-const NewBookingBody = Type.Object({
-  ...changeable,
-  unitId: Type.String(),
-  checkIn: day,
-  checkOut: day,
-  status: Type.Optional(Type.Literal('confirmed')),
-})
 const scope = 'bookings'
 
 export type BookingWriteRouteOptions = { db: Kysely<Database>; queues: JobQueues }
@@ -69,9 +33,6 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
   app,
   { db, queues },
 ) => {
-  // Read by hand: everything that is wrong is said at once, and nothing may be coerced.
-  const validatorCompiler = () => () => true
-
   app.post(
     '/bookings',
     {
@@ -86,12 +47,16 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
         body: NewBookingBody,
         response: { 201: BookingDetail },
       },
-      validatorCompiler,
+      // What the listing does not allow is listed with it.
+      attachValidation: true,
     },
     async (request, reply) => {
       const tenant = await requireTenant(db, request, request.query.tenant)
       const answer = await onceByKey(db, request, { tenantId: tenant.id, scope }, async (trx) => {
-        const booking = await makeBooking(trx, await readBookable(trx, tenant.id, request.body))
+        const booking = await makeBooking(
+          trx,
+          await readBookable(trx, tenant.id, request.body, bodyViolations(request)),
+        )
         return show(trx, booking)
       })
       await signalBookings(db, queues, [answer.connectionId])
@@ -109,25 +74,18 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
         description:
           'What is left out stays as it is; the later change wins, field by field. Hostaway is told next. New nights are taken at once, and old ones stay blocked until Hostaway has let them go. Of a booking that came from a travel agency only the `note` can be changed (409 `BOOKING_NOT_CHANGEABLE`).',
         params: Params,
-        body: Type.Object(changeable),
+        body: BookingChangeBody,
         response: { 200: BookingDetail },
       },
-      validatorCompiler,
+      attachValidation: true,
     },
     async (request) => {
       const { booking, connection, listing } = await requireBooking(request, request.params.id)
-      const { sent, problems } = readBookingChange(request.body)
-      problems.push(
-        ...checkBooking(sent, listing, new Date(), {
-          checkIn: booking.check_in,
-          checkOut: booking.check_out,
-        }),
-      )
+      const wrong = bodyViolations(request)
+      const sent = toSentBooking(soundFields(request.body, wrong))
+      const current = { checkIn: booking.check_in, checkOut: booking.check_out }
+      refuse([...wrong, ...checkBooking(sent, listing, new Date(), current)], 'Nothing was changed')
       const desired = withGuestCount(toDesired(sent), booking)
-      if (problems.length === 0 && Object.keys(desired).length === 0) {
-        problems.push({ field: 'body', message: 'names nothing to change' })
-      }
-      refuse(problems, 'Nothing was changed')
       await changeBooking(db, { connection, booking, listing }, desired)
       await signalBookings(db, queues, [connection.id])
       return showAgain(booking)
@@ -184,21 +142,23 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
   }
 }
 
-// Says everything that is wrong at once.
+// Refuses everything that is wrong at once: what validation found, and what the unit's listing does not allow.
 async function readBookable(
   trx: Transaction<Database>,
   tenantId: string,
-  body: unknown,
+  body: Static<typeof NewBookingBody>,
+  wrong: WrongField[],
 ): Promise<NewBooking> {
-  const { unitId, sent, problems } = readNewBooking(body)
+  const sound = soundFields(body, wrong)
+  const unitId = sound.unitId?.trim()
   const bookable = unitId === undefined ? undefined : await findBookable(trx, tenantId, unitId)
-  if (unitId !== undefined && bookable === undefined) {
-    problems.push({ field: 'unitId', message: `unit ${unitId} is not known` })
-  }
-  // What is wrong whatever the unit is said along with the unit.
+  const unknown =
+    unitId !== undefined && bookable === undefined
+      ? [{ field: 'unitId', message: `unit ${unitId} is not known` }]
+      : []
   const listing = bookable?.listing ?? { currency: null, time_zone: null }
-  problems.push(...checkBooking(sent, listing, new Date()))
-  refuse(problems, 'Nothing was stored')
+  const sent = toSentBooking(sound)
+  refuse([...wrong, ...unknown, ...checkBooking(sent, listing, new Date())], 'Nothing was stored')
   const { checkIn, checkOut } = sent
   if (bookable === undefined || checkIn === undefined || checkOut === undefined)
     throw new Error('A booking was checked and is not complete')
@@ -233,7 +193,7 @@ function withGuestCount(
   return adults + children === 0 ? desired : { ...desired, guestsTotal: adults + children }
 }
 
-function refuse(problems: Entry[], consequence: string): void {
+function refuse(problems: WrongField[], consequence: string): void {
   if (problems.length === 0) return
   throw new Problem(422, 'VALIDATION_FAILED', `${consequence}: the booking is not valid`, problems)
 }

@@ -1,8 +1,8 @@
 import { Big } from 'big.js'
-import { type Problem, withoutUndefined } from '../../calendar/read-events.ts'
 import { toMoney } from '../../mapping/money.ts'
 import { dayIn } from '../../platform/days.ts'
 import type { ListingRow } from '../../platform/db/tables.ts'
+import type { WrongField } from '../../platform/http/violations.ts'
 import type { DesiredBooking } from '../desired-booking.ts'
 import type { SentBooking } from './read-booking.ts'
 
@@ -17,8 +17,8 @@ export function checkBooking(
   listing: Pick<ListingRow, 'currency' | 'time_zone'>,
   now: Date,
   current: { checkIn: string | null; checkOut: string | null } = { checkIn: null, checkOut: null },
-): Problem[] {
-  const problems: Problem[] = []
+): WrongField[] {
+  const problems: WrongField[] = []
   const today = dayIn(listing.time_zone, now)
   // As text, so that a leap day needs no care.
   const lastDay = `${Number(today.slice(0, 4)) + yearsAhead}${today.slice(4)}`
@@ -59,7 +59,7 @@ export function toDesired({ checkIn, checkOut, guest, guests, amount, note }: Se
   })
 }
 
-function checkAmount(amount: SentBooking['amount'], currency: string | null): Problem[] {
+function checkAmount(amount: SentBooking['amount'], currency: string | null): WrongField[] {
   if (amount === undefined) return []
   if (currency !== null && amount.currency !== currency) {
     return [{ field: 'amount.currency', message: `the listing's currency is ${currency}` }]
@@ -67,4 +67,12 @@ function checkAmount(amount: SentBooking['amount'], currency: string | null): Pr
   const money = toMoney(amount.total, amount.currency)
   const isExact = money !== undefined && new Big(money.total).eq(amount.total)
   return isExact ? [] : [{ field: 'amount.total', message: `has more decimals than ${amount.currency} has` }]
+}
+
+function withoutUndefined<Value extends object>(
+  value: Value,
+): { [Key in keyof Value]?: Exclude<Value[Key], undefined> } {
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as {
+    [Key in keyof Value]?: Exclude<Value[Key], undefined>
+  }
 }

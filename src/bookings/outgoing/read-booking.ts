@@ -1,8 +1,8 @@
 import { Big } from 'big.js'
-import { isObject, type Problem, withoutUndefined } from '../../calendar/read-events.ts'
-import { isDay } from '../../platform/days.ts'
+import { type Static, Type } from 'typebox'
+import { amount, Currency, Day, EmailOrNull, Name, textOrNull, UnitId } from '../../platform/http/fields.ts'
 
-/** What a request says of a booking; a field left out was not said. The amount is decimal text. */
+/** What a request says of a booking; a field left out stays as it is. The amount is decimal text. */
 export type SentBooking = {
   checkIn?: string
   checkOut?: string
@@ -12,137 +12,65 @@ export type SentBooking = {
   note?: string | null
 }
 
-const maxText = 200
-const maxNote = 5_000
-const maxGuests = 1_000
-const maxAmount = new Big('1000000000000')
-const fields = ['checkIn', 'checkOut', 'guest', 'guests', 'amount', 'note']
-const counts = ['total', 'adults', 'children', 'infants', 'pets'] as const
-
-/** Reads a new booking and names everything that is wrong with it, whatever it is. Never throws. */
-export function readNewBooking(body: unknown): {
-  unitId: string | undefined
-  sent: SentBooking
-  problems: Problem[]
-} {
-  const problems: Problem[] = []
-  if (!isObject(body))
-    return { unitId: undefined, sent: {}, problems: [{ field: 'body', message: 'must be an object' }] }
-  const sent = read(body, [...fields, 'unitId', 'status'], problems)
-  const missing = (field: string, message: string) => {
-    if (!problems.some((problem) => problem.field === field)) problems.push({ field, message })
-  }
-  const unitId = readText(body.unitId, 'unitId', problems, maxText) ?? undefined
-  if (unitId === undefined) missing('unitId', 'must be the id of a unit')
-  if (sent.checkIn === undefined) missing('checkIn', 'is missing')
-  if (sent.checkOut === undefined) missing('checkOut', 'is missing')
-  if (sent.guest?.name === undefined) missing('guest.name', 'is missing')
-  if (body.status !== undefined && body.status !== 'confirmed') {
-    problems.push({ field: 'status', message: 'must be confirmed: Hostaway takes no other booking' })
-  }
-  return { unitId, sent, problems }
+const closed = { additionalProperties: false }
+const people = Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000 }))
+const guest = { email: Type.Optional(EmailOrNull), phone: Type.Optional(textOrNull({ maxLength: 200 })) }
+const guests = {
+  total: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+  ...{ adults: people, children: people, infants: people, pets: people },
 }
-
-/** Reads a change of a booking and names everything that is wrong with it. Never throws. */
-export function readBookingChange(body: unknown): { sent: SentBooking; problems: Problem[] } {
-  const problems: Problem[] = []
-  if (!isObject(body)) return { sent: {}, problems: [{ field: 'body', message: 'must be an object' }] }
-  const sent = read(body, fields, problems)
-  return { sent, problems }
-}
-
-function read(body: Record<string, unknown>, known: string[], problems: Problem[]): SentBooking {
-  refuseUnknown(body, known, '', problems)
-  const { checkIn, checkOut } = body
-  for (const [field, day] of Object.entries({ checkIn, checkOut })) {
-    if (day !== undefined && !isDay(day))
-      problems.push({ field, message: 'is not a calendar day as YYYY-MM-DD' })
-  }
-  return withoutUndefined({
-    checkIn: isDay(checkIn) ? checkIn : undefined,
-    checkOut: isDay(checkOut) ? checkOut : undefined,
-    guest: readGuest(body.guest, problems),
-    guests: readGuests(body.guests, problems),
-    amount: readAmount(body.amount, problems),
-    note: readText(body.note, 'note', problems, maxNote),
-  })
-}
-
-function readGuest(guest: unknown, problems: Problem[]): SentBooking['guest'] {
-  if (guest === undefined) return undefined
-  if (!isObject(guest)) return report(problems, 'guest', 'must be an object')
-  refuseUnknown(guest, ['name', 'email', 'phone'], 'guest.', problems)
-  const name = readText(guest.name, 'guest.name', problems, maxText)
-  if (name === null) report(problems, 'guest.name', 'must have a name')
-  const email = readText(guest.email, 'guest.email', problems, maxText)
-  if (typeof email === 'string' && !/^[^\s@]+@[^\s@]+$/.test(email))
-    report(problems, 'guest.email', 'is not an address')
-  const phone = readText(guest.phone, 'guest.phone', problems, maxText)
-  return withoutUndefined({ name: name ?? undefined, email, phone })
-}
-
-function readGuests(guests: unknown, problems: Problem[]): SentBooking['guests'] {
-  if (guests === undefined) return undefined
-  if (!isObject(guests)) return report(problems, 'guests', 'must be an object')
-  refuseUnknown(guests, [...counts], 'guests.', problems)
-  return withoutUndefined(
-    Object.fromEntries(
-      counts.map((name) => {
-        const value = guests[name]
-        const least = name === 'total' ? 1 : 0
-        if (value === undefined) return [name, undefined]
-        if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= maxGuests)
-          return [name, value]
-        return [
-          name,
-          report(problems, `guests.${name}`, `must be a whole number from ${least} to ${maxGuests}`),
-        ]
-      }),
+const common = {
+  amount: Type.Optional(
+    Type.Object(
+      { total: amount(12), currency: Currency },
+      { ...closed, description: 'In the listing’s currency.' },
     ),
-  )
+  ),
+  note: Type.Optional(textOrNull({ maxLength: 5_000, description: 'For the host alone.' })),
 }
 
-function readAmount(amount: unknown, problems: Problem[]): SentBooking['amount'] {
-  if (amount === undefined) return undefined
-  if (!isObject(amount)) return report(problems, 'amount', 'must be an object')
-  refuseUnknown(amount, ['total', 'currency'], 'amount.', problems)
-  const { total, currency } = amount
-  const isAmount =
-    (typeof total === 'number' && Number.isFinite(total)) ||
-    (typeof total === 'string' && /^\d{1,12}(\.\d{1,8})?$/.test(total))
-  const value = isAmount ? new Big(total) : undefined
-  if (value === undefined || value.lt(0) || value.gt(maxAmount))
-    report(problems, 'amount.total', 'must be an amount that is not negative, such as "412.50"')
-  if (typeof currency !== 'string' || !/^[A-Z]{3}$/.test(currency))
-    return report(problems, 'amount.currency', 'must be a currency code such as EUR')
-  return value === undefined ? undefined : { total: value.toFixed(), currency }
-}
+export const NewBookingBody = Type.Object(
+  {
+    unitId: UnitId,
+    checkIn: Day,
+    checkOut: Day,
+    guest: Type.Object({ name: Name, ...guest }, closed),
+    guests: Type.Optional(Type.Object(guests, closed)),
+    ...common,
+    status: Type.Optional(Type.Literal('confirmed', { description: 'Hostaway takes no other booking.' })),
+  },
+  closed,
+)
 
-function readText(
-  value: unknown,
-  field: string,
-  problems: Problem[],
-  longest: number,
-): string | null | undefined {
-  if (value === undefined || value === null) return value
-  // PostgreSQL has no text with this character.
-  if (typeof value === 'string' && value.length <= longest && !value.includes('\u0000')) {
-    return value.trim() === '' ? null : value.trim()
+const change = { ...closed, minProperties: 1 }
+export const BookingChangeBody = Type.Object(
+  {
+    checkIn: Type.Optional(Day),
+    checkOut: Type.Optional(Day),
+    guest: Type.Optional(Type.Object({ name: Type.Optional(Name), ...guest }, change)),
+    guests: Type.Optional(Type.Object(guests, change)),
+    ...common,
+  },
+  change,
+)
+
+/** What a valid body, or the valid fields of one, says of a booking: texts are trimmed, and a blank one is null. */
+export function toSentBooking(
+  body: Partial<Static<typeof NewBookingBody>> | Static<typeof BookingChangeBody>,
+): SentBooking {
+  const { checkIn, checkOut, guest: person, guests: counts, amount: money, note } = body
+  return {
+    ...(checkIn === undefined ? {} : { checkIn }),
+    ...(checkOut === undefined ? {} : { checkOut }),
+    ...(person === undefined ? {} : { guest: trimmed(person) }),
+    ...(counts === undefined ? {} : { guests: counts }),
+    ...(money === undefined ? {} : { amount: { ...money, total: new Big(money.total).toFixed() } }),
+    ...(note === undefined ? {} : trimmed({ note })),
   }
-  return report(problems, field, `must be a text of at most ${longest} characters`)
 }
 
-function refuseUnknown(
-  sent: Record<string, unknown>,
-  known: string[],
-  prefix: string,
-  problems: Problem[],
-): void {
-  for (const name of Object.keys(sent)) {
-    if (!known.includes(name)) report(problems, `${prefix}${name}`, 'is not known here')
-  }
-}
-
-function report(problems: Problem[], field: string, message: string): undefined {
-  problems.push({ field, message })
+function trimmed<Texts extends Record<string, string | null>>(texts: Texts): Texts {
+  return Object.fromEntries(
+    Object.entries(texts).map(([name, text]) => [name, text?.trim() || null]),
+  ) as Texts
 }
