@@ -1,10 +1,11 @@
 import { Big } from 'big.js'
 import { toMoney } from '../mapping/money.ts'
 import { dayIn } from '../platform/days.ts'
+import type { WrongField } from '../platform/http/violations.ts'
 import type { CalendarRange } from './calendar-fields.ts'
 import type { ListingDetails } from './listing-changes.ts'
 import { mergeRanges } from './merge-ranges.ts'
-import type { DesiredEvent, Problem, SentRange } from './read-events.ts'
+import type { DesiredEvent, SentRange } from './read-events.ts'
 
 /** What must be known of a listing to judge desired values for it. */
 export type TargetListing = {
@@ -31,8 +32,8 @@ export function checkEvents(
   events: DesiredEvent[],
   listings: TargetListing[],
   now: Date,
-): { desired: DesiredUpdate[]; problems: Problem[] } {
-  const problems: Problem[] = []
+): { desired: DesiredUpdate[]; problems: WrongField[] } {
+  const problems: WrongField[] = []
   const byUnit = Map.groupBy(listings, ({ unitId }) => unitId)
   const desired = new Map<TargetListing, { ranges: CalendarRange[]; details: ListingDetails }>()
   for (const event of events) {
@@ -62,7 +63,7 @@ function checkRanges(
   event: Exclude<DesiredEvent, { type: 'listing.updated' }>,
   listing: TargetListing,
   now: Date,
-  problems: Problem[],
+  problems: WrongField[],
 ): CalendarRange[] {
   const today = dayIn(listing.timeZone, now)
   // As text, so that a leap day needs no care.

@@ -4,45 +4,14 @@ import { Type } from 'typebox'
 import type { Database } from '../platform/db/tables.ts'
 import { keyHeader, onceByKey } from '../platform/http/once-by-key.ts'
 import { Problem } from '../platform/http/problems.ts'
+import { bodyViolations } from '../platform/http/violations.ts'
 import type { JobQueues } from '../platform/queue/queues.ts'
 import { requireTenant } from '../tenants/require-tenant.ts'
 import { checkEvents } from './check-events.ts'
 import { lockTargetListings, writeDesired } from './desired-store.ts'
-import { changeableDetails } from './listing-changes.ts'
-import { maxEvents, readEvents } from './read-events.ts'
+import { EventsBody, maxEvents, readEvents } from './read-events.ts'
 import { signalConnections } from './signal-connections.ts'
 
-const day = Type.String({ description: '`YYYY-MM-DD`; `to` is included.' })
-const Availability = Type.Object({
-  type: Type.Literal('availability.updated'),
-  unitId: Type.String(),
-  ranges: Type.Array(
-    Type.Object({
-      from: day,
-      to: day,
-      available: Type.Optional(Type.Boolean()),
-      unitsToSell: Type.Optional(Type.Integer()),
-      minStay: Type.Optional(Type.Integer()),
-      maxStay: Type.Optional(Type.Integer()),
-      closedOnArrival: Type.Optional(Type.Boolean()),
-      closedOnDeparture: Type.Optional(Type.Boolean()),
-      note: Type.Optional(Type.String()),
-    }),
-  ),
-})
-const price = Type.Union([Type.Number(), Type.String()], { description: 'A decimal, not negative.' })
-const Pricing = Type.Object({
-  type: Type.Literal('pricing.updated'),
-  unitId: Type.String(),
-  currency: Type.String(),
-  ranges: Type.Array(Type.Object({ from: day, to: day, price })),
-})
-const Details = Type.Object({
-  type: Type.Literal('listing.updated'),
-  unitId: Type.String(),
-  changes: Type.Record(Type.String(), Type.Unknown(), { description: changeableDetails.join(', ') }),
-})
-const Event = Type.Union([Availability, Pricing, Details])
 const scope = 'events'
 
 export type EventRouteOptions = { db: Kysely<Database>; queues: JobQueues; settleMs: number }
@@ -68,21 +37,22 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRouteOptions> = async (
         description: `One event or up to ${maxEvents}, plain or as CloudEvents 1.0 (unitId and what follows in \`data\`); all or nothing. A field left out means "no opinion" and is never sent. Where ranges overlap, the later one wins. 202 = the desired are stored.`,
         querystring: Type.Object({ tenant: Type.Optional(Type.String()) }),
         headers: keyHeader,
-        body: Type.Union([Event, Type.Array(Event)]),
+        body: EventsBody,
         response: { 202: Type.Object({ accepted: Type.Integer() }) },
       },
-      // Read by hand: the messages of a union would not say what is wrong, and nothing may be coerced.
-      validatorCompiler: () => () => true,
+      // What the listings do not allow is listed with it.
+      attachValidation: true,
     },
     async (request, reply) => {
       const tenant = await requireTenant(db, request, request.query.tenant)
-      const { events, problems } = readEvents(request.body)
+      const wrong = bodyViolations(request)
+      const { events, problems } = readEvents(request.body, wrong)
       const unitIds = [...new Set(events.map(({ unitId }) => unitId))]
       const connectionIds = new Set<string>()
       const answer = await onceByKey(db, request, { tenantId: tenant.id, scope }, async (trx) => {
         const listings = await lockTargetListings(trx, { tenantId: tenant.id, unitIds })
         const checked = checkEvents(events, listings, new Date())
-        const found = [...problems, ...checked.problems]
+        const found = [...wrong, ...problems, ...checked.problems]
         if (found.length > 0) {
           throw new Problem(422, 'VALIDATION_FAILED', 'Nothing was stored: some entries are not valid', found)
         }

@@ -1,3 +1,5 @@
+import { type TSchema, Type } from 'typebox'
+
 /** Details of a listing by Hostaway's names, ready to be sent. */
 export type ListingDetails = Record<string, string | number>
 
@@ -29,65 +31,39 @@ const details: Record<string, Detail> = {
   instantBookable: { hostaway: 'instantBookable', kind: 'flag' },
 }
 
-const policies = ['flexible', 'moderate', 'firm', 'strict', 'no_refund']
-const maxText = 50_000
+const policies = ['flexible', 'moderate', 'firm', 'strict', 'no_refund'] as const
+
+const kinds: Record<Kind, TSchema> = {
+  text: Type.String({ minLength: 1, maxLength: 50_000 }),
+  amount: Type.Number({ minimum: 0 }),
+  count: Type.Integer({ minimum: 1 }),
+  hour: Type.Integer({ minimum: 0, maximum: 23 }),
+  flag: Type.Unsafe<boolean | 0 | 1>({ enum: [true, false, 1, 0] }),
+  policy: Type.Enum([...policies]),
+}
 
 const byName = new Map<string, Detail>()
 for (const detail of Object.values(details)) byName.set(detail.hostaway, detail)
 for (const [name, detail] of Object.entries(details)) byName.set(name, detail)
 
-/** The names that can be changed, for documentation and messages. */
-export const changeableDetails = Object.keys(details)
-
 /**
- * Reads `changes` into what Hostaway understands; an unknown name is a problem. None of the details is a list: an
- * empty one would be taken as an order to delete.
+ * The details of a listing that can be changed, by TVL's names or Hostaway's. None of them is a list: an empty one would
+ * be taken as an order to delete.
  */
-export function readListingChanges(
-  changes: Record<string, unknown>,
-  report: (field: string, message: string) => void,
-): ListingDetails {
-  const read: ListingDetails = {}
-  for (const [name, value] of Object.entries(changes)) {
-    const detail = byName.get(name)
-    if (detail === undefined) {
-      report(name, `is not a detail that can be changed; these are: ${changeableDetails.join(', ')}`)
-      continue
-    }
-    const result = readers[detail.kind](value)
-    if (typeof result === 'object') report(name, result.problem)
-    else read[detail.hostaway] = result
-  }
-  if (Object.keys(changes).length === 0) report('', 'names nothing to change')
-  return read
-}
+export const ListingChanges = Type.Unsafe<Record<string, string | number | boolean>>(
+  Type.Object(Object.fromEntries([...byName].map(([name, { kind }]) => [name, Type.Optional(kinds[kind])])), {
+    additionalProperties: false,
+    minProperties: 1,
+    description: 'By TVL’s names or by Hostaway’s.',
+  }),
+)
 
-type Reader = (value: unknown) => string | number | { problem: string }
-
-const readers: Record<Kind, Reader> = {
-  text: (value) =>
-    typeof value === 'string' && value !== '' && value.length <= maxText
-      ? value
-      : { problem: `must be a text of 1 to ${maxText} characters` },
-  amount: (value) =>
-    typeof value === 'number' && Number.isFinite(value) && value >= 0
-      ? value
-      : { problem: 'must be a number not below 0' },
-  count: (value) =>
-    typeof value === 'number' && Number.isInteger(value) && value > 0
-      ? value
-      : { problem: 'must be a whole number above 0' },
-  hour: (value) =>
-    typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 23
-      ? value
-      : { problem: 'must be an hour from 0 to 23' },
-  flag: (value) => {
-    if (value === true || value === 1) return 1
-    if (value === false || value === 0) return 0
-    return { problem: 'must be true or false' }
-  },
-  policy: (value) =>
-    typeof value === 'string' && policies.includes(value)
-      ? value
-      : { problem: `must be one of ${policies.join(', ')}` },
+/** Valid `changes` by Hostaway's names; of two names of one detail the later one wins. */
+export function toListingDetails(changes: Record<string, string | number | boolean>): ListingDetails {
+  return Object.fromEntries(
+    Object.entries(changes).map(([name, value]) => [
+      byName.get(name)?.hostaway ?? name,
+      typeof value === 'boolean' ? Number(value) : value,
+    ]),
+  )
 }

@@ -1,9 +1,9 @@
 import { Big } from 'big.js'
-import { isDay } from '../platform/days.ts'
+import { type Static, Type } from 'typebox'
+import { amount, byPresenceOf, Currency, Day, LastDay, taggedUnion, UnitId } from '../platform/http/fields.ts'
+import { maxWrongFields, type WrongField } from '../platform/http/violations.ts'
 import type { CalendarRange, CalendarValues } from './calendar-fields.ts'
-import { type ListingDetails, readListingChanges } from './listing-changes.ts'
-
-export type Problem = { field: string; message: string }
+import { ListingChanges, type ListingDetails, toListingDetails } from './listing-changes.ts'
 
 /** A range as it was sent; `available` and `unitsToSell` become `units` once the listing is known. */
 export type SentRange = Omit<CalendarRange, 'values'> & {
@@ -13,175 +13,117 @@ export type SentRange = Omit<CalendarRange, 'values'> & {
   unitsToSell?: number
 }
 
+/** A valid event; `field` is the path of its `unitId` and what stands beside it. */
 export type DesiredEvent =
   | { field: string; type: 'availability.updated'; unitId: string; ranges: SentRange[] }
   | { field: string; type: 'pricing.updated'; unitId: string; currency: string; ranges: SentRange[] }
   | { field: string; type: 'listing.updated'; unitId: string; changes: ListingDetails }
 
 export const maxEvents = 1_000
-const maxRanges = 1_500
-const maxStay = 1_125
-const maxNote = 5_000
-const maxPrice = new Big('1000000000')
+const rangeCount = { minItems: 1, maxItems: 1_500 }
+const closed = { additionalProperties: false }
 
-/** Reads one event or a list of them, plain or as CloudEvents, and names everything that is wrong. Never throws. */
-export function readEvents(body: unknown): { events: DesiredEvent[]; problems: Problem[] } {
-  const problems: Problem[] = []
-  if (Array.isArray(body) && (body.length === 0 || body.length > maxEvents)) {
-    return { events: [], problems: [{ field: 'body', message: `must hold 1 to ${maxEvents} events` }] }
-  }
-  const entries: unknown[] = Array.isArray(body) ? body : [body]
-  const events = entries.flatMap((entry, index) => {
-    const read = readEvent(entry, Array.isArray(body) ? `${index}` : '', problems)
-    return read === undefined ? [] : [read]
-  })
+const stay = Type.Optional(Type.Integer({ minimum: 1, maximum: 1_125 }))
+const AvailabilityRange = Type.Object(
+  {
+    from: Day,
+    to: LastDay,
+    available: Type.Optional(Type.Boolean()),
+    unitsToSell: Type.Optional(Type.Integer({ minimum: 0, maximum: 10_000 })),
+    minStay: stay,
+    maxStay: stay,
+    closedOnArrival: Type.Optional(Type.Boolean()),
+    closedOnDeparture: Type.Optional(Type.Boolean()),
+    note: Type.Optional(Type.String({ maxLength: 5_000 })),
+  },
+  // The days, and something to change.
+  { ...closed, minProperties: 3 },
+)
+const PriceRange = Type.Object({ from: Day, to: LastDay, price: amount(9) }, closed)
+
+const availability = { unitId: UnitId, ranges: Type.Array(AvailabilityRange, rangeCount) }
+const pricing = { unitId: UnitId, currency: Currency, ranges: Type.Array(PriceRange, rangeCount) }
+const listing = { unitId: UnitId, changes: ListingChanges }
+
+const PlainEvent = taggedUnion('type', [
+  Type.Object({ type: Type.Literal('availability.updated'), ...availability }),
+  Type.Object({ type: Type.Literal('pricing.updated'), ...pricing }),
+  Type.Object({ type: Type.Literal('listing.updated'), ...listing }),
+])
+
+const envelope = { specversion: Type.String({ description: '`1.0`' }) }
+const CloudEvent = taggedUnion('type', [
+  Type.Object({ ...envelope, type: Type.Literal('availability.updated'), data: Type.Object(availability) }),
+  Type.Object({ ...envelope, type: Type.Literal('pricing.updated'), data: Type.Object(pricing) }),
+  Type.Object({ ...envelope, type: Type.Literal('listing.updated'), data: Type.Object(listing) }),
+])
+
+const SentEvent = byPresenceOf('specversion', CloudEvent, PlainEvent)
+
+export const EventsBody = Type.Union([SentEvent, Type.Array(SentEvent, { minItems: 1, maxItems: maxEvents })])
+
+/**
+ * The valid events of a body, with their amounts as decimal text, and what no schema says is wrong with them. `wrong` is
+ * what validation found; an event that it names is left out. Never throws.
+ */
+export function readEvents(
+  body: Static<typeof EventsBody>,
+  wrong: WrongField[],
+): { events: DesiredEvent[]; problems: WrongField[] } {
+  const problems: WrongField[] = []
+  const isList = Array.isArray(body)
+  const names = new Set(wrong.map(({ field }) => (isList ? field.split('.', 1)[0] : '')))
+  const isUnsure = names.has('body') || wrong.length >= maxWrongFields
+  const sound = isUnsure
+    ? []
+    : [body].flat().map((event, index) => ({ event, name: isList ? `${index}` : '' }))
+  const events = sound
+    .filter(({ name }) => !names.has(name))
+    .map(({ event, name }) =>
+      'specversion' in event
+        ? toEvent({ type: event.type, ...event.data } as Static<typeof PlainEvent>, joined(name, 'data'))
+        : toEvent(event, name),
+    )
+  for (const event of events) if ('ranges' in event) problems.push(...event.ranges.flatMap(misordered))
   return { events, problems }
 }
 
-function readEvent(entry: unknown, field: string, problems: Problem[]): DesiredEvent | undefined {
-  const report = (name: string, message: string) =>
-    void problems.push({ field: joined(field, name) || 'body', message })
-  if (!isObject(entry)) return report('', 'must be an object')
-  const isCloudEvent = typeof entry.specversion === 'string'
-  if (isCloudEvent && !isObject(entry.data)) return report('data', 'must be an object')
-  const data = isCloudEvent && isObject(entry.data) ? entry.data : entry
-  const { unitId } = data
-  if (typeof unitId !== 'string' || unitId === '' || unitId.length > 200) {
-    report('unitId', 'must be the id of a unit')
-    return undefined
+function toEvent(event: Static<typeof PlainEvent>, field: string): DesiredEvent {
+  const { type, unitId } = event
+  if (type === 'listing.updated') return { field, type, unitId, changes: toListingDetails(event.changes) }
+  const at = (index: number) => joined(field, `ranges.${index}`)
+  if (type === 'availability.updated') {
+    const ranges = event.ranges.map(({ from, to, available, unitsToSell, ...values }, index) => ({
+      field: at(index),
+      from,
+      to,
+      values,
+      ...(available === undefined ? {} : { available }),
+      ...(unitsToSell === undefined ? {} : { unitsToSell }),
+    }))
+    return { field, type, unitId, ranges }
   }
-  const { type } = entry
-  if (type === 'listing.updated') {
-    if (!isObject(data.changes)) return report('changes', 'must be an object')
-    const changes = readListingChanges(data.changes, (name, message) =>
-      report(joined('changes', name), message),
-    )
-    return { field, type, unitId, changes }
-  }
-  if (type !== 'availability.updated' && type !== 'pricing.updated') {
-    return report('type', 'must be availability.updated, pricing.updated or listing.updated')
-  }
-  const readRange = type === 'pricing.updated' ? readPrice : readAvailability
-  const ranges = readRanges(data.ranges, joined(field, 'ranges'), problems, readRange)
-  if (type === 'availability.updated') return { field, type, unitId, ranges }
-  const { currency } = data
-  if (typeof currency !== 'string' || !/^[A-Z]{3}$/.test(currency)) {
-    return report('currency', 'must be a currency code such as EUR')
-  }
-  return { field, type, unitId, currency, ranges }
+  const ranges = event.ranges.map(({ from, to, price }, index) => ({
+    field: at(index),
+    from,
+    to,
+    values: { price: new Big(price).toFixed() },
+  }))
+  return { field, type, unitId, currency: event.currency, ranges }
 }
 
-type RangeReader = (sent: Record<string, unknown>, report: Report) => Omit<SentRange, 'from' | 'to' | 'field'>
-type Report = (name: string, message: string) => undefined
-
-function readRanges(sent: unknown, field: string, problems: Problem[], read: RangeReader): SentRange[] {
-  if (!Array.isArray(sent) || sent.length === 0 || sent.length > maxRanges) {
-    problems.push({ field, message: `must be a list of 1 to ${maxRanges} ranges` })
-    return []
-  }
-  return sent.flatMap((range: unknown, index) => {
-    const at = `${field}.${index}`
-    const report: Report = (name, message) => void problems.push({ field: joined(at, name), message })
-    if (!isObject(range)) return report('', 'must be an object') ?? []
-    const before = problems.length
-    const { from, to } = range
-    for (const [name, day] of Object.entries({ from, to })) {
-      if (!isDay(day)) report(name, 'is not a calendar day as YYYY-MM-DD')
-    }
-    if (isDay(from) && isDay(to) && to < from) report('to', 'is before `from`')
-    const values = read(range, report)
-    if (problems.length > before || !isDay(from) || !isDay(to)) return []
-    return [{ field: at, from, to, ...values }]
-  })
+function misordered({
+  field,
+  from,
+  to,
+  values: { minStay = 0, maxStay = Infinity },
+}: SentRange): WrongField[] {
+  return [
+    ...(to < from ? [{ field: `${field}.to`, message: 'is before `from`' }] : []),
+    ...(minStay > maxStay ? [{ field: `${field}.minStay`, message: 'is above `maxStay`' }] : []),
+  ]
 }
 
-const availabilityNames = new Set([
-  'from',
-  'to',
-  'available',
-  'unitsToSell',
-  'minStay',
-  'maxStay',
-  'closedOnArrival',
-  'closedOnDeparture',
-  'note',
-])
-
-function readAvailability(sent: Record<string, unknown>, report: Report) {
-  refuseUnknown(sent, availabilityNames, report)
-  const flag = (name: string) => {
-    const value = sent[name]
-    if (value === undefined || typeof value === 'boolean') return value
-    return report(name, 'must be true or false')
-  }
-  const whole = (name: string, least: number, most: number) => {
-    const value = sent[name]
-    if (value === undefined) return undefined
-    if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value
-    return report(name, `must be a whole number from ${least} to ${most}`)
-  }
-  const available = flag('available')
-  const unitsToSell = whole('unitsToSell', 0, 10_000)
-  const values = withoutUndefined({
-    minStay: whole('minStay', 1, maxStay),
-    maxStay: whole('maxStay', 1, maxStay),
-    closedOnArrival: flag('closedOnArrival'),
-    closedOnDeparture: flag('closedOnDeparture'),
-    note: readNote(sent.note, report),
-  })
-  if (values.minStay !== undefined && values.maxStay !== undefined && values.minStay > values.maxStay) {
-    report('minStay', 'is above `maxStay`')
-  }
-  if (Object.keys(sent).every((name) => name === 'from' || name === 'to'))
-    report('', 'names nothing to change')
-  return { values, ...withoutUndefined({ available, unitsToSell }) }
-}
-
-const priceNames = new Set(['from', 'to', 'price'])
-
-function readPrice(sent: Record<string, unknown>, report: Report) {
-  refuseUnknown(sent, priceNames, report)
-  const price = amountOf(sent.price)
-  if (price === undefined) report('price', 'must be a number')
-  else if (price.lt(0)) report('price', 'is negative')
-  else if (price.gt(maxPrice)) report('price', 'is too large')
-  return { values: price === undefined ? {} : { price: price.toFixed() } }
-}
-
-function amountOf(value: unknown): Big | undefined {
-  const isAmount =
-    (typeof value === 'number' && Number.isFinite(value)) ||
-    (typeof value === 'string' && /^-?\d{1,12}(\.\d{1,8})?$/.test(value))
-  return isAmount ? new Big(value) : undefined
-}
-
-function readNote(note: unknown, report: Report): string | undefined {
-  if (note === undefined) return undefined
-  // PostgreSQL has no text with this character.
-  if (typeof note === 'string' && note.length <= maxNote && !note.includes('\u0000')) return note
-  return report('note', `must be a text of at most ${maxNote} characters`)
-}
-
-function refuseUnknown(sent: Record<string, unknown>, names: Set<string>, report: Report): void {
-  for (const name of Object.keys(sent)) {
-    if (!names.has(name)) report(name, 'is not known here')
-  }
-}
-
-/** Whether a value is an object with named fields. */
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function joined(...parts: string[]): string {
-  return parts.filter((part) => part !== '').join('.')
-}
-
-/** An object without the fields that are undefined. */
-export function withoutUndefined<Value extends object>(
-  value: Value,
-): { [Key in keyof Value]?: Exclude<Value[Key], undefined> } {
-  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as {
-    [Key in keyof Value]?: Exclude<Value[Key], undefined>
-  }
+function joined(...names: string[]): string {
+  return names.filter((name) => name !== '').join('.')
 }

@@ -118,12 +118,12 @@ describe('every refusal is a problem document', () => {
     })
     const { errors = [] } = assertProblem(answer, 422, 'VALIDATION_FAILED')
     assert.deepEqual(Object.fromEntries(errors.map(({ field, message }) => [field, message])), {
-      accountId: 'must be integer, or must match pattern "^\\d{1,18}$"',
-      alertingEmailAddress: 'must match pattern "^[^@\\s]+@[^@\\s]+$"',
+      accountId: 'must be a number of at most 18 digits',
+      alertingEmailAddress: 'must be an e-mail address',
       apiKey: 'must have at least one character',
-      autoImport: 'must be boolean',
+      autoImport: 'must be true or false',
       channel: 'must be "hostaway"',
-      surplus: 'is not known here',
+      surplus: 'is an unknown field',
       webhookAuth: 'must be one of basic, hmac, basic+hmac',
       webhookSecret: 'must have at least 16 characters',
     })
@@ -138,11 +138,11 @@ describe('every refusal is a problem document', () => {
     })
     const { errors = [] } = assertProblem(answer, 422, 'VALIDATION_FAILED')
     assert.deepEqual(Object.fromEntries(errors.map(({ field, message }) => [field, message])), {
-      'rateLimit.rpm': 'must be >= 1',
-      'rateLimit.more': 'is not known here',
+      'rateLimit.rpm': 'must be at least 1',
+      'rateLimit.more': 'is an unknown field',
       'sync.pricing.cron': 'must be a cron expression of five or six fields',
       'sync.listings.cron': 'must be a cron expression of five or six fields',
-      'sync.listings.enabled': 'must be boolean',
+      'sync.listings.enabled': 'must be true or false',
     })
   })
 
@@ -184,21 +184,64 @@ describe('every refusal is a problem document', () => {
   })
 
   const unstorable = [
-    ['GET', '/v1/bookings?unitId=%00'],
-    ['GET', '/v1/bookings?externalId=a%00b'],
-    ['GET', '/v1/webhooks?externalId=%00'],
-    ['GET', '/v1/bookings?updatedAfter=-100000-01-01T00:00:00Z'],
-    ['GET', '/v1/units/%00/calendar?tenant=demo'],
-    ['GET', '/v1/units/hostaway-1/calendar?tenant=%00'],
-    ['POST', '/v1/tenants', { slug: 'nul', name: 'a\u0000b' }],
-    ['POST', '/v1/tokens', { tenant: 'demo', role: 'viewer', name: '\u0000' }],
+    ['GET', '/v1/bookings?unitId=%00', 'unitId'],
+    ['GET', '/v1/bookings?externalId=a%00b', 'externalId'],
+    ['GET', '/v1/webhooks?externalId=%00', 'externalId'],
+    ['GET', '/v1/bookings?updatedAfter=-100000-01-01T00:00:00Z', 'updatedAfter'],
+    ['GET', '/v1/units/%00/calendar?tenant=demo', 'unitId'],
+    ['GET', '/v1/units/hostaway-1/calendar?tenant=%00', 'tenant'],
+    ['POST', '/v1/tenants', 'name', '{"slug":"nul","name":"a\\u0000b"}'],
+    ['POST', '/v1/tenants', 'name', '{"slug":"half","name":"a\\ud800b"}'],
+    ['POST', '/v1/tokens', 'name', '{"tenant":"demo","role":"viewer","name":"\\u0000"}'],
+    ['POST', '/v1/connections/:id/mapping/preview', 'reservation.id', '{"reservation":{"id":1e400}}'],
+    ['POST', '/v1/connections/:id/mapping/preview', 'reservation.a.0', '{"reservation":{"a":["\\udc00"]}}'],
   ] as const
-  for (const [method, path, body] of unstorable) {
-    it(`422: ${method} ${path}${body === undefined ? '' : ' with NUL in a text'}, a value PostgreSQL does not take`, async () => {
-      const answer = await system.api(method, path.replace('-100000', encodeURIComponent('-100000')), body)
-      assertProblem(answer, 422, 'INVALID_PAYLOAD')
+  for (const [method, path, field, body] of unstorable) {
+    it(`422: ${method} ${path} ${body ?? ''}, a value that PostgreSQL does not store`, async () => {
+      const { body: connections } = await system.api<{ data: Array<{ id: string }> }>(
+        'GET',
+        '/v1/connections',
+      )
+      const address = path.replace(':id', connections.data[0]?.id ?? '')
+      const answer = await send(method, address, body, body === undefined ? undefined : 'application/json')
+      const { errors = [] } = assertProblem(answer, 422, 'VALIDATION_FAILED')
+      assert.deepEqual(
+        errors.map((error) => error.field),
+        [field],
+      )
     })
   }
+
+  it('422: a body of which nothing is coerced', async () => {
+    for (const body of [
+      { slug: 1, name: 'number' },
+      { slug: 'list', name: ['a'] },
+      { slug: 'null', name: null },
+    ]) {
+      const { errors = [] } = assertProblem(
+        await system.api('POST', '/v1/tenants', body),
+        422,
+        'VALIDATION_FAILED',
+      )
+      assert.equal(errors[0]?.message, 'must be a text')
+    }
+  })
+
+  it('422: lists 100 wrong fields of many, and a list that is too long without its entries', async () => {
+    const event = { type: 'availability.updated', unitId: 'any', ranges: [{}] }
+    const many = await system.api('POST', '/v1/events?tenant=demo', Array(1_000).fill(event))
+    assert.equal(assertProblem(many, 422, 'VALIDATION_FAILED').errors?.length, 100)
+    const unknown = { ...event, ranges: [{ from: '2027-01-01', to: '2027-01-01', available: true }] }
+    const unknownUnits = await system.api('POST', '/v1/events?tenant=demo', Array(1_000).fill(unknown))
+    assert.equal(assertProblem(unknownUnits, 422, 'VALIDATION_FAILED').errors?.length, 100)
+    for (const [body, field, message] of [
+      [Array(200_000).fill(1), 'body', 'must have at most 1000 entries'],
+      [{ ...event, ranges: Array(200_000).fill(1) }, 'ranges', 'must have at most 1500 entries'],
+    ]) {
+      const answer = await system.api('POST', '/v1/events?tenant=demo', body)
+      assert.deepEqual(assertProblem(answer, 422, 'VALIDATION_FAILED').errors, [{ field, message }])
+    }
+  })
 
   it('409: a tenant that exists', async () => {
     assertProblem(await system.api('POST', '/v1/tenants', { slug: 'demo', name: 'a' }), 409, 'TENANT_EXISTS')
