@@ -141,7 +141,7 @@ function fitsSchema(schema: TSchema, path: readonly string[], value: unknown, re
     const place = [...path, ...instancePath.split('/').slice(1)]
     if (keyword === 'additionalProperties' && 'additionalProperties' in params) {
       const unknown = params.additionalProperties as string[]
-      for (const name of unknown) report([...place, name], 'is not known here')
+      for (const name of unknown) report([...place, name], 'is an unknown field')
     } else if (keyword === 'required' && 'requiredProperties' in params) {
       for (const name of params.requiredProperties as string[]) report([...place, name], 'is missing')
     } else if (keyword === 'enum' && 'allowedValues' in params) {
