@@ -16,6 +16,8 @@ export async function globalSetup(): Promise<void> {
   // No test may reach a server of the developer's by accident.
   delete process.env.REDIS_URL
   delete process.env.DATABASE_URL
+  // Each test file and each process that it starts loads the same modules.
+  process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'hostaway-test-compiled')
   try {
     postgres = await startEmbeddedPostgres({
       dataDir: await memoryFolder(),

@@ -10,17 +10,22 @@ export type LogLine = { level: string; time: string; role: string; msg: string; 
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 
-/** Runs a file of the product with this Node and exactly these settings; whatever still runs after the test is killed. */
+/** What every process needs of this one's environment: where programs are, and what Node has compiled before. */
+export function inheritedEnvironment(): Record<string, string> {
+  const { PATH = '', HOME = '/', NODE_COMPILE_CACHE: compiled } = process.env
+  return { PATH, HOME, ...(compiled === undefined ? {} : { NODE_COMPILE_CACHE: compiled }) }
+}
+
+/** Runs a file of the product with this Node and exactly these settings; what still runs after the test is killed. */
 export function startProcess(
   context: EndsLater,
   file: string,
   settings: Record<string, string>,
   args: string[] = [],
 ) {
-  const { PATH = '', HOME = '/' } = process.env
   const child = spawn(process.execPath, [file, ...args], {
     cwd: root,
-    env: { PATH, HOME, ...settings },
+    env: { ...inheritedEnvironment(), ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let written = ''

@@ -2,16 +2,21 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import path from 'node:path'
 import type { EndsLater } from './after-all.ts'
+import { inheritedEnvironment } from './spawned-process.ts'
 import type { TestSystem } from './test-system.ts'
 
 const workerFile = path.join(import.meta.dirname, '../../workers/main.ts')
 
-/** A worker of the system in a process of its own, which a test may kill; it ends with the test at the latest. */
-export function startWorkerProcess(context: EndsLater, { config, keys }: TestSystem): ChildProcess {
+/** A worker of the system in a process of its own, with other settings where given; a test may kill it, and it ends with the test at the latest. */
+export function startWorkerProcess(
+  context: EndsLater,
+  { config, keys }: TestSystem,
+  settings: Record<string, string> = {},
+): ChildProcess {
   const child = spawn(process.execPath, [workerFile], {
     stdio: 'ignore',
     env: {
-      PATH: process.env.PATH,
+      ...inheritedEnvironment(),
       DATABASE_URL: config.DATABASE_URL,
       ...(config.REDIS_URL === undefined ? {} : { REDIS_URL: config.REDIS_URL }),
       QUEUE_PREFIX: config.QUEUE_PREFIX,
@@ -22,6 +27,7 @@ export function startWorkerProcess(context: EndsLater, { config, keys }: TestSys
       HOSTAWAY_RATE_LIMIT_PROFILE: config.HOSTAWAY_RATE_LIMIT_PROFILE,
       HOSTAWAY_RECONCILE_CRON: config.HOSTAWAY_RECONCILE_CRON,
       LOG_LEVEL: 'silent',
+      ...settings,
     },
   })
   const ended = once(child, 'exit')

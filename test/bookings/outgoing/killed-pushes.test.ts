@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import path from 'node:path'
 import { it } from 'node:test'
 import { sql } from 'kysely'
 import { createDeps } from '../../../src/deps.ts'
@@ -13,31 +11,18 @@ import { bookedSystem, bookingBody } from '../../support/booked-system.ts'
 import { fastTimes, inDays } from '../../support/desired-events.ts'
 import { eventually } from '../../support/eventually.ts'
 import { sandboxAccount, startTestSystem, type TestSystem } from '../../support/test-system.ts'
+import { startWorkerProcess } from '../../support/worker-process.ts'
 
-const workerFile = path.join(import.meta.dirname, '../../../workers/main.ts')
 const { accountId } = sandboxAccount
 const timeoutMs = '1500'
 const longMs = 1_200
 
 // On a queue of its own as well: the jobs of one that was killed are looked after for a while before they start again.
-async function startVictim(t: EndsLater, { config, keys }: TestSystem): Promise<ChildProcess> {
-  const child = spawn(process.execPath, [workerFile], {
-    stdio: 'ignore',
-    env: {
-      PATH: process.env.PATH,
-      DATABASE_URL: config.DATABASE_URL,
-      QUEUE_PREFIX: `victim_${randomBytes(4).toString('hex')}`,
-      ENCRYPTION_KEYS: keys,
-      METRICS_PORT: '0',
-      HOSTAWAY_API_URL: config.HOSTAWAY_API_URL,
-      HOSTAWAY_API_TIMEOUT_MS: timeoutMs,
-      HOSTAWAY_RATE_LIMIT_PROFILE: config.HOSTAWAY_RATE_LIMIT_PROFILE,
-      LOG_LEVEL: 'silent',
-    },
+const startVictim = (context: EndsLater, system: TestSystem) =>
+  startWorkerProcess(context, system, {
+    QUEUE_PREFIX: `victim_${randomBytes(4).toString('hex')}`,
+    HOSTAWAY_API_TIMEOUT_MS: timeoutMs,
   })
-  t.after(async () => void child.kill('SIGKILL'))
-  return child
-}
 
 /** Workers that live, on a queue of their own: as after Redis was wiped, they know only what the database says. */
 async function withSurvivors(system: TestSystem, work: () => Promise<unknown>): Promise<void> {
@@ -62,7 +47,7 @@ async function killDuring(
     for (const key of keys) {
       await sql`select pg_advisory_xact_lock(hashtextextended(${`reservation:${key}`}, 0))`.execute(trx)
     }
-    const victim = await startVictim(context, system)
+    const victim = startVictim(context, system)
     await eventually(async () => assert.equal(await calls(), count), { timeoutMs: 30_000, intervalMs: 10 })
     await eventually(async () => {
       const { rows } = await sql<{ waiting: number }>`
