@@ -2,23 +2,11 @@ import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
-import { approvalRoutes } from './bookings/approvals/approval-routes.ts'
-import { listingRoutes } from './bookings/approvals/listing-routes.ts'
-import { bookingRoutes } from './bookings/booking-routes.ts'
-import { bookingWriteRoutes } from './bookings/outgoing/booking-write-routes.ts'
-import { mappingRoutes } from './bookings/remap/mapping-routes.ts'
-import { remapRoutes } from './bookings/remap/remap-routes.ts'
-import { unitCalendarRoutes } from './bookings/unit-calendar-routes.ts'
-import { eventRoutes } from './calendar/event-routes.ts'
-import { syncRoutes } from './calendar/sync-routes.ts'
 import { pendingWork, resumeWork } from './connection-work.ts'
-import { createConnectionCache } from './connections/connection-cache.ts'
 import { connectionLifeRoutes } from './connections/connection-life-routes.ts'
 import { connectionRoutes } from './connections/connection-routes.ts'
 import { deadLetterRoutes } from './dead-letters/dead-letter-routes.ts'
-import type { Deps } from './deps.ts'
-import { refreshGauges } from './gauges.ts'
-import { feedRoutes } from './outbox/feed-routes.ts'
+import { type Deps, modules, refreshGauges } from './deps.ts'
 import { pingDatabase } from './platform/db/leader-lock.ts'
 import { useApiAuth } from './platform/http/api-auth.ts'
 import { completeApiDocument } from './platform/http/api-document.ts'
@@ -27,14 +15,10 @@ import { closeIdleConnections } from './platform/http/idle-connections.ts'
 import { useOptionalBodies, withDefaultBody } from './platform/http/optional-body.ts'
 import { refuseUnroutable, useProblems } from './platform/http/problems.ts'
 import { useValidation } from './platform/http/validation.ts'
-import { importRoutes } from './polling/import-routes.ts'
 import { beginFirstImport } from './polling/request-import.ts'
 import { replayAll, replayDeadLetter, replayWebhook } from './replay.ts'
 import { findApiTokenOwner } from './tenants/api-token-store.ts'
-import { tenantRoutes } from './tenants/tenant-routes.ts'
-import { createWebhookInbox } from './webhooks/webhook-inbox.ts'
 import { webhookLogRoutes } from './webhooks/webhook-log-routes.ts'
-import { webhookRoutes } from './webhooks/webhook-route.ts'
 
 const bodyLimitBytes = 5 * 1_048_576
 const maxAddress = 16_384
@@ -56,7 +40,7 @@ export function listeningOptions() {
 
 /** Every route of the product, mounted; it never listens. Closing it drains what was accepted. */
 export async function createApp(deps: Deps): Promise<FastifyInstance> {
-  const { config, db, log, metrics, queues, vault } = deps
+  const { db, log, metrics } = deps
   const loggerInstance: FastifyBaseLogger = log
   const app = fastify({ ...listeningOptions(), loggerInstance, frameworkErrors: refuseUnroutable })
   useProblems(app)
@@ -83,18 +67,7 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
   await app.register(rateLimit, { global: false })
 
-  const connections = createConnectionCache({ db: deps.ingressDb, vault, log })
-  const inbox = createWebhookInbox({ db: deps.ingressDb, queues, log })
-  app.addHook('onClose', async () => {
-    await inbox.close()
-    connections.close()
-  })
-  await app.register(webhookRoutes, {
-    connections,
-    inbox,
-    metrics,
-    timeoutMs: config.HOSTAWAY_WEBHOOK_TIMEOUT_MS,
-  })
+  for (const module of modules) await module.publicRoutes?.(app, deps)
   await app.register(healthRoutes, {
     metrics,
     refreshGauges: () => refreshGauges(deps),
@@ -120,7 +93,6 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
     route.schema = { security: [{ token: [] }], ...route.schema }
   })
   useOptionalBodies(app)
-  await app.register(tenantRoutes, { db })
   const connecting = {
     ...{ db, vault, client, log, publicUrl: config.PUBLIC_URL },
     crons: {
@@ -135,21 +107,11 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
   }
   await app.register(connectionRoutes, connecting)
   await app.register(connectionLifeRoutes, connecting)
-  await app.register(listingRoutes, deps)
-  await app.register(importRoutes, { db, metrics: deps.metrics })
-  await app.register(mappingRoutes, { db })
-  await app.register(remapRoutes, { db })
-  await app.register(bookingRoutes, { db })
-  await app.register(bookingWriteRoutes, { db, queues })
-  await app.register(unitCalendarRoutes, { db })
-  await app.register(approvalRoutes, deps)
   await app.register(webhookLogRoutes, { db, replay: (webhook) => replayWebhook(db, queues, webhook) })
   await app.register(deadLetterRoutes, {
     db,
     replayDeadLetter: (letter) => replayDeadLetter(db, queues, letter),
     replayAll: (filter) => replayAll(db, queues, filter),
   })
-  await app.register(feedRoutes, { db })
-  await app.register(syncRoutes, { db, queues })
-  await app.register(eventRoutes, { db, queues, settleMs: deps.outboundTimes.settleMs })
+  for (const module of modules) await module.routes?.(app, deps)
 }

@@ -1,13 +1,20 @@
 import type { Kysely } from 'kysely'
+import { bookings } from './bookings/module.ts'
+import { calendar } from './calendar/module.ts'
 import { defaultOutboundTimes, type OutboundTimes } from './calendar/outbound-times.ts'
 import { type Breaker, breakerStateGauge, createBreaker } from './channels/hostaway/breaker.ts'
 import { createHostawayClient, type HostawayClient } from './channels/hostaway/client.ts'
+import { connections } from './connections/module.ts'
+import { deadLetters } from './dead-letters/module.ts'
+import { outbox } from './outbox/module.ts'
 import type { Config } from './platform/config/config.ts'
+import { dayMs } from './platform/days.ts'
 import { openDatabase } from './platform/db/database.ts'
 import { pendingMigrations } from './platform/db/migrate.ts'
 import type { Database } from './platform/db/tables.ts'
 import { createLimiter, type Limiter } from './platform/limiter/limiter.ts'
 import { callsPerMinute, parseRateLimitProfile } from './platform/limiter/rate-limit-profile.ts'
+import type { Module } from './platform/module.ts'
 import { acquire } from './platform/process/acquire.ts'
 import { StartError } from './platform/process/start-error.ts'
 import type { QueueBackendOptions } from './platform/queue/queue-backend.ts'
@@ -18,6 +25,9 @@ import { createThrottle } from './platform/telemetry/throttle.ts'
 import { startTracing } from './platform/telemetry/tracing.ts'
 import { createVault, type Vault } from './platform/vault/vault.ts'
 import { defaultHistoryTimes, type HistoryTimes } from './polling/history-context.ts'
+import { polling } from './polling/module.ts'
+import { tenants } from './tenants/module.ts'
+import { webhooks } from './webhooks/module.ts'
 
 /** What lives as long as the process. Only the entries take all of it; other functions take what they use. */
 export type Deps = {
@@ -35,9 +45,40 @@ export type Deps = {
   queues: JobQueues
   outboundTimes: OutboundTimes
   historyTimes: HistoryTimes
+  upkeepTimes: UpkeepTimes
   /** Releases everything in reverse order of acquisition. */
   close(): Promise<void>
 }
+
+/** Everything the product consists of, in the order in which the API document shows it. */
+export const modules: readonly Module<Deps>[] = [
+  tenants,
+  connections,
+  polling,
+  bookings,
+  webhooks,
+  deadLetters,
+  outbox,
+  calendar,
+]
+
+const defaultUpkeepTimes = {
+  sweepEveryMs: 2_000,
+  releaseEveryMs: 5_000,
+  neverEnqueuedForMs: 3_000,
+  enqueuedForMs: 60_000,
+  pruneEveryMs: 60_000,
+  /** How often to check webhook registrations. */
+  watchEveryMs: 15_000,
+  /** A push that has been due for so long has lost its job. */
+  pushOverdueMs: 1_000,
+  scheduleEveryMs: 15_000,
+  /** A listing that was not read back for so long is read back, to find drift. */
+  driftAfterMs: dayMs,
+  remapEveryMs: 1_000,
+}
+
+export type UpkeepTimes = typeof defaultUpkeepTimes
 
 const ingressStatementTimeoutMs = 4_000
 const ingressConnections = 4
@@ -51,6 +92,7 @@ export type DepsOptions = {
   metrics?: Metrics
   outboundTimes?: Partial<OutboundTimes>
   historyTimes?: Partial<HistoryTimes>
+  upkeepTimes?: Partial<UpkeepTimes>
 }
 
 /** Acquires what a process needs, and releases what it got if that fails half way. Refuses an older schema. */
@@ -60,7 +102,7 @@ export async function createDeps(config: Config, options: DepsOptions): Promise<
 
 async function acquireDeps(
   config: Config,
-  { role, log: given, metrics: shared, outboundTimes, historyTimes }: DepsOptions,
+  { role, log: given, metrics: shared, outboundTimes, historyTimes, upkeepTimes }: DepsOptions,
   releases: AsyncDisposableStack,
 ): Promise<Deps> {
   const log = given ?? createLogger({ level: config.LOG_LEVEL, role })
@@ -142,6 +184,7 @@ async function acquireDeps(
       retryDelayMs: config.HOSTAWAY_RETRY_DELAY_MS,
       ...historyTimes,
     },
+    upkeepTimes: { ...defaultUpkeepTimes, ...upkeepTimes },
     close: () => releases.disposeAsync(),
   }
 }
@@ -152,4 +195,11 @@ const repeatAfterMs = 5_000
 function quietly(log: Logger): (error: Error) => void {
   const throttle = createThrottle(repeatAfterMs)
   return (error) => throttle((heldBack) => log.warn({ err: error, heldBack }, 'queue.connection_lost'))
+}
+
+/** Fills the gauges of all modules. Never rejects: a scrape while the database is away keeps the old values. */
+export async function refreshGauges(deps: Deps): Promise<void> {
+  const refreshed = await Promise.allSettled(modules.map((module) => module.gauges?.(deps)))
+  const failed = refreshed.find((result) => result.status === 'rejected')
+  if (failed !== undefined) deps.log.warn({ err: failed.reason }, 'metrics.refresh_failed')
 }

@@ -1,6 +1,5 @@
 import fastify from 'fastify'
-import type { Deps } from '../src/deps.ts'
-import { refreshGauges } from '../src/gauges.ts'
+import { type Deps, modules, refreshGauges } from '../src/deps.ts'
 import { pingDatabase } from '../src/platform/db/leader-lock.ts'
 import { healthRoutes } from '../src/platform/http/health.ts'
 import { closeIdleConnections } from '../src/platform/http/idle-connections.ts'
@@ -14,22 +13,21 @@ import { startInboundWorker } from './inbound-worker.ts'
 import { startOutboundWorker } from './outbound-worker.ts'
 import { defaultProgressTimes, type ProgressTimes, watchProgress } from './progress.ts'
 import type { ReplaceableWorker } from './replaceable-worker.ts'
-import { defaultUpkeepTimes, startUpkeep, type UpkeepTimes } from './upkeep-worker.ts'
+import { startUpkeep } from './upkeep.ts'
 
 export type RunningWorkers = { close(): Promise<void> }
 
 /** Starts every worker of a process and, on METRICS_PORT, what its operators look at. */
 export async function startWorkers(
   deps: Deps,
-  upkeepTimes: UpkeepTimes = defaultUpkeepTimes,
   progressTimes: ProgressTimes = defaultProgressTimes,
 ): Promise<RunningWorkers> {
-  return acquire((releases) => start(deps, { upkeepTimes, progressTimes }, releases))
+  return acquire((releases) => start(deps, progressTimes, releases))
 }
 
 async function start(
   deps: Deps,
-  { upkeepTimes, progressTimes }: { upkeepTimes: UpkeepTimes; progressTimes: ProgressTimes },
+  progressTimes: ProgressTimes,
   releases: AsyncDisposableStack,
 ): Promise<RunningWorkers> {
   const { config, log, metrics, queues, db } = deps
@@ -80,7 +78,10 @@ async function start(
   ]
   // All at once: each may need most of the time that the process is given to end.
   releases.defer(async () => void (await Promise.all(workers.map((worker) => worker.close()))))
-  const upkeep = startUpkeep(deps, upkeepTimes)
+  const upkeep = startUpkeep(
+    deps,
+    modules.flatMap((module) => module.sweeps?.(deps) ?? []),
+  )
   releases.defer(() => upkeep.close())
   log.info({ concurrency: config.WORKER_CONCURRENCY, metricsPort: config.METRICS_PORT }, 'worker.started')
   return { close: () => releases.disposeAsync() }

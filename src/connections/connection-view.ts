@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import { type Static, type TProperties, Type } from 'typebox'
 import type { Database } from '../platform/db/tables.ts'
+import { connectionStatuses } from '../platform/telemetry/metrics.ts'
 import { type ConnectionActivity, findActivities } from './connection-activity-store.ts'
 import { type Connection, type SyncPart, syncParts } from './connection-store.ts'
 
@@ -22,7 +23,7 @@ export const ConnectionView = Type.Object({
   tenant: Type.String(),
   channel: Type.String(),
   accountId: Type.String(),
-  status: Type.Enum(['connecting', 'active', 'paused', 'needs_reauth', 'disconnected']),
+  status: Type.Enum([...connectionStatuses]),
   statusReason: Type.Union([Type.String(), Type.Null()]),
   disconnecting: Type.Boolean({
     description:

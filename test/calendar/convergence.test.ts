@@ -4,7 +4,6 @@ import fc from 'fast-check'
 import { type FaultEffects, findUselessWrite, notOurs } from '../../chaos/useless-writes.ts'
 import type { FaultRequest } from '../../sandbox/fault-injection.ts'
 import { startWorkers } from '../../workers/start-workers.ts'
-import { defaultUpkeepTimes } from '../../workers/upkeep-worker.ts'
 import { afterAll } from '../support/after-all.ts'
 import {
   desired,
@@ -81,7 +80,7 @@ describe('whatever happens on the way', () => {
     const ids = await listingIds(system)
     listings = [ids[0] ?? 0, ids[2] ?? 0]
     // A second process' worth of workers on the same queue and database.
-    const second = await startWorkers(system.deps, { ...defaultUpkeepTimes, ...upkeepTimes })
+    const second = await startWorkers(system.deps)
     context.after(() => second.close())
   })
 

@@ -6,13 +6,12 @@ import { startSandbox } from '../../sandbox/start-sandbox.ts'
 import { createApp } from '../../src/app.ts'
 import type { OutboundTimes } from '../../src/calendar/outbound-times.ts'
 import { readConnectionSecrets } from '../../src/connections/connection-store.ts'
-import { createDeps, type Deps } from '../../src/deps.ts'
+import { createDeps, type Deps, type UpkeepTimes } from '../../src/deps.ts'
 import { type Environment, loadConfig } from '../../src/platform/config/config.ts'
 import { createLogger } from '../../src/platform/telemetry/logger.ts'
 import { createVault, generateKeyRingEntry, parseKeyRing } from '../../src/platform/vault/vault.ts'
 import type { HistoryTimes } from '../../src/polling/history-context.ts'
 import { type RunningWorkers, startWorkers } from '../../workers/start-workers.ts'
-import { defaultUpkeepTimes, type UpkeepTimes } from '../../workers/upkeep-worker.ts'
 import { type EndsLater, lastFirst } from './after-all.ts'
 import type { QueueBackend } from './backends.ts'
 import { createTestDatabase } from './test-database.ts'
@@ -107,6 +106,7 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
     role: 'test',
     log,
     ...(options.outboundTimes === undefined ? {} : { outboundTimes: options.outboundTimes }),
+    ...(options.upkeepTimes === undefined ? {} : { upkeepTimes: options.upkeepTimes }),
     historyTimes:
       options.historyTimes === undefined ? historyIsLeftAlone : { ...historyIsRead, ...options.historyTimes },
   })
@@ -115,7 +115,7 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
   let workers: RunningWorkers | undefined
 
   async function start(): Promise<void> {
-    workers ??= await startWorkers(deps, { ...defaultUpkeepTimes, ...options.upkeepTimes })
+    workers ??= await startWorkers(deps)
   }
   async function stop(): Promise<void> {
     await workers?.close()

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { freePort } from '../../local/free-port.ts'
 import { startWorkers } from '../../workers/start-workers.ts'
-import { defaultUpkeepTimes } from '../../workers/upkeep-worker.ts'
 import { type QueueBackend, queueBackends } from '../support/backends.ts'
 import { eventually } from '../support/eventually.ts'
 import { openFaultyLink } from '../support/faulty-link.ts'
@@ -24,7 +23,7 @@ for (const backend of queueBackends()) {
       const link = await openFaultyLink(t, queueAddress(backend, deps.queueBackend.databaseUrl))
       const address = backend.name === 'redis' ? { redisUrl: link.url } : { databaseUrl: link.url }
       const proxied = { ...deps, queueBackend: { ...deps.queueBackend, ...address } }
-      const workers = await startWorkers(proxied, defaultUpkeepTimes, times)
+      const workers = await startWorkers(proxied, times)
       t.after(() => workers.close())
       await system.connect()
 

@@ -34,7 +34,7 @@ const outcomes = ['success', 'failure'] as const
 const importEnds = ['completed', 'failed', 'cancelled'] as const
 const readOutcomes = ['changed', 'unchanged', 'waiting', 'failed'] as const
 const webhookRepairs = ['missing', 'duplicate', 'disabled', 'address', 'credentials'] as const
-const connectionStatuses = ['connecting', 'active', 'paused', 'needs_reauth', 'disconnected'] as const
+export const connectionStatuses = ['connecting', 'active', 'paused', 'needs_reauth', 'disconnected'] as const
 
 /** Every metric of the product, declared once. Label values come from closed sets, never from ids. */
 export function createMetrics() {

@@ -5,7 +5,6 @@ import { it } from 'node:test'
 import { sql } from 'kysely'
 import { createDeps } from '../../../src/deps.ts'
 import { startWorkers } from '../../../workers/start-workers.ts'
-import { defaultUpkeepTimes } from '../../../workers/upkeep-worker.ts'
 import { type EndsLater, lastFirst } from '../../support/after-all.ts'
 import { bookedSystem, bookingBody } from '../../support/booked-system.ts'
 import { fastTimes, inDays } from '../../support/desired-events.ts'
@@ -28,9 +27,14 @@ const startVictim = (context: EndsLater, system: TestSystem) =>
 async function withSurvivors(system: TestSystem, work: () => Promise<unknown>): Promise<void> {
   const deps = await createDeps(
     { ...system.config, QUEUE_PREFIX: `${system.config.QUEUE_PREFIX}_more` },
-    { role: 'test', log: system.deps.log, outboundTimes: fastTimes },
+    {
+      role: 'test',
+      log: system.deps.log,
+      outboundTimes: fastTimes,
+      upkeepTimes: { sweepEveryMs: 100, pushOverdueMs: 50 },
+    },
   )
-  const workers = await startWorkers(deps, { ...defaultUpkeepTimes, sweepEveryMs: 100, pushOverdueMs: 50 })
+  const workers = await startWorkers(deps)
   await work().finally(async () => {
     await workers.close()
     await deps.close()

@@ -3,7 +3,6 @@ import { before, describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { FaultRequest } from '../../../sandbox/fault-injection.ts'
 import { startWorkers } from '../../../workers/start-workers.ts'
-import { defaultUpkeepTimes } from '../../../workers/upkeep-worker.ts'
 import { afterAll } from '../../support/after-all.ts'
 import { bookedSystem, bookingBody } from '../../support/booked-system.ts'
 import { fastTimes, inDays } from '../../support/desired-events.ts'
@@ -88,7 +87,7 @@ describe('whatever is lost, late or twice on the way', () => {
     await system.connect()
     booked = bookedSystem(system)
     // A second process' worth of workers on the same queue and database.
-    const second = await startWorkers(system.deps, { ...defaultUpkeepTimes, ...upkeepTimes })
+    const second = await startWorkers(system.deps)
     context.after(() => second.close())
   })
   type Desired = {

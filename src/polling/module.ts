@@ -1,0 +1,53 @@
+import type { Kysely } from 'kysely'
+import type { Config } from '../platform/config/config.ts'
+import { parseCron } from '../platform/config/cron-times.ts'
+import type { Database } from '../platform/db/tables.ts'
+import type { Module } from '../platform/module.ts'
+import type { Logger } from '../platform/telemetry/logger.ts'
+import type { Metrics } from '../platform/telemetry/metrics.ts'
+import type { HistoryTimes } from './history-context.ts'
+import { importRoutes } from './import-routes.ts'
+import { cancelImportsOfDisconnected, countRunningImports } from './import-store.ts'
+import { longestUnreconciledSeconds } from './reconcile-store.ts'
+import { scheduleReconciles } from './sweep-history.ts'
+
+type PollingDeps = {
+  config: Pick<Config, 'HOSTAWAY_RECONCILE_CRON'>
+  db: Kysely<Database>
+  log: Logger
+  metrics: Metrics
+  historyTimes: HistoryTimes
+  upkeepTimes: { scheduleEveryMs: number }
+}
+
+export const polling: Module<PollingDeps> = {
+  name: 'polling',
+
+  async routes(app, { db, metrics }) {
+    await app.register(importRoutes, { db, metrics })
+  },
+
+  sweeps({ config, db, log, metrics, historyTimes, upkeepTimes }) {
+    const cron = parseCron(config.HOSTAWAY_RECONCILE_CRON)
+    return [
+      {
+        name: 'history',
+        everyMs: upkeepTimes.scheduleEveryMs,
+        async run() {
+          const schedules = await scheduleReconciles(db, cron, historyTimes.staggerMs)
+          if (schedules > 0) log.info({ schedules }, 'reconcile.scheduled')
+          metrics.imports.inc({ status: 'cancelled' }, await cancelImportsOfDisconnected(db))
+        },
+      },
+    ]
+  },
+
+  async gauges({ db, metrics }) {
+    const [imports, unreconciled] = await Promise.all([
+      countRunningImports(db),
+      longestUnreconciledSeconds(db),
+    ])
+    metrics.importsRunning.set(imports)
+    metrics.lastReconcileAge.set(unreconciled)
+  },
+}

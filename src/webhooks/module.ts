@@ -1,0 +1,67 @@
+import type { Kysely } from 'kysely'
+import { createConnectionCache } from '../connections/connection-cache.ts'
+import type { Config } from '../platform/config/config.ts'
+import type { Database } from '../platform/db/tables.ts'
+import type { Module } from '../platform/module.ts'
+import type { JobQueues } from '../platform/queue/queues.ts'
+import type { Logger } from '../platform/telemetry/logger.ts'
+import type { Metrics } from '../platform/telemetry/metrics.ts'
+import type { Vault } from '../platform/vault/vault.ts'
+import { pruneWebhooks } from './prune-webhooks.ts'
+import { type SweepOptions, sweepWebhooks } from './sweep-webhooks.ts'
+import { createWebhookInbox } from './webhook-inbox.ts'
+import { longestSilenceSeconds, oldestUnprocessedSeconds } from './webhook-log.ts'
+import { webhookRoutes } from './webhook-route.ts'
+
+type WebhookDeps = {
+  config: Pick<Config, 'HOSTAWAY_WEBHOOK_TIMEOUT_MS' | 'WEBHOOK_RETENTION_DAYS'>
+  db: Kysely<Database>
+  ingressDb: Kysely<Database>
+  queues: JobQueues
+  vault: Vault
+  log: Logger
+  metrics: Metrics
+  upkeepTimes: SweepOptions & { sweepEveryMs: number; pruneEveryMs: number }
+}
+
+export const webhooks: Module<WebhookDeps> = {
+  name: 'webhooks',
+
+  async publicRoutes(app, { config, ingressDb, queues, vault, log, metrics }) {
+    const connections = createConnectionCache({ db: ingressDb, vault, log })
+    const inbox = createWebhookInbox({ db: ingressDb, queues, log })
+    app.addHook('onClose', async () => {
+      await inbox.close()
+      connections.close()
+    })
+    const timeoutMs = config.HOSTAWAY_WEBHOOK_TIMEOUT_MS
+    await app.register(webhookRoutes, { connections, inbox, metrics, timeoutMs })
+  },
+
+  sweeps: ({ config, db, queues, log, upkeepTimes }) => [
+    {
+      name: 'sweep-webhooks',
+      everyMs: upkeepTimes.sweepEveryMs,
+      showsProgress: true,
+      async run() {
+        const offered = await sweepWebhooks(db, queues, upkeepTimes)
+        if (offered > 0) log.info({ webhooks: offered }, 'webhook.swept')
+      },
+    },
+    {
+      name: 'prune-webhooks',
+      everyMs: upkeepTimes.pruneEveryMs,
+      async run() {
+        const days = config.WEBHOOK_RETENTION_DAYS
+        const pruned = await pruneWebhooks(db, { days })
+        if (pruned > 0) log.info({ webhooks: pruned, days }, 'webhook.pruned')
+      },
+    },
+  ],
+
+  async gauges({ db, metrics }) {
+    const [oldest, silence] = await Promise.all([oldestUnprocessedSeconds(db), longestSilenceSeconds(db)])
+    metrics.oldestUnprocessedWebhook.set(oldest)
+    metrics.lastWebhookAge.set(silence)
+  },
+}
