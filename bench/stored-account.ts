@@ -32,6 +32,7 @@ export async function storeAccount(services: Services, backend: Backend): Promis
   try {
     const tenant = await ensureTenant(db, 'bench')
     const connectionId = await insertConnection(db, createVault(parseKeyRing(keys)), {
+      channel: 'hostaway',
       tenantId: tenant.id,
       accountId,
       autoImport: true,

@@ -79,7 +79,7 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
 }
 
 async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
-  const { config, db, queues, vault, client, log } = deps
+  const { config, db, queues, vault, channels, log } = deps
   const countFailure = app.createRateLimit({ max: failuresPerMinute, timeWindow: 60_000 })
   useApiAuth(app, {
     adminToken: config.ADMIN_API_TOKEN,
@@ -94,7 +94,7 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
   })
   useOptionalBodies(app)
   const connecting = {
-    ...{ db, vault, client, log, publicUrl: config.PUBLIC_URL },
+    ...{ db, vault, channels, log, publicUrl: config.PUBLIC_URL },
     crons: {
       availability: config.HOSTAWAY_SYNC_AVAILABILITY_CRON,
       pricing: config.HOSTAWAY_SYNC_PRICING_CRON,

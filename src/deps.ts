@@ -2,8 +2,9 @@ import type { Kysely } from 'kysely'
 import { bookings } from './bookings/module.ts'
 import { calendar } from './calendar/module.ts'
 import { defaultOutboundTimes, type OutboundTimes } from './calendar/outbound-times.ts'
-import { type Breaker, breakerStateGauge, createBreaker } from './channels/hostaway/breaker.ts'
-import { createHostawayClient, type HostawayClient } from './channels/hostaway/client.ts'
+import { type Channels, createChannels } from './channels/contract/channel.ts'
+import { breakerStateGauge, createBreaker } from './channels/hostaway/breaker.ts'
+import { createHostawayChannel } from './channels/hostaway/hostaway-channel.ts'
 import { connections } from './connections/module.ts'
 import { deadLetters } from './dead-letters/module.ts'
 import { outbox } from './outbox/module.ts'
@@ -39,8 +40,7 @@ export type Deps = {
   /** Connections for the ingress alone: no other query makes a webhook wait. */
   ingressDb: Kysely<Database>
   limiter: Limiter
-  breaker: Breaker
-  client: HostawayClient
+  channels: Channels
   queueBackend: QueueBackendOptions
   queues: JobQueues
   outboundTimes: OutboundTimes
@@ -146,7 +146,7 @@ async function acquireDeps(
     onState: breakerStateGauge(metrics),
   })
   releases.defer(async () => breaker.close())
-  const client = createHostawayClient({
+  const hostaway = createHostawayChannel({
     apiUrl: config.HOSTAWAY_API_URL,
     timeoutMs: config.HOSTAWAY_API_TIMEOUT_MS,
     limiter,
@@ -154,7 +154,7 @@ async function acquireDeps(
     metrics,
     log,
   })
-  releases.defer(async () => client.close())
+  releases.defer(async () => hostaway.close())
 
   const queueBackend: QueueBackendOptions = {
     redisUrl: config.REDIS_URL,
@@ -174,8 +174,7 @@ async function acquireDeps(
     db,
     ingressDb,
     limiter,
-    breaker,
-    client,
+    channels: createChannels([hostaway.channel]),
     queueBackend,
     queues,
     outboundTimes: { ...defaultOutboundTimes(config.HOSTAWAY_API_TIMEOUT_MS), ...outboundTimes },

@@ -31,7 +31,9 @@ export async function runProcess(
     const config = await configure(releases)
     log = createLogger({ level: config.LOG_LEVEL, role })
     const deps = await createDeps(config, { role, log })
-    hangUp = deps.client.hangUp
+    hangUp = () => {
+      for (const channel of deps.channels.all) channel.hangUp()
+    }
     releases.defer(() => deps.close())
     log.info({ settings: describeConfig(config) }, 'process.starting')
     await start(deps, releases)

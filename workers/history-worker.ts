@@ -16,7 +16,7 @@ const showEveryMs = 5_000
 /** Imports and reconciles, one connection's turn after another (docs/decisions/0027). */
 export function startHistoryWorker(deps: Deps): HistoryWorker {
   const { log, metrics, historyTimes } = deps
-  const reading = { ...deps, times: historyTimes, breakerState: deps.breaker.state }
+  const reading = { ...deps, times: historyTimes }
   const stopped = new AbortController()
   let progressAt = performance.now()
   const show = setInterval(() => {

@@ -33,15 +33,13 @@ export function startOutboundWorker(deps: Deps, onProgress: () => void): Replace
 /** What pushing needs beside the long-lived things of the process. */
 export function pushDepsOf({
   config,
-  breaker,
   outboundTimes,
-}: Deps): Pick<PushDeps, 'times' | 'timeoutMs' | 'maxAttempts' | 'retryDelayMs' | 'breakerState'> {
+}: Deps): Pick<PushDeps, 'times' | 'timeoutMs' | 'maxAttempts' | 'retryDelayMs'> {
   return {
     times: outboundTimes,
     timeoutMs: config.HOSTAWAY_API_TIMEOUT_MS,
     maxAttempts: config.HOSTAWAY_MAX_RETRIES,
     retryDelayMs: config.HOSTAWAY_RETRY_DELAY_MS,
-    breakerState: breaker.state,
   }
 }
 

@@ -1,5 +1,5 @@
-import type { Call } from '../channels/hostaway/caller.ts'
-import { withAccessToken } from '../connections/access-token.ts'
+import { capabilityOf } from '../channels/contract/channel.ts'
+import { callChannel } from '../connections/call-channel.ts'
 import { findConnection } from '../connections/connection-store.ts'
 import { findNeighbour } from '../listings/listing-store.ts'
 import { type AppError, factsOf, toAppError } from '../platform/errors.ts'
@@ -8,12 +8,12 @@ import type { Push, PushDeps } from './push-context.ts'
 
 /** What is being pushed to Hostaway, and for which listing. */
 export type PushTarget = {
-  deps: Pick<PushDeps, 'db' | 'vault' | 'client' | 'log' | 'breakerState' | 'maxAttempts' | 'retryDelayMs'>
-  connection: Pick<Push['connection'], 'id' | 'accountId'>
+  deps: Pick<PushDeps, 'db' | 'vault' | 'channels' | 'log' | 'maxAttempts' | 'retryDelayMs'>
+  connection: Pick<Push['connection'], 'id' | 'accountId' | 'channel'>
   listing: Pick<Push['listing'], 'listing_id'>
 }
 
-const maxWaitMs = 5_000
+const probe = { urgency: 'urgent', maxWaitMs: 5_000 } as const
 const maxDelayMs = 32_000
 const jitterMs = 100
 
@@ -48,7 +48,7 @@ async function isRemoteUp(push: PushTarget): Promise<boolean> {
  * learn about the listing only: one that always fails would keep it open for all of them. Throws what stands in the way.
  */
 export async function probeWhileBreakerOpen(push: PushTarget): Promise<void> {
-  while (push.deps.breakerState() !== 'closed') {
+  while (push.deps.channels.of(push.connection.channel).health.breakerState() !== 'closed') {
     const failure = await failureOf(askForNeighbour(push))
     if (failure !== undefined && !isAnswer(failure)) throw failure
   }
@@ -74,17 +74,11 @@ async function askForNeighbour(push: PushTarget): Promise<void> {
   const key = { connectionId: connection.id, listingId: listing.listing_id }
   const neighbour = await findNeighbour(deps.db, key)
   if (neighbour === undefined) return askForList(push)
-  await withAccessToken(deps, connection, async (token) => {
-    await deps.client.getListing(callOf(push, token), neighbour)
+  await callChannel(deps, connection, probe, async (channel, call) => {
+    await capabilityOf(channel, 'listings').read(call, neighbour)
   })
 }
 
 async function askForList(push: PushTarget): Promise<void> {
-  await withAccessToken(push.deps, push.connection, (token) =>
-    push.deps.client.checkAccess(callOf(push, token)),
-  )
-}
-
-function callOf({ connection: { accountId } }: PushTarget, token: string): Call {
-  return { accountId, token, urgency: 'urgent', maxWaitMs }
+  await callChannel(push.deps, push.connection, probe, (channel, call) => channel.access.check(call))
 }

@@ -1,4 +1,5 @@
-import { withAccessToken } from '../connections/access-token.ts'
+import { capabilityOf } from '../channels/contract/channel.ts'
+import { callChannel } from '../connections/call-channel.ts'
 import { AppError } from '../platform/errors.ts'
 import type { Push } from './push-context.ts'
 
@@ -16,11 +17,8 @@ export async function refuseIfListingIsGone(
   refusal: AppError,
 ): Promise<void> {
   try {
-    const found = await withAccessToken(deps, connection, (token) =>
-      deps.client.getListing(
-        { accountId: connection.accountId, token, urgency: 'urgent' },
-        listing.listing_id,
-      ),
+    const found = await callChannel(deps, connection, { urgency: 'urgent' }, (channel, call) =>
+      capabilityOf(channel, 'listings').read(call, listing.listing_id),
     )
     if (found.archived) throw new ListingGone(`The listing is archived at Hostaway. ${refusal.message}`)
   } catch (error) {

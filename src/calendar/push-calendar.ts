@@ -1,4 +1,4 @@
-import { maxIntervalsPerCall } from '../channels/hostaway/wire/calendar.ts'
+import { capabilityOf } from '../channels/contract/channel.ts'
 import { addDays, daysBetween } from '../platform/days.ts'
 import { AppError, isRefusal } from '../platform/errors.ts'
 import type { CalendarField, CalendarRange, CalendarValues } from './calendar-fields.ts'
@@ -19,8 +19,9 @@ export async function pushCalendar(push: Push): Promise<number> {
   const enabled = { availability: availability.enabled, pricing: pricing.enabled }
   const intervals = compress(nights.map((night) => planNight(night, enabled)))
   const state: SplitState = { calls: 0, listingChecked: false }
-  for (let start = 0; start < intervals.length; start += maxIntervalsPerCall) {
-    await sendOrSplit(push, intervals.slice(start, start + maxIntervalsPerCall), state)
+  const { maxIntervals } = capabilityOf(push.deps.channels.of(push.connection.channel), 'calendar')
+  for (let start = 0; start < intervals.length; start += maxIntervals) {
+    await sendOrSplit(push, intervals.slice(start, start + maxIntervals), state)
   }
   return state.calls
 }

@@ -1,5 +1,6 @@
+import { capabilityOf } from '../channels/contract/channel.ts'
 import type { Listing } from '../channels/contract/listing.ts'
-import { withAccessToken } from '../connections/access-token.ts'
+import { callChannel } from '../connections/call-channel.ts'
 import { AppError, factsOf, toAppError } from '../platform/errors.ts'
 import { listDetailsToPush, markDetailsPushed } from './details-store.ts'
 import { beginSending, endSending } from './lease-store.ts'
@@ -38,11 +39,10 @@ export async function readBackDetails(push: Push, desired: ListingDetails): Prom
 async function sendDetails(push: Push, details: ListingDetails): Promise<Listing | undefined> {
   const { deps, connection, listing, claim } = push
   try {
-    return await withAccessToken(deps, connection, async (token) => {
+    return await callChannel(deps, connection, { urgency: 'normal' }, async (channel, call) => {
       const startBefore = performance.now() + deps.times.startMs
       await beginSending(deps.db, claim, 'details', { ...deps.times, timeoutMs: deps.timeoutMs })
-      const call = { accountId: connection.accountId, token, urgency: 'normal', startBefore } as const
-      return deps.client.updateListing(call, listing.listing_id, details)
+      return capabilityOf(channel, 'listings').update({ ...call, startBefore }, listing.listing_id, details)
     })
   } catch (error) {
     if (factsOf(toAppError(error)).effect === 'none') await endSending(deps.db, claim)
@@ -51,8 +51,8 @@ async function sendDetails(push: Push, details: ListingDetails): Promise<Listing
 }
 
 async function getListing({ deps, connection, listing }: Push): Promise<Listing> {
-  return withAccessToken(deps, connection, (token) =>
-    deps.client.getListing({ accountId: connection.accountId, token, urgency: 'normal' }, listing.listing_id),
+  return callChannel(deps, connection, { urgency: 'normal' }, (channel, call) =>
+    capabilityOf(channel, 'listings').read(call, listing.listing_id),
   )
 }
 

@@ -1,5 +1,6 @@
 import type { CalendarDay } from '../channels/contract/calendar.ts'
-import { withAccessToken } from '../connections/access-token.ts'
+import { capabilityOf } from '../channels/contract/channel.ts'
+import { callChannel } from '../connections/call-channel.ts'
 import { databaseTime } from '../platform/db/database-time.ts'
 import type { Urgency } from '../platform/limiter/call-admission.ts'
 import type { Push } from './push-context.ts'
@@ -15,10 +16,12 @@ export async function readBack(
   urgency: Urgency,
 ): Promise<number> {
   const { deps, connection, listing, claim } = push
-  const { startedAt, days } = await withAccessToken(deps, connection, async (token) => {
+  const { startedAt, days } = await callChannel(deps, connection, { urgency }, async (channel, call) => {
     const startedAt = await databaseTime(deps.db)
-    const call = { accountId: connection.accountId, token, urgency }
-    return { startedAt, days: await deps.client.getCalendar(call, listing.listing_id, from, to) }
+    return {
+      startedAt,
+      days: await capabilityOf(channel, 'calendar').read(call, listing.listing_id, from, to),
+    }
   })
   const nights = days.map((day) => toObserved(day, listing.unit_count))
   const drifted = await applyReadBack(deps.db, claim, { from, to, nights, startedAt })

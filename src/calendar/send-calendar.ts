@@ -1,5 +1,6 @@
 import type { CalendarInterval } from '../channels/contract/calendar.ts'
-import { withAccessToken } from '../connections/access-token.ts'
+import { capabilityOf } from '../channels/contract/channel.ts'
+import { callChannel } from '../connections/call-channel.ts'
 import { factsOf, toAppError } from '../platform/errors.ts'
 import type { CalendarRange } from './calendar-fields.ts'
 import { markPushed } from './calendar-store.ts'
@@ -17,7 +18,7 @@ export async function sendIntervals(push: Push, ranges: CalendarRange[]): Promis
   if (first === undefined || last === undefined) return
   const urgency = ranges.some(({ values }) => values.units !== undefined) ? 'urgent' : 'normal'
   try {
-    await withAccessToken(deps, connection, async (token) => {
+    await callChannel(deps, connection, { urgency }, async (channel, call) => {
       const startBefore = performance.now() + deps.times.startMs
       await beginSending(
         deps.db,
@@ -25,12 +26,9 @@ export async function sendIntervals(push: Push, ranges: CalendarRange[]): Promis
         { from: first.from, to: last.to },
         { ...deps.times, timeoutMs: deps.timeoutMs },
       )
-      const call = { accountId: connection.accountId, token, urgency, startBefore } as const
       const intervals = ranges.map((range) => toInterval(range, listing.unit_count))
-      const [only] = intervals
-      if (intervals.length === 1 && only !== undefined) {
-        await deps.client.putCalendar(call, listing.listing_id, only)
-      } else await deps.client.putCalendarIntervals(call, listing.listing_id, intervals)
+      const { push: send } = capabilityOf(channel, 'calendar')
+      await send({ ...call, startBefore }, listing.listing_id, intervals)
     })
   } catch (error) {
     if (factsOf(toAppError(error)).effect === 'none') await endSending(deps.db, claim)

@@ -1,12 +1,12 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
+import type { IssuedToken } from '../channels/contract/channel.ts'
 import type { Database } from '../platform/db/tables.ts'
 import type { Vault } from '../platform/vault/vault.ts'
 
 const place = (row: string) => ({ table: 'hostaway_connections', column: 'access_token_sealed', row })
 
-export type NewAccessToken = { token: string; usableAt: Date; expiresAt: Date }
 /** `keySetAt` tells which API key obtained it. */
-export type StoredAccessToken = NewAccessToken & { keySetAt: Date }
+export type StoredAccessToken = IssuedToken & { keySetAt: Date }
 
 /** The access token as last stored; undefined where there is none yet or it was forgotten. */
 export async function readAccessToken(
@@ -39,7 +39,7 @@ export async function storeAccessToken(
   db: Kysely<Database>,
   vault: Vault,
   connectionId: string,
-  token: NewAccessToken,
+  token: IssuedToken,
   keySetAt: Date,
 ): Promise<void> {
   await db

@@ -1,7 +1,7 @@
 import type { WebhookAuth } from '../platform/db/tables.ts'
 import { AppError } from '../platform/errors.ts'
 import { Problem } from '../platform/http/problems.ts'
-import type { AccessTokenDeps } from './access-token.ts'
+import type { ChannelDeps } from './call-channel.ts'
 import { type ConnectionOptions, changeOptions } from './connection-change-store.ts'
 import { withConnectionLock } from './connection-lock.ts'
 import { replaceHmacSecret } from './connection-secret-store.ts'
@@ -10,7 +10,7 @@ import { ensureWebhook } from './own-webhook.ts'
 import { disconnectedProblem } from './require-connection.ts'
 import { hmacOverlapMs, makeSecret, untilAccepted } from './rotate-credentials.ts'
 
-export type ChangeDeps = AccessTokenDeps & {
+export type ChangeDeps = ChannelDeps & {
   /** Told when a connection may do more than before. Never fails. */
   onActive: (connectionId: string) => Promise<void>
 }

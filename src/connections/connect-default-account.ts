@@ -22,7 +22,7 @@ export async function connectDefaultAccount(
   for (let retryMs = firstRetryMs; !stopped.aborted; retryMs = Math.min(retryMs * 2, maxRetryMs)) {
     try {
       const tenant = await ensureTenant(deps.db, tenantSlug)
-      const known = await findConnectionOfTenant(deps.db, tenant.id)
+      const known = await findConnectionOfTenant(deps.db, tenant.id, deps.channels.standard.name)
       if (await isConnected(deps, known, account)) return
       const { connection } = await connect(deps, tenant, {
         ...account,

@@ -1,13 +1,13 @@
 import type { Kysely, Transaction } from 'kysely'
-import type { HostawayClient } from '../channels/hostaway/client.ts'
+import { type Channel, type Channels, capabilityOf, type IssuedToken } from '../channels/contract/channel.ts'
 import { toListingFacts, upsertListings } from '../listings/listing-store.ts'
 import type { Database, WebhookAuth } from '../platform/db/tables.ts'
 import { Problem } from '../platform/http/problems.ts'
 import type { Logger } from '../platform/telemetry/logger.ts'
 import type { Vault } from '../platform/vault/vault.ts'
 import type { Tenant } from '../tenants/tenant-store.ts'
-import { exchangeApiKey, withAccessToken } from './access-token.ts'
-import { type NewAccessToken, storeAccessToken } from './access-token-store.ts'
+import { storeAccessToken } from './access-token-store.ts'
+import { callChannel } from './call-channel.ts'
 import { connectAgain } from './connection-change-store.ts'
 import { withConnectionLock } from './connection-lock.ts'
 import { replaceHmacSecret } from './connection-secret-store.ts'
@@ -20,14 +20,14 @@ import {
   readConnectionSecrets,
 } from './connection-store.ts'
 import { takeDown } from './disconnect.ts'
-import { explainHostaway } from './explain-hostaway.ts'
+import { explainFailure } from './explain-channel.ts'
 import { ensureWebhook, type Patience, webhookUrlOf } from './own-webhook.ts'
 import { hmacOverlapMs, makeBasicCredentials, makeSecret, untilAccepted } from './rotate-credentials.ts'
 
 export type ConnectDeps = {
   db: Kysely<Database>
   vault: Vault
-  client: HostawayClient
+  channels: Channels
   publicUrl: string
   log: Logger
   /** Begins to import the history, in the transaction that makes the connection active. */
@@ -53,10 +53,10 @@ export type ConnectResult = { connection: Connection; created: boolean; webhookS
 const maxWaitMs = 10_000
 const patience: Patience = { urgency: 'urgent', maxWaitMs: maxWaitMs }
 
-type Entry = { id: string; created: boolean; token: NewAccessToken }
+type Entry = { id: string; created: boolean; token: IssuedToken }
 
 /**
- * Connects a tenant to its Hostaway account: proves the key, stores the connection as `connecting`, registers the
+ * Connects a tenant to its account at the channel: proves the key, stores the connection as `connecting`, registers the
  * webhook, reads the listings, makes it `active` and begins the import of its history. Safe to repeat and to interrupt
  * anywhere: a connection that stopped half way goes on, an active one gets the new key and the named options and keeps
  * its webhook, which is put right where it is not as it should be; a disconnected one begins anew. Nothing is stored
@@ -67,16 +67,18 @@ export async function connect(
   tenant: Tenant,
   request: ConnectRequest,
 ): Promise<ConnectResult> {
-  const existing = await findConnectionOfTenant(deps.db, tenant.id)
+  const channel = deps.channels.standard
+  const explain = explainFailure(channel)
+  const existing = await findConnectionOfTenant(deps.db, tenant.id, channel.name)
   refuseAnotherAccount(tenant, existing, request)
-  const token = await exchangeApiKey(deps.client, request, maxWaitMs).catch(explainHostaway)
+  const token = await channel.access.issue(request, maxWaitMs).catch(explain)
   const entry =
     existing === undefined
-      ? { token, ...(await createConnection(deps, tenant, request)) }
+      ? { token, ...(await createConnection(deps, tenant, request, channel)) }
       : { token, id: existing.id, created: false }
   const webhookSecret = await withConnectionLock(deps.db, entry.id, () =>
     completeConnection(deps, tenant, request, entry),
-  ).catch(explainHostaway)
+  ).catch(explain)
   const connection = await existingConnection(deps.db, entry.id)
   if (connection.status === 'active') await deps.onActive(connection.id)
   return { connection, created: entry.created, webhookSecret }
@@ -111,14 +113,16 @@ async function createConnection(
   deps: ConnectDeps,
   tenant: Tenant,
   request: ConnectRequest,
+  { name: channel, title }: Channel,
 ): Promise<{ id: string; created: boolean }> {
   const { login, password } = makeBasicCredentials()
   const id = await insertConnection(deps.db, deps.vault, {
     ...withDefaults(request),
+    channel,
     accountId: request.accountId,
     apiKey: request.apiKey,
     tenantId: tenant.id,
-    webhookUrl: (connectionId) => webhookUrlOf(deps.publicUrl, connectionId),
+    webhookUrl: (connectionId) => webhookUrlOf(deps.publicUrl, channel, connectionId),
     webhookLogin: login,
     webhookPassword: password,
     webhookHmacSecret: request.webhookSecret ?? null,
@@ -128,8 +132,8 @@ async function createConnection(
     return undefined
   })
   if (id !== undefined) return { id, created: true }
-  const winner = await findConnectionOfTenant(deps.db, tenant.id)
-  if (winner === undefined) throw accountTaken()
+  const winner = await findConnectionOfTenant(deps.db, tenant.id, channel)
+  if (winner === undefined) throw accountTaken(title)
   refuseAnotherAccount(tenant, winner, request)
   return { id: winner.id, created: false }
 }
@@ -143,10 +147,10 @@ async function reconnect(deps: ConnectDeps, before: Connection, request: Connect
     accountId,
     apiKey,
     options,
-    webhookUrl: webhookUrlOf(deps.publicUrl, before.id),
+    webhookUrl: webhookUrlOf(deps.publicUrl, before.channel, before.id),
     credentials: makeBasicCredentials(),
   }).catch((error: unknown) => {
-    throw isAccountTaken(error) ? accountTaken() : error
+    throw isAccountTaken(error) ? accountTaken(deps.channels.of(before.channel).title) : error
   })
   if (webhookSecret === undefined) return
   await replaceHmacSecret(deps.db, deps.vault, before.id, { secret: webhookSecret, overlapMs: hmacOverlapMs })
@@ -176,13 +180,8 @@ async function makeWebhookSecret(
 }
 
 async function readListings(deps: ConnectDeps, connection: Connection): Promise<void> {
-  const listings = await withAccessToken(deps, connection, (token) =>
-    deps.client.listListings({
-      accountId: connection.accountId,
-      token,
-      urgency: 'normal',
-      maxWaitMs: maxWaitMs,
-    }),
+  const listings = await callChannel(deps, connection, { urgency: 'normal', maxWaitMs }, (channel, call) =>
+    capabilityOf(channel, 'listings').list(call),
   )
   await upsertListings(deps.db, connection, listings.map(toListingFacts), connection.autoMapListings)
 }
@@ -200,8 +199,8 @@ function refuseAnotherAccount(
   )
 }
 
-function accountTaken(): Problem {
-  return new Problem(409, 'ACCOUNT_ALREADY_CONNECTED', 'This Hostaway account is connected to another tenant')
+function accountTaken(title: string): Problem {
+  return new Problem(409, 'ACCOUNT_ALREADY_CONNECTED', `This ${title} account is connected to another tenant`)
 }
 
 function isAccountTaken(error: unknown): boolean {

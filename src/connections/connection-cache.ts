@@ -11,7 +11,7 @@ import { readWebhookReceivers, type WebhookReceiver } from './webhook-receiver-s
 export type ConnectionCache = {
   /** Undefined where there is no such connection; rejects where that could not be found out. */
   byId(connectionId: string): Promise<WebhookReceiver | undefined>
-  byAccount(accountId: string): Promise<WebhookReceiver | undefined>
+  byAccount(channel: string, accountId: string): Promise<WebhookReceiver | undefined>
   close(): void
 }
 
@@ -69,7 +69,7 @@ export function createConnectionCache(options: {
 
   async function lookUp(
     key: string,
-    by: { ids: string[] } | { accountId: string },
+    by: { ids: string[] } | { channel: string; accountId: string },
   ): Promise<WebhookReceiver | undefined> {
     const running = lookUps.get(key)
     if (running !== undefined) return running
@@ -80,7 +80,7 @@ export function createConnectionCache(options: {
           throw new AppError('sealed_unreadable', `No key opens the secrets of connection ${unreadable[0]}`)
         }
         if ('ids' in by) entries.set(key, { receiver, checkedAt: startedAt })
-        else accounts.set(by.accountId, { receiver, checkedAt: startedAt })
+        else accounts.set(key, { receiver, checkedAt: startedAt })
         return receiver
       })
       .finally(() => lookUps.delete(key))
@@ -100,14 +100,15 @@ export function createConnectionCache(options: {
 
   return {
     byId,
-    async byAccount(accountId) {
-      const entry = accounts.get(accountId)
+    async byAccount(channel, accountId) {
+      const key = `account ${channel} ${accountId}`
+      const entry = accounts.get(key)
       // The account leads to an id that the refresh keeps fresh, so a busy account costs no query of its own.
       if (entry?.receiver !== undefined) {
         const receiver = await byId(entry.receiver.id)
-        if (receiver?.accountId === accountId) return receiver
+        if (receiver?.channel === channel && receiver.accountId === accountId) return receiver
       } else if (isFresh(entry)) return undefined
-      return lookUp(`account ${accountId}`, { accountId })
+      return lookUp(key, { channel, accountId })
     },
     close: () => clearInterval(timer),
   }

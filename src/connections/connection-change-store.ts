@@ -1,10 +1,10 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
+import type { BasicCredentials } from '../channels/contract/channel.ts'
 import { forgetListings } from '../listings/listing-store.ts'
 import type { Database, WebhookAuth } from '../platform/db/tables.ts'
 import { limitAccount } from '../platform/limiter/call-window-store.ts'
 import { callsPerMinute } from '../platform/limiter/rate-limit-profile.ts'
 import type { Vault } from '../platform/vault/vault.ts'
-import type { BasicCredentials } from './connection-secret-store.ts'
 import type { SyncPart } from './connection-store.ts'
 
 const table = 'hostaway_connections'

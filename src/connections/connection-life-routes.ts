@@ -6,7 +6,7 @@ import { resumeConnection, setConnectionStatus } from './connection-status-store
 import { type Connection, existingConnection } from './connection-store.ts'
 import { ConnectionView, type DefaultCrons, showConnection } from './connection-view.ts'
 import { disconnect } from './disconnect.ts'
-import { explainHostaway } from './explain-hostaway.ts'
+import { explainFailure } from './explain-channel.ts'
 import { disconnectedProblem, requireConnection } from './require-connection.ts'
 import { hmacOverlapMs, rotateCredentials } from './rotate-credentials.ts'
 import { type Pending, verifyConnection } from './verify-connection.ts'
@@ -133,13 +133,13 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
       },
     },
     async (request) => {
-      const { id, status } = await requireConnection(db, request, request.params.id)
+      const { id, status, channel } = await requireConnection(db, request, request.params.id)
       if (status === 'connecting' || status === 'disconnected') throw notConnected(status)
       const { webhookSecret, overlapSeconds } = request.body
       const secret = await rotateCredentials(deps, id, {
         webhookSecret,
         overlapMs: overlapSeconds === undefined ? hmacOverlapMs : overlapSeconds * 1_000,
-      }).catch(explainHostaway)
+      }).catch(explainFailure(deps.channels.of(channel)))
       return show(id, secret)
     },
   )

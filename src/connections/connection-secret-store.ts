@@ -1,13 +1,9 @@
 import { type Kysely, sql } from 'kysely'
+import type { BasicCredentials, FormerSecret } from '../channels/contract/channel.ts'
 import type { Database } from '../platform/db/tables.ts'
 import type { Vault } from '../platform/vault/vault.ts'
 
 const table = 'hostaway_connections'
-
-export type BasicCredentials = { login: string; password: string }
-
-/** An HMAC secret that was replaced, and until when it is still accepted (ISO 8601). */
-export type FormerSecret = { secret: string; until: string }
 
 /**
  * What Hostaway has, or is about to get, to authenticate itself with. `unseenMs`: for so long other processes may not

@@ -46,6 +46,7 @@ export type ConnectionSecrets = {
 
 export type NewConnection = {
   tenantId: string
+  channel: string
   accountId: string
   autoImport: boolean
   autoMapListings: boolean
@@ -76,7 +77,7 @@ export async function insertConnection(
     .values({
       id,
       tenant_id: connection.tenantId,
-      channel: 'hostaway',
+      channel: connection.channel,
       account_id: connection.accountId,
       status: 'connecting',
       auto_import: connection.autoImport,
@@ -126,8 +127,9 @@ export async function findConnections(db: Kysely<Database>, ids: string[]): Prom
 export async function findConnectionOfTenant(
   db: Kysely<Database>,
   tenantId: string,
+  channel: string,
 ): Promise<Connection | undefined> {
-  const row = await selectConnections(db, { tenantId }).where('channel', '=', 'hostaway').executeTakeFirst()
+  const row = await selectConnections(db, { tenantId }).where('channel', '=', channel).executeTakeFirst()
   return row === undefined ? undefined : toConnection(row)
 }
 

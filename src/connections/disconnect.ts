@@ -1,12 +1,12 @@
 import { dayMs } from '../platform/days.ts'
 import { AppError, factsOf } from '../platform/errors.ts'
-import type { AccessTokenDeps } from './access-token.ts'
 import { readAccessToken } from './access-token-store.ts'
+import type { ChannelDeps } from './call-channel.ts'
 import { withConnectionLock } from './connection-lock.ts'
 import { eraseSecrets } from './connection-secret-store.ts'
 import { setConnectionStatus } from './connection-status-store.ts'
 import { type Connection, findConnection } from './connection-store.ts'
-import { isHostawayAway } from './explain-hostaway.ts'
+import { isChannelAway } from './explain-channel.ts'
 import { type Patience, removeOwnWebhooks } from './own-webhook.ts'
 import { setWebhookCheckDue } from './webhook-check-store.ts'
 
@@ -19,7 +19,7 @@ const maxDisconnectingMs = 7 * dayMs
  * access token revoked and its secrets erased, in this order, as without them the webhook could not be removed. What
  * Hostaway does not let us do now is done with a later look at its webhook. Safe to repeat and to interrupt anywhere.
  */
-export async function disconnect(deps: AccessTokenDeps, connection: Connection): Promise<void> {
+export async function disconnect(deps: ChannelDeps, connection: Connection): Promise<void> {
   if (await setConnectionStatus(deps.db, connection.id, 'disconnected')) {
     deps.log.info({ connectionId: connection.id }, 'connection.disconnected')
   }
@@ -33,11 +33,7 @@ export async function disconnect(deps: AccessTokenDeps, connection: Connection):
 }
 
 /** What is left of disconnecting, to be run in turn. Rejects while Hostaway is away, and everything is kept. */
-export async function takeDown(
-  deps: AccessTokenDeps,
-  connectionId: string,
-  patience: Patience,
-): Promise<void> {
+export async function takeDown(deps: ChannelDeps, connectionId: string, patience: Patience): Promise<void> {
   const connection = await findConnection(deps.db, connectionId)
   if (connection?.disconnectingSince == null) return
   const goOn = goOnUnlessItMayStillWork(deps, connection, connection.disconnectingSince)
@@ -50,7 +46,7 @@ export async function takeDown(
   deps.log.info({ connectionId, reason }, 'connection.erased')
 }
 
-function goOnUnlessItMayStillWork(deps: AccessTokenDeps, { id }: Connection, since: Date) {
+function goOnUnlessItMayStillWork(deps: ChannelDeps, { id }: Connection, since: Date) {
   return (error: unknown): false => {
     // A key that is worth nothing or cannot be read will be no better the next time, nor will a call that was refused.
     const isFinal = error instanceof AppError && ['call', 'connection'].includes(factsOf(error).blames)
@@ -62,16 +58,17 @@ function goOnUnlessItMayStillWork(deps: AccessTokenDeps, { id }: Connection, sin
 }
 
 async function revokeAccessToken(
-  deps: AccessTokenDeps,
-  { id, accountId }: Connection,
+  deps: ChannelDeps,
+  { id, accountId, channel }: Connection,
   { maxWaitMs = 0 }: Patience,
 ): Promise<void> {
   const stored = await readAccessToken(deps.db, deps.vault, id)
   if (stored === undefined) return
-  await deps.client
-    .revokeAccessToken({ accountId, token: stored.token, maxWaitMs })
+  await deps.channels
+    .of(channel)
+    .access.revoke({ accountId, token: stored.token }, maxWaitMs)
     .catch((error: unknown) => {
       // Any other answer means that the token is worth nothing already.
-      if (!(error instanceof AppError) || isHostawayAway(error)) throw error
+      if (!(error instanceof AppError) || isChannelAway(error)) throw error
     })
 }

@@ -1,11 +1,11 @@
 import type { Limiter } from '../platform/limiter/limiter.ts'
 import type { Module } from '../platform/module.ts'
 import { connectionStatuses, type Metrics } from '../platform/telemetry/metrics.ts'
-import type { AccessTokenDeps } from './access-token.ts'
+import type { ChannelDeps } from './call-channel.ts'
 import { countConnections, oldestKeySeconds } from './connection-store.ts'
 import { watchWebhooks } from './watch-webhooks.ts'
 
-type ConnectionDeps = AccessTokenDeps & {
+type ConnectionDeps = ChannelDeps & {
   limiter: Limiter
   metrics: Metrics
   upkeepTimes: { watchEveryMs: number }

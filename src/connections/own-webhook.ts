@@ -1,9 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import {
+  type CallContext,
+  type CallOptions,
+  capabilityOf,
+  type WebhookCapability,
+} from '../channels/contract/channel.ts'
 import type { WebhookDeviation, WebhookRegistration, WebhookTarget } from '../channels/contract/webhook.ts'
-import type { Call } from '../channels/hostaway/client.ts'
-import { deviationsOf } from '../channels/hostaway/wire/webhook-registration.ts'
 import { AppError } from '../platform/errors.ts'
-import { type AccessTokenDeps, withAccessToken } from './access-token.ts'
+import { type ChannelDeps, callChannel } from './call-channel.ts'
 import { promoteNextCredentials, readWebhookCredentials } from './connection-secret-store.ts'
 import type { Connection } from './connection-store.ts'
 import { noteWebhook, setWebhookCheckDue } from './webhook-check-store.ts'
@@ -11,11 +15,11 @@ import { noteWebhook, setWebhookCheckDue } from './webhook-check-store.ts'
 /** What was not as it should be about the webhook of a connection. */
 export type WebhookFinding = 'missing' | 'duplicate' | WebhookDeviation
 
-export type Patience = Pick<Call, 'urgency' | 'maxWaitMs'>
+export type Patience = Pick<CallOptions, 'urgency' | 'maxWaitMs'>
 
 /** Where the webhooks of a connection are delivered. The id in it is what tells ours from other people's. */
-export function webhookUrlOf(publicUrl: string, connectionId: string): string {
-  return `${publicUrl}/webhooks/hostaway/${connectionId}`
+export function webhookUrlOf(publicUrl: string, channel: string, connectionId: string): string {
+  return `${publicUrl}/webhooks/${channel}/${connectionId}`
 }
 
 const checkEveryMs = 3_600_000
@@ -30,7 +34,7 @@ const inFlightMs = 2_000
  * anywhere. It is one call where all is well.
  */
 export async function ensureWebhook(
-  deps: AccessTokenDeps,
+  deps: ChannelDeps,
   connection: Connection,
   patience: Patience,
 ): Promise<WebhookFinding[]> {
@@ -44,18 +48,19 @@ export async function ensureWebhook(
   }
   const ask = askFor(deps, connection, patience)
   const [kept, ...others] = await findOwnWebhooks(deps, connection, patience)
-  const findings: WebhookFinding[] = kept === undefined ? ['missing'] : deviationsOf(kept, target)
+  const findings: WebhookFinding[] =
+    kept === undefined ? ['missing'] : webhooksOf(deps, connection).deviations(kept, target)
   // What Hostaway sends from now on must be accepted by every process.
   if (findings.length > 0) await delay(unseenMs)
 
   async function create(): Promise<{ externalId: string; checkInMs: number }> {
     await setWebhookCheckDue(deps.db, connection.id, checkAfterCreatingMs)
-    const { id } = await ask((call) => deps.client.createWebhook(call, target))
+    const { id } = await ask((webhooks, call) => webhooks.create(call, target))
     return { externalId: id, checkInMs: checkAfterCreatingMs }
   }
   async function update(id: string): Promise<{ externalId: string; checkInMs: number }> {
     try {
-      await ask((call) => deps.client.updateWebhook(call, id, target))
+      await ask((webhooks, call) => webhooks.update(call, id, target))
       return { externalId: id, checkInMs: checkEveryMs }
     } catch (error) {
       if (!isGone(error)) throw error
@@ -81,7 +86,7 @@ export async function ensureWebhook(
 
 /** Removes every webhook of the connection at Hostaway, and nobody else's; safe to repeat. */
 export async function removeOwnWebhooks(
-  deps: AccessTokenDeps,
+  deps: ChannelDeps,
   connection: Connection,
   patience: Patience,
 ): Promise<void> {
@@ -92,36 +97,39 @@ export async function removeOwnWebhooks(
 
 /** The webhooks at Hostaway that are the connection's, the one it knows of first. */
 export async function findOwnWebhooks(
-  deps: AccessTokenDeps,
+  deps: ChannelDeps,
   connection: Connection,
   patience: Patience,
 ): Promise<WebhookRegistration[]> {
-  const webhooks = await askFor(deps, connection, patience)((call) => deps.client.listWebhooks(call))
+  const found = await askFor(deps, connection, patience)((webhooks, call) => webhooks.list(call))
   const isKnown = ({ id }: WebhookRegistration) => id === connection.webhookExternalId
-  const path = new URL(webhookUrlOf('http://any', connection.id)).pathname
+  const path = new URL(webhookUrlOf('http://any', connection.channel, connection.id)).pathname
   const isDelivered = ({ url }: WebhookRegistration) => URL.parse(url)?.pathname.endsWith(path) === true
-  return [
-    ...webhooks.filter(isKnown),
-    ...webhooks.filter((webhook) => !isKnown(webhook) && isDelivered(webhook)),
-  ]
+  return [...found.filter(isKnown), ...found.filter((webhook) => !isKnown(webhook) && isDelivered(webhook))]
 }
 
 async function removeWebhook(
-  deps: AccessTokenDeps,
+  deps: ChannelDeps,
   connection: Connection,
   patience: Patience,
   id: string,
 ): Promise<void> {
   try {
-    await askFor(deps, connection, patience)((call) => deps.client.deleteWebhook(call, id))
+    await askFor(deps, connection, patience)((webhooks, call) => webhooks.remove(call, id))
   } catch (error) {
     if (!isGone(error)) throw error
   }
 }
 
-function askFor(deps: AccessTokenDeps, connection: Connection, patience: Patience) {
-  return <Result>(ask: (call: Call) => Promise<Result>): Promise<Result> =>
-    withAccessToken(deps, connection, (token) => ask({ accountId: connection.accountId, token, ...patience }))
+function askFor(deps: ChannelDeps, connection: Connection, patience: Patience) {
+  return <Result>(
+    ask: (webhooks: WebhookCapability, call: CallContext) => Promise<Result>,
+  ): Promise<Result> =>
+    callChannel(deps, connection, patience, (channel, call) => ask(capabilityOf(channel, 'webhooks'), call))
+}
+
+function webhooksOf({ channels }: ChannelDeps, { channel }: Connection): WebhookCapability {
+  return capabilityOf(channels.of(channel), 'webhooks')
 }
 
 function isGone(error: unknown): boolean {

@@ -1,14 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { BasicCredentials } from '../channels/contract/channel.ts'
 import { dayMs } from '../platform/days.ts'
-import type { AccessTokenDeps } from './access-token.ts'
+import type { ChannelDeps } from './call-channel.ts'
 import { withConnectionLock } from './connection-lock.ts'
-import {
-  type BasicCredentials,
-  keepNextCredentials,
-  readWebhookCredentials,
-  replaceHmacSecret,
-} from './connection-secret-store.ts'
+import { keepNextCredentials, readWebhookCredentials, replaceHmacSecret } from './connection-secret-store.ts'
 import { existingConnection, readConnectionSecrets } from './connection-store.ts'
 import { ensureWebhook, type Patience } from './own-webhook.ts'
 
@@ -39,7 +35,7 @@ export function makeSecret(): string {
  * the pair it had made, at the next call or with the next look of the upkeep.
  */
 export async function rotateCredentials(
-  deps: AccessTokenDeps,
+  deps: ChannelDeps,
   connectionId: string,
   { webhookSecret, overlapMs }: Rotation,
 ): Promise<string | undefined> {
@@ -61,7 +57,7 @@ export async function rotateCredentials(
  * it at once, and a webhook that is refused then does not come again.
  */
 export async function untilAccepted(
-  { db, vault }: Pick<AccessTokenDeps, 'db' | 'vault'>,
+  { db, vault }: Pick<ChannelDeps, 'db' | 'vault'>,
   connectionId: string,
 ): Promise<void> {
   await delay((await readWebhookCredentials(db, vault, connectionId)).unseenMs)

@@ -1,7 +1,7 @@
-import { deviationsOf } from '../channels/hostaway/wire/webhook-registration.ts'
+import { capabilityOf } from '../channels/contract/channel.ts'
 import type { ConnectionStatus } from '../platform/db/tables.ts'
 import { toAppError } from '../platform/errors.ts'
-import { type AccessTokenDeps, withAccessToken } from './access-token.ts'
+import { type ChannelDeps, callChannel } from './call-channel.ts'
 import { readWebhookCredentials } from './connection-secret-store.ts'
 import { setConnectionStatus } from './connection-status-store.ts'
 import { type Connection, findConnection } from './connection-store.ts'
@@ -17,7 +17,7 @@ export type Pending = {
   driftedDays: number
 }
 
-export type VerifyDeps = AccessTokenDeps & {
+export type VerifyDeps = ChannelDeps & {
   pendingOf: (connection: Pick<Connection, 'id' | 'tenantId'>) => Promise<Pending>
   onActive: (connectionId: string) => Promise<void>
 }
@@ -45,11 +45,9 @@ export async function verifyConnection(
 }
 
 async function checkToken(deps: VerifyDeps, connection: Connection): Promise<Check> {
-  const { id, accountId, keySetAt } = connection
+  const { id, keySetAt } = connection
   try {
-    await withAccessToken(deps, connection, (token) =>
-      deps.client.checkAccess({ accountId, token, ...patience }),
-    )
+    await callChannel(deps, connection, patience, (channel, call) => channel.access.check(call))
   } catch (error) {
     return { name: 'token', ok: false, detail: toAppError(error).message }
   }
@@ -79,9 +77,9 @@ async function checkWebhook(deps: VerifyDeps, connection: Connection): Promise<C
     }
     const { webhookUrl: url, alertingEmailAddress } = connection
     const wrong = [
-      ...deviationsOf(own, { url, alertingEmailAddress, ...credentials }).filter(
-        (name) => name !== 'disabled',
-      ),
+      ...capabilityOf(deps.channels.of(connection.channel), 'webhooks')
+        .deviations(own, { url, alertingEmailAddress, ...credentials })
+        .filter((name) => name !== 'disabled'),
       ...(others.length > 0 ? [`${others.length} more of ours`] : []),
     ]
     const registered = `Webhook ${own.id} delivers to ${own.url}`

@@ -1,6 +1,7 @@
+import { capabilityOf } from '../channels/contract/channel.ts'
 import { AppError, factsOf } from '../platform/errors.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
-import { type AccessTokenDeps, withAccessToken } from './access-token.ts'
+import { type ChannelDeps, callChannel } from './call-channel.ts'
 import { appendConnectionEvent } from './connection-events.ts'
 import { tryWithConnectionLock } from './connection-lock.ts'
 import { type Connection, findConnection } from './connection-store.ts'
@@ -8,7 +9,7 @@ import { takeDown } from './disconnect.ts'
 import { ensureWebhook, type Patience, type WebhookFinding } from './own-webhook.ts'
 import { listDueChecks, noteSilence, readHabit, setWebhookCheckDue } from './webhook-check-store.ts'
 
-export type WatchDeps = AccessTokenDeps & { metrics: Pick<Metrics, 'webhookRepairs'> }
+export type WatchDeps = ChannelDeps & { metrics: Pick<Metrics, 'webhookRepairs'> }
 
 const maxAtOnce = 20
 const patience: Patience = { urgency: 'bulk', maxWaitMs: 2_000 }
@@ -77,9 +78,8 @@ async function readDeliveries(deps: WatchDeps, id: string): Promise<{ made: numb
   const webhookId = connection?.webhookExternalId
   if (connection === undefined || webhookId == null) return null
   try {
-    const { accountId } = connection
-    const statuses = await withAccessToken(deps, connection, (token) =>
-      deps.client.listDeliveryStatuses({ accountId, token, ...patience }, webhookId),
+    const statuses = await callChannel(deps, connection, patience, (channel, call) =>
+      capabilityOf(channel, 'webhooks').deliveryStatuses(call, webhookId),
     )
     const isTaken = (status: number | null) => status !== null && status >= 200 && status < 300
     return { made: statuses.length, failed: statuses.filter((status) => !isTaken(status)).length }

@@ -1,28 +1,18 @@
 import { type Kysely, sql } from 'kysely'
-import type { Database, WebhookAuth } from '../platform/db/tables.ts'
+import type { WebhookSecrets } from '../channels/contract/channel.ts'
+import type { Database } from '../platform/db/tables.ts'
 import { AppError } from '../platform/errors.ts'
 import type { Vault } from '../platform/vault/vault.ts'
-import {
-  type BasicCredentials,
-  type FormerSecret,
-  openFormerSecrets,
-  openNextCredentials,
-} from './connection-secret-store.ts'
+import { openFormerSecrets, openNextCredentials } from './connection-secret-store.ts'
 
 const table = 'hostaway_connections'
 
 /** What the ingress needs to authenticate and route a webhook. */
-export type WebhookReceiver = {
+export type WebhookReceiver = WebhookSecrets & {
   id: string
   tenantId: string
+  channel: string
   accountId: string
-  webhookAuth: WebhookAuth
-  login: string | null
-  password: string | null
-  hmacSecret: string | null
-  /** Accepted as well, while they are being replaced. */
-  nextCredentials: BasicCredentials | undefined
-  formerSecrets: FormerSecret[]
 }
 
 export type WebhookReceivers = {
@@ -35,13 +25,14 @@ export type WebhookReceivers = {
 export async function readWebhookReceivers(
   db: Kysely<Database>,
   vault: Vault,
-  by: { ids: string[] } | { accountId: string },
+  by: { ids: string[] } | { channel: string; accountId: string },
 ): Promise<WebhookReceivers> {
   let query = db
     .selectFrom('hostaway_connections')
     .select([
       'id',
       'tenant_id',
+      'channel',
       'account_id',
       'webhook_auth',
       'webhook_login_sealed',
@@ -54,7 +45,7 @@ export async function readWebhookReceivers(
   query =
     'ids' in by
       ? query.where('id', '=', sql<string>`any(${by.ids}::uuid[])`)
-      : query.where('channel', '=', 'hostaway').where('account_id', '=', by.accountId)
+      : query.where('channel', '=', by.channel).where('account_id', '=', by.accountId)
   const receivers: WebhookReceiver[] = []
   const unreadable: string[] = []
   for (const row of await query.execute()) {
@@ -68,6 +59,7 @@ export async function readWebhookReceivers(
       receivers.push({
         id: row.id,
         tenantId: row.tenant_id,
+        channel: row.channel,
         accountId: row.account_id,
         webhookAuth: row.webhook_auth,
         login: open('webhook_login_sealed'),

@@ -1,7 +1,7 @@
-import type { AccessTokenDeps } from '../connections/access-token.ts'
+import type { ChannelDeps } from '../connections/call-channel.ts'
 import type { Connection } from '../connections/connection-store.ts'
 import { historyQueue } from '../platform/queue/queues.ts'
-import type { BreakerState, Metrics } from '../platform/telemetry/metrics.ts'
+import type { Metrics } from '../platform/telemetry/metrics.ts'
 import type { Turn } from './history-turn-store.ts'
 
 /** How long the reading of history waits for what, in milliseconds. */
@@ -29,10 +29,9 @@ export const defaultHistoryTimes: HistoryTimes = {
   retryDelayMs: 1_000,
 }
 
-export type HistoryDeps = AccessTokenDeps & {
+export type HistoryDeps = ChannelDeps & {
   metrics: Metrics
   times: HistoryTimes
-  breakerState: () => BreakerState
 }
 
 /** What every dead letter of a connection's history says. */
@@ -47,6 +46,4 @@ export type HistoryTurn = { deps: HistoryDeps; connection: Connection; turn: Tur
 export const maxWaitMs = 500
 
 /** The urgency of everything that reads history: an import never delays a stop-sell. */
-export function bulkCall(connection: Connection, token: string) {
-  return { accountId: connection.accountId, token, urgency: 'bulk' as const, maxWaitMs: maxWaitMs }
-}
+export const bulkCall = { urgency: 'bulk', maxWaitMs } as const

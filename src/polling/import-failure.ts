@@ -22,7 +22,9 @@ export async function afterImportFailure(
   const { deps, connection } = reading
   const row = await findRunningImport(deps.db, connection.id)
   // A call by which the breaker found out, or still knows, that Hostaway is away says nothing about the import.
-  const isOutage = failure.kind !== 'malformed_response' && deps.breakerState() !== 'closed'
+  const isOutage =
+    failure.kind !== 'malformed_response' &&
+    deps.channels.of(connection.channel).health.breakerState() !== 'closed'
   const policy = { maxAttempts, baseMs: 2 * deps.times.retryDelayMs, maxDelayMs, deferJitterMs: 0 }
   const decision = decide(failure, { attempts: row?.attempts ?? 0, isHeldUp, isOutage }, policy)
   if (row === undefined || decision.outcome === 'defer') return decision

@@ -1,5 +1,5 @@
-import type { ReservationPageRequest } from '../channels/hostaway/client-reservations.ts'
-import { withAccessToken } from '../connections/access-token.ts'
+import { capabilityOf, type ReservationPageRequest } from '../channels/contract/channel.ts'
+import { callChannel } from '../connections/call-channel.ts'
 import { openDeadLetter } from '../dead-letters/dead-letter-store.ts'
 import { databaseTime } from '../platform/db/database-time.ts'
 import { AppError } from '../platform/errors.ts'
@@ -20,14 +20,14 @@ export async function readNextPage(
   reading: HistoryTurn,
   source: HistorySource,
   walk: Walk,
-  request: Omit<ReservationPageRequest, 'afterId' | 'sortOrder'>,
+  request: Omit<ReservationPageRequest, 'afterId'>,
 ): Promise<ReadPage> {
   const { deps, connection } = reading
   const afterId = cursorOf(walk)
   // Read before the call: the answer may be older than this, never than the call.
   const fetchedAt = await databaseTime(deps.db)
-  const page = await withAccessToken(deps, connection, (token) =>
-    deps.client.listReservationsPage(bulkCall(connection, token), {
+  const page = await callChannel(deps, connection, bulkCall, (channel, call) =>
+    capabilityOf(channel, 'reservations').page(call, {
       ...request,
       ...(afterId === undefined ? {} : { afterId }),
     }),

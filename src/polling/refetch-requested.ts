@@ -1,4 +1,5 @@
-import { withAccessToken } from '../connections/access-token.ts'
+import { capabilityOf } from '../channels/contract/channel.ts'
+import { callChannel } from '../connections/call-channel.ts'
 import { openDeadLetter } from '../dead-letters/dead-letter-store.ts'
 import { databaseTime } from '../platform/db/database-time.ts'
 import { toAppError } from '../platform/errors.ts'
@@ -39,8 +40,8 @@ async function fetchOne(reading: HistoryTurn, { externalId, attempts }: Requeste
   const { deps, connection } = reading
   try {
     const fetchedAt = await databaseTime(deps.db)
-    const reservation = await withAccessToken(deps, connection, (token) =>
-      deps.client.getReservation(bulkCall(connection, token), externalId),
+    const reservation = await callChannel(deps, connection, bulkCall, (channel, call) =>
+      capabilityOf(channel, 'reservations').read(call, externalId),
     )
     await applyPage(reading, [reservation], fetchedAt)
     await deleteFetch(deps.db, connection.id, externalId)

@@ -1,4 +1,5 @@
-import { withAccessToken } from '../connections/access-token.ts'
+import { capabilityOf } from '../channels/contract/channel.ts'
+import { callChannel } from '../connections/call-channel.ts'
 import { toListingFacts, upsertListings } from '../listings/listing-store.ts'
 import type { ImportRow } from '../platform/db/history-tables.ts'
 import { bulkCall, type HistoryTurn } from './history-context.ts'
@@ -29,8 +30,8 @@ export async function runImport(reading: HistoryTurn): Promise<boolean> {
 }
 
 async function importListings({ deps, connection }: HistoryTurn, row: ImportRow): Promise<void> {
-  const listings = await withAccessToken(deps, connection, (token) =>
-    deps.client.listListings(bulkCall(connection, token)),
+  const listings = await callChannel(deps, connection, bulkCall, (channel, call) =>
+    capabilityOf(channel, 'listings').list(call),
   )
   await upsertListings(deps.db, connection, listings.map(toListingFacts), connection.autoMapListings)
   await noteListingsRead(deps.db, row.id)

@@ -1,7 +1,7 @@
+import type { ReservationPage } from '../channels/contract/channel.ts'
 import type { Reservation } from '../channels/contract/reservation.ts'
-import type { ReservationPage } from '../channels/hostaway/client-reservations.ts'
-import { malformedAnswer } from '../channels/hostaway/failures.ts'
 import type { Walk } from '../platform/db/history-tables.ts'
+import { AppError } from '../platform/errors.ts'
 
 export type { Walk } from '../platform/db/history-tables.ts'
 
@@ -73,7 +73,11 @@ export function takePage(walk: Walk, page: ReservationPage): Step {
 // Once or twice is bad luck; a list that never goes on is not what it should be.
 function fromTheTop(walk: Walk): Walk {
   if (walk.restarts === maxRestarts) {
-    throw malformedAnswer('the list of reservations does not go on behind any of its last ones', 200)
+    throw new AppError(
+      'malformed_response',
+      'The list of reservations does not go on behind any of its last ones',
+      { status: 200 },
+    )
   }
   return { ...walk, cursors: [], skipped: 0, cursorAt: null, restarts: walk.restarts + 1 }
 }

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import type { Channels } from '../channels/contract/channel.ts'
 import { createConnectionCache } from '../connections/connection-cache.ts'
 import type { Config } from '../platform/config/config.ts'
 import type { Database } from '../platform/db/tables.ts'
@@ -15,6 +16,7 @@ import { webhookRoutes } from './webhook-route.ts'
 
 type WebhookDeps = {
   config: Pick<Config, 'HOSTAWAY_WEBHOOK_TIMEOUT_MS' | 'WEBHOOK_RETENTION_DAYS'>
+  channels: Channels
   db: Kysely<Database>
   ingressDb: Kysely<Database>
   queues: JobQueues
@@ -27,7 +29,7 @@ type WebhookDeps = {
 export const webhooks: Module<WebhookDeps> = {
   name: 'webhooks',
 
-  async publicRoutes(app, { config, ingressDb, queues, vault, log, metrics }) {
+  async publicRoutes(app, { config, channels, ingressDb, queues, vault, log, metrics }) {
     const connections = createConnectionCache({ db: ingressDb, vault, log })
     const inbox = createWebhookInbox({ db: ingressDb, queues, log })
     app.addHook('onClose', async () => {
@@ -35,7 +37,11 @@ export const webhooks: Module<WebhookDeps> = {
       connections.close()
     })
     const timeoutMs = config.HOSTAWAY_WEBHOOK_TIMEOUT_MS
-    await app.register(webhookRoutes, { connections, inbox, metrics, timeoutMs })
+    for (const { name, title, webhooks: capability } of channels.all) {
+      if (capability === undefined) continue
+      const channel = { name, title, webhooks: capability }
+      await app.register(webhookRoutes, { channel, connections, inbox, metrics, timeoutMs })
+    }
   },
 
   sweeps: ({ config, db, queues, log, upkeepTimes }) => [

@@ -2,19 +2,19 @@ import { randomUUIDv7 } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { textWithoutCardData } from '../channels/contract/card-data.ts'
+import type { WebhookCapability } from '../channels/contract/channel.ts'
 import type { WebhookEnvelope } from '../channels/contract/webhook.ts'
-import { isRegistrationPing, parseWebhookBody } from '../channels/hostaway/wire/webhook-envelope.ts'
 import type { ConnectionCache } from '../connections/connection-cache.ts'
 import type { WebhookReceiver } from '../connections/webhook-receiver-store.ts'
 import { Problem } from '../platform/http/problems.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
 import { createThrottle } from '../platform/telemetry/throttle.ts'
 import { withTimeout } from '../platform/timeout.ts'
-import { isAuthentic } from './webhook-auth.ts'
 import type { WebhookInbox } from './webhook-inbox.ts'
 import type { NewWebhook } from './webhook-log.ts'
 
 export type WebhookRouteOptions = {
+  channel: { name: string; title: string; webhooks: WebhookCapability }
   connections: ConnectionCache
   inbox: WebhookInbox
   metrics: Metrics
@@ -24,8 +24,6 @@ export type WebhookRouteOptions = {
 
 const bodyLimitBytes = 1_048_576
 const logRefusedEveryMs = 1_000
-// The same for every connection, whatever it asks for: a 401 tells nothing about what there is.
-const challenge = 'Basic realm="Hostaway webhooks", charset="UTF-8"'
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 const idPattern = /^[\w.:-]{1,64}$/
 
@@ -33,10 +31,15 @@ const Received = Type.Object({ received: Type.Literal(true), webhookId: Type.Opt
 const ConnectionParams = Type.Object({ connectionId: Type.String() })
 
 /**
- * The two addresses Hostaway delivers to. A 4xx is final for Hostaway, so 401 is said only where the sender is
- * certainly not who it should be; what could not be checked or stored is 503 and comes again.
+ * The two addresses that a channel delivers to. A 4xx may be final for the sender, so 401 is answered only where it
+ * is certainly not the channel; what could not be checked or stored is 503 and comes again.
  */
 export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteOptions): Promise<void> {
+  const { name, title } = options.channel
+  const address = `/webhooks/${name}`
+  const tags = [`Webhooks from ${title}`]
+  // The same for every connection, whatever it asks for: a 401 tells nothing about what there is.
+  const challenge = `Basic realm="${title} webhooks", charset="UTF-8"`
   // The bytes are what was signed; parsed JSON could not be verified. This parser exists in here only.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(
@@ -68,14 +71,13 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteO
   const answers = { 200: Received }
 
   app.post<{ Params: Static<typeof ConnectionParams> }>(
-    '/webhooks/hostaway/:connectionId',
+    `${address}/:connectionId`,
     {
       ...common,
       schema: {
-        tags: ['Webhooks from Hostaway'],
+        tags,
         summary: 'Receive a webhook of one connection',
-        description:
-          'The address that is registered with Hostaway. 200: stored. 401: not authenticated. 403: the body names another account. 400: not JSON, or not an object. 413: over 1 MiB. 415: not JSON by its content type. 503: could not be checked or stored, send it again.',
+        description: `The address that is registered with ${title}. 200: stored. 401: not authenticated. 403: the body names another account. 400: not JSON, or not an object. 413: over 1 MiB. 415: not JSON by its content type. 503: could not be checked or stored, send it again.`,
         params: ConnectionParams,
         response: answers,
       },
@@ -85,24 +87,24 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteO
   )
 
   app.post(
-    '/webhooks/hostaway',
+    address,
     {
       ...common,
       schema: {
-        tags: ['Webhooks from Hostaway'],
+        tags,
         summary: 'Receive a webhook, the connection found by `accountId`',
         response: answers,
       },
     },
     (request, reply) =>
       receive(request, reply, options, async () => {
-        const { accountId } = readEnvelope(request.body) ?? {}
-        return accountId == null ? undefined : options.connections.byAccount(accountId)
+        const { accountId } = readEnvelope(options.channel.webhooks, request.body) ?? {}
+        return accountId == null ? undefined : options.connections.byAccount(name, accountId)
       }),
   )
 
-  for (const url of ['/webhooks/hostaway', '/webhooks/hostaway/:connectionId']) {
-    const schema = { tags: ['Webhooks from Hostaway'], summary: 'Probe', response: answers }
+  for (const url of [address, `${address}/:connectionId`]) {
+    const schema = { tags, summary: 'Probe', response: answers }
     app.get(url, { schema }, () => ({ received: true as const }))
   }
 }
@@ -114,7 +116,7 @@ async function receive(
   findReceiver: () => Promise<WebhookReceiver | undefined>,
 ): Promise<FastifyReply> {
   const rawBody = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-  if (isRegistrationPing(rawBody.toString('latin1'))) return reply.send({ received: true })
+  if (options.channel.webhooks.isProbe(rawBody)) return reply.send({ received: true })
   try {
     const accepted = accept(request, rawBody, options, findReceiver)
     const webhookId = await withTimeout(options.timeoutMs, accepted, () => {
@@ -131,10 +133,10 @@ async function receive(
 async function accept(
   request: FastifyRequest,
   rawBody: Buffer,
-  { inbox, metrics }: WebhookRouteOptions,
+  { channel, inbox, metrics }: WebhookRouteOptions,
   findReceiver: () => Promise<WebhookReceiver | undefined>,
 ): Promise<string> {
-  const webhook = readWebhook(request, rawBody, await findReceiver())
+  const webhook = readWebhook(channel, request, rawBody, await findReceiver())
   await inbox.store(webhook)
   metrics.webhooksReceived.inc({ event_type: webhook.eventType })
   return webhook.id
@@ -143,21 +145,18 @@ async function accept(
 // Apart from the waiting, so that what was parsed is gone before the commit: thousands of such trees that live for some
 // milliseconds keep the garbage collector busy.
 function readWebhook(
+  { name, webhooks }: WebhookRouteOptions['channel'],
   request: FastifyRequest,
   rawBody: Buffer,
   receiver: WebhookReceiver | undefined,
 ): NewWebhook {
-  const credentials = {
-    authorization: request.headers.authorization,
-    signature: header(request, 'x-hostaway-signature'),
-    timestamp: header(request, 'x-hostaway-timestamp'),
-  }
-  if (receiver === undefined || !isAuthentic(receiver, credentials, rawBody)) {
+  const isKnown = receiver?.channel === name && webhooks.isAuthentic(receiver, request.headers, rawBody)
+  if (receiver === undefined || !isKnown) {
     throw new Problem(401, 'UNAUTHENTICATED', 'The webhook is not authenticated')
   }
   const text = decode(rawBody)
   const body = text === undefined ? undefined : parseJson(text)
-  const envelope = body === undefined ? undefined : envelopeOf(body)
+  const envelope = body === undefined ? undefined : envelopeOf(webhooks, body)
   if (text === undefined || envelope === undefined) {
     throw new Problem(400, 'NOT_A_JSON_OBJECT', 'The body must be one JSON object in UTF-8')
   }
@@ -175,13 +174,13 @@ function readWebhook(
   }
 }
 
-function readEnvelope(body: unknown): WebhookEnvelope | undefined {
+function readEnvelope(webhooks: WebhookCapability, body: unknown): WebhookEnvelope | undefined {
   const text = Buffer.isBuffer(body) ? decode(body) : undefined
-  return text === undefined ? undefined : envelopeOf(parseJson(text))
+  return text === undefined ? undefined : envelopeOf(webhooks, parseJson(text))
 }
 
-function envelopeOf(body: unknown): WebhookEnvelope | undefined {
-  const parsed = parseWebhookBody(body)
+function envelopeOf(webhooks: WebhookCapability, body: unknown): WebhookEnvelope | undefined {
+  const parsed = webhooks.parse(body)
   return parsed.ok ? parsed.event : undefined
 }
 
@@ -215,11 +214,6 @@ function externalIdOf({ objectId }: WebhookEnvelope): string | null {
 // A text column takes no NUL, and this one is for people to read.
 function storable(event: string | null): string | null {
   return event === null ? null : event.replaceAll('\u0000', '').slice(0, 100)
-}
-
-function header(request: FastifyRequest, name: string): string | undefined {
-  const value = request.headers[name]
-  return typeof value === 'string' ? value : undefined
 }
 
 function unavailable(detail: string): Problem {

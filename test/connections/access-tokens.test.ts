@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
-import { withAccessToken } from '../../src/connections/access-token.ts'
+import { callChannel } from '../../src/connections/call-channel.ts'
 import { createDeps, type Deps } from '../../src/deps.ts'
 import { startWorkers } from '../../workers/start-workers.ts'
 import { eventually } from '../support/eventually.ts'
@@ -49,13 +49,11 @@ it('a token that expires under twenty processes at once is renewed once', async 
   await system.control.clearCalls()
   await system.control.expireTokens(accountId)
   const ask = (process: Deps) =>
-    withAccessToken(process, { id: connection.id, accountId: String(accountId) }, (token) =>
-      process.client.checkAccess({
-        accountId: String(accountId),
-        token,
-        urgency: 'urgent',
-        maxWaitMs: 10_000,
-      }),
+    callChannel(
+      process,
+      { id: connection.id, accountId: String(accountId), channel: 'hostaway' },
+      { urgency: 'urgent', maxWaitMs: 10_000 },
+      (channel, call) => channel.access.check(call),
     )
   // As a job does, each comes back while another one renews the token.
   await Promise.all(processes.map((process) => eventually(() => ask(process), { intervalMs: 100 })))

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
+import type { ReservationPage } from '../../src/channels/contract/channel.ts'
 import type { Reservation } from '../../src/channels/contract/reservation.ts'
-import type { ReservationPage } from '../../src/channels/hostaway/client-reservations.ts'
 import { parseReservation } from '../../src/channels/hostaway/wire/reservation.ts'
 import { cursorOf, startWalk, takePage, type Walk } from '../../src/polling/walk.ts'
 

@@ -17,6 +17,7 @@ export async function startReceiving(t: TestContext, file: string, settings: Rec
   t.after(() => db.destroy())
   const tenant = await ensureTenant(db, 'demo')
   const id = await insertConnection(db, createVault(parseKeyRing(keys)), {
+    channel: 'hostaway',
     tenantId: tenant.id,
     accountId: '10001',
     autoImport: true,

@@ -25,6 +25,7 @@ async function addConnection(account?: string) {
   const accountId = account ?? String(accounts)
   const tenant = await ensureTenant(system.db, `tenant-${accounts}`)
   const id = await insertConnection(system.db, vault, {
+    channel: 'hostaway',
     tenantId: tenant.id,
     accountId,
     autoImport: true,
@@ -103,11 +104,11 @@ describe('the cache of connections', () => {
   it('looks an account up once, and then no more than its connection', async (t) => {
     const { id, accountId } = await addConnection()
     const { cache, statements } = openCache(t)
-    const found = await thousand(() => cache.byAccount(accountId))
+    const found = await thousand(() => cache.byAccount('hostaway', accountId))
     assert.equal(statements.length, 1)
     assert.deepEqual(new Set(found.map((receiver) => receiver?.id)), new Set([id]))
-    await thousand(() => cache.byAccount(accountId))
-    await thousand(() => cache.byAccount(accountId))
+    await thousand(() => cache.byAccount('hostaway', accountId))
+    await thousand(() => cache.byAccount('hostaway', accountId))
     assert.equal(statements.length, 2)
   })
 
@@ -115,9 +116,9 @@ describe('the cache of connections', () => {
     const { cache, statements } = openCache(t)
     const stranger = crypto.randomUUID()
     assert.deepEqual(new Set(await thousand(() => cache.byId(stranger))), new Set([undefined]))
-    assert.deepEqual(new Set(await thousand(() => cache.byAccount('77'))), new Set([undefined]))
+    assert.deepEqual(new Set(await thousand(() => cache.byAccount('hostaway', '77'))), new Set([undefined]))
     await thousand(() => cache.byId(stranger))
-    await thousand(() => cache.byAccount('77'))
+    await thousand(() => cache.byAccount('hostaway', '77'))
     assert.equal(statements.length, 2)
     for (const text of ['', 'nobody', "' or true --", `${stranger}0`]) {
       assert.equal(await cache.byId(text), undefined)

@@ -27,6 +27,6 @@ it('a connection whose secrets no key opens cannot be checked, and does not stan
   t.after(() => cache.close())
   assert.equal((await cache.byId(readable.id))?.id, readable.id)
   await assert.rejects(cache.byId(other.id), { kind: 'sealed_unreadable' })
-  await assert.rejects(cache.byAccount('20002'), { kind: 'sealed_unreadable' })
-  assert.equal((await cache.byAccount(String(readable.accountId)))?.id, readable.id)
+  await assert.rejects(cache.byAccount('hostaway', '20002'), { kind: 'sealed_unreadable' })
+  assert.equal((await cache.byAccount('hostaway', String(readable.accountId)))?.id, readable.id)
 })

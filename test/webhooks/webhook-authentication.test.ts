@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
+import { isAuthentic } from '../../src/channels/hostaway/webhook-auth.ts'
 import type { WebhookReceiver } from '../../src/connections/webhook-receiver-store.ts'
-import { isAuthentic } from '../../src/webhooks/webhook-auth.ts'
 import { post, signature, webhookRoutes } from '../support/ingress.ts'
 import { startTestSystem, type TestConnection } from '../support/test-system.ts'
 
@@ -14,6 +14,7 @@ function receiver(changes: Partial<WebhookReceiver> = {}): WebhookReceiver {
   return {
     id: '0190f0aa-0000-7000-8000-000000000001',
     tenantId: '0190f0aa-0000-7000-8000-000000000002',
+    channel: 'hostaway',
     accountId: '10001',
     webhookAuth: 'basic',
     login: 'user',
@@ -36,12 +37,12 @@ function credentials(
   const hex = headers['x-hostaway-signature'] ?? ''
   return {
     authorization: options.authorization,
-    timestamp: headers['x-hostaway-timestamp'],
-    signature: options.hex?.(hex) ?? hex,
+    'x-hostaway-timestamp': headers['x-hostaway-timestamp'],
+    'x-hostaway-signature': options.hex?.(hex) ?? hex,
   }
 }
 
-const unsigned = { signature: undefined, timestamp: undefined }
+const unsigned = { 'x-hostaway-signature': undefined, 'x-hostaway-timestamp': undefined }
 
 function accepts(changes: Partial<WebhookReceiver>, sent: Parameters<typeof isAuthentic>[1], body = rawBody) {
   return isAuthentic(receiver(changes), sent, body, now)
@@ -106,9 +107,9 @@ describe('a signature', () => {
 
   it('with another time than the signed one is rejected', () => {
     const sent = credentials()
-    assert.ok(!accepts(signedOnly, { ...sent, timestamp: String(sentAt + 1) }))
-    assert.ok(!accepts(signedOnly, { ...sent, timestamp: `0${sentAt}` }))
-    assert.ok(!accepts(signedOnly, { ...sent, timestamp: undefined }))
+    assert.ok(!accepts(signedOnly, { ...sent, 'x-hostaway-timestamp': String(sentAt + 1) }))
+    assert.ok(!accepts(signedOnly, { ...sent, 'x-hostaway-timestamp': `0${sentAt}` }))
+    assert.ok(!accepts(signedOnly, { ...sent, 'x-hostaway-timestamp': undefined }))
   })
 
   it('that is missing, cut, longer or of something else is rejected', () => {
@@ -122,7 +123,7 @@ describe('a signature', () => {
     ]) {
       assert.ok(!accepts(signedOnly, credentials({ hex })))
     }
-    assert.ok(!accepts(signedOnly, { ...credentials(), signature: undefined }))
+    assert.ok(!accepts(signedOnly, { ...credentials(), 'x-hostaway-signature': undefined }))
   })
 
   it('is worth nothing where the connection has no secret', () => {

@@ -1,5 +1,5 @@
-import type { Call } from '../../channels/hostaway/client.ts'
-import { type AccessTokenDeps, withAccessToken } from '../../connections/access-token.ts'
+import { type CallOptions, capabilityOf } from '../../channels/contract/channel.ts'
+import { type ChannelDeps, callChannel } from '../../connections/call-channel.ts'
 import type { Connection } from '../../connections/connection-store.ts'
 import { toListingFacts, upsertListings } from '../../listings/listing-store.ts'
 import { AppError } from '../../platform/errors.ts'
@@ -9,14 +9,14 @@ import { AppError } from '../../platform/errors.ts'
  * to repeat.
  */
 export async function fetchListing(
-  deps: AccessTokenDeps,
+  deps: ChannelDeps,
   connection: Connection,
   listingId: string,
-  how: Pick<Call, 'urgency' | 'maxWaitMs'>,
+  how: CallOptions,
 ): Promise<boolean> {
   try {
-    const listing = await withAccessToken(deps, connection, (token) =>
-      deps.client.getListing({ accountId: connection.accountId, token, ...how }, listingId),
+    const listing = await callChannel(deps, connection, how, (channel, call) =>
+      capabilityOf(channel, 'listings').read(call, listingId),
     )
     await upsertListings(deps.db, connection, [toListingFacts(listing)], true)
     return true

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
+import { capabilityOf } from '../../channels/contract/channel.ts'
 import type { Reservation } from '../../channels/contract/reservation.ts'
-import { type AccessTokenDeps, withAccessToken } from '../../connections/access-token.ts'
+import { type CalledConnection, type ChannelDeps, callChannel } from '../../connections/call-channel.ts'
 import { databaseTime } from '../../platform/db/database-time.ts'
 import { AppError } from '../../platform/errors.ts'
 
@@ -12,11 +13,7 @@ export type ReservationFetcher = {
    * Asks Hostaway for a reservation. A fetch is shared only if it started after `notBefore`, the moment when the
    * caller's event was stored: an older one may answer what was before the event.
    */
-  fetch(
-    connection: { id: string; accountId: string },
-    externalId: string,
-    notBefore: Date,
-  ): Promise<FetchedReservation>
+  fetch(connection: CalledConnection, externalId: string, notBefore: Date): Promise<FetchedReservation>
   /** Shares the last answer with nobody any more. */
   forget(connection: { id: string }, externalId: string): void
 }
@@ -27,23 +24,23 @@ const maxWaitMs = 2_000
 const sharedForMs = 5_000
 const maxShared = 500
 
-export function createReservationFetcher(deps: AccessTokenDeps): ReservationFetcher {
+export function createReservationFetcher(deps: ChannelDeps): ReservationFetcher {
   const recent = new LRUCache<string, { startedAt: Date; result: Promise<FetchedReservation> }>({
     max: maxShared,
     ttl: sharedForMs,
   })
 
   async function start(
-    connection: { id: string; accountId: string },
+    connection: CalledConnection,
     externalId: string,
     startedAt: Date,
   ): Promise<FetchedReservation> {
     try {
-      const reservation = await withAccessToken(deps, connection, (token) =>
-        deps.client.getReservation(
-          { accountId: connection.accountId, token, urgency: 'urgent', maxWaitMs: maxWaitMs },
-          externalId,
-        ),
+      const reservation = await callChannel(
+        deps,
+        connection,
+        { urgency: 'urgent', maxWaitMs },
+        (channel, call) => capabilityOf(channel, 'reservations').read(call, externalId),
       )
       return { reservation, startedAt }
     } catch (error) {

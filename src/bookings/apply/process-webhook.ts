@@ -2,7 +2,7 @@ import type { Reservation } from '../../channels/contract/reservation.ts'
 import type { WebhookEnvelope } from '../../channels/contract/webhook.ts'
 import { parseReservation } from '../../channels/hostaway/wire/reservation.ts'
 import { parseWebhookBody } from '../../channels/hostaway/wire/webhook-envelope.ts'
-import type { AccessTokenDeps } from '../../connections/access-token.ts'
+import type { ChannelDeps } from '../../connections/call-channel.ts'
 import type { Connection } from '../../connections/connection-store.ts'
 import type { ConnectionStatus, WebhookLogRow } from '../../platform/db/tables.ts'
 import { AppError } from '../../platform/errors.ts'
@@ -17,7 +17,7 @@ import { reportConflict } from './report-conflict.ts'
 import { fetchedVersion } from './reservation-version.ts'
 import type { SharedStatements } from './shared-statements.ts'
 
-export type ProcessWebhookDeps = AccessTokenDeps & {
+export type ProcessWebhookDeps = ChannelDeps & {
   fetcher: ReservationFetcher
   shared: SharedStatements
   metrics: Metrics

@@ -1,13 +1,17 @@
 import type { OutboundTimes } from '../../calendar/outbound-times.ts'
+import {
+  type BookingWriteCapability,
+  type CallContext,
+  capabilityOf,
+} from '../../channels/contract/channel.ts'
 import type { Reservation } from '../../channels/contract/reservation.ts'
-import type { Call } from '../../channels/hostaway/client.ts'
-import { type AccessTokenDeps, withAccessToken } from '../../connections/access-token.ts'
+import { type ChannelDeps, callChannel } from '../../connections/call-channel.ts'
 import type { Connection } from '../../connections/connection-store.ts'
 import { databaseTime } from '../../platform/db/database-time.ts'
 import type { BookingPushAction } from '../../platform/db/outbound-tables.ts'
 import type { BookingRow } from '../../platform/db/tables.ts'
 import { AppError, factsOf, isRefusal, toAppError } from '../../platform/errors.ts'
-import type { BreakerState, Metrics } from '../../platform/telemetry/metrics.ts'
+import type { Metrics } from '../../platform/telemetry/metrics.ts'
 import { applyReservation } from '../apply/apply-reservation.ts'
 import { rewriteReservation } from '../apply/rewrite-reservation.ts'
 import { knownExternalId, markerOf } from '../booking-marker.ts'
@@ -17,14 +21,15 @@ import { type NextStep, nextStep, reservationOf } from './next-step.ts'
 import { beginCall, clearPending, endCall, noteStep, type PushClaim } from './push-store.ts'
 import { withLockedBooking } from './revise-booking.ts'
 
-export type BookingPushDeps = AccessTokenDeps & {
+export type BookingPushDeps = ChannelDeps & {
   metrics: Metrics
   times: OutboundTimes
   timeoutMs: number
   maxAttempts: number
   retryDelayMs: number
-  breakerState: () => BreakerState
 }
+
+const urgently = { urgency: 'urgent' } as const
 
 /** One booking while Hostaway is being told of it. */
 export type BookingPush = {
@@ -54,7 +59,7 @@ export async function tell(push: BookingPush, action: BookingPushAction): Promis
 
 async function call(push: BookingPush, action: BookingPushAction): Promise<Answer | undefined> {
   const { deps, connection, claim } = push
-  return withAccessToken(deps, connection, async (token) => {
+  return callChannel(deps, connection, urgently, async (channel, call) => {
     const startBefore = performance.now() + deps.times.startMs
     const lastsMs = deps.times.startMs + deps.timeoutMs + deps.times.landingMs
     await beginCall(deps.db, claim, action, lastsMs)
@@ -62,8 +67,8 @@ async function call(push: BookingPush, action: BookingPushAction): Promise<Answe
     const booking = await findBooking(deps.db, claim.bookingId, connection.tenantId)
     const step: NextStep = booking === undefined ? { action: 'none' } : nextStep(booking)
     if (booking === undefined || step.action !== action) return undefined
-    const permission = { accountId: connection.accountId, token, urgency: 'urgent', startBefore } as const
-    return { step, reservation: await send(push, permission, booking, step) }
+    const writes = capabilityOf(channel, 'bookingWrites')
+    return { step, reservation: await send(push, { writes, call: { ...call, startBefore } }, booking, step) }
   })
 }
 
@@ -78,30 +83,30 @@ export async function readBack(
   // The webhook was faster: what is stored is what came of it.
   if (sending === 'create' && externalId !== null) return
   const startedAt = await databaseTime(deps.db)
-  const found = await withAccessToken(deps, connection, (token) => {
-    const permission = { accountId: connection.accountId, token, urgency: 'urgent' } as const
-    return externalId === null
-      ? findCreated(push, permission, booking)
-      : deps.client.getReservation(permission, externalId)
-  })
+  const found = await callChannel(deps, connection, urgently, (channel, call) =>
+    externalId === null
+      ? findCreated(push, { writes: capabilityOf(channel, 'bookingWrites'), call }, booking)
+      : capabilityOf(channel, 'reservations').read(call, externalId),
+  )
   if (found !== undefined) await applyAnswer(push, found, startedAt)
 }
 
+type WriteCall = { writes: BookingWriteCapability; call: CallContext }
+
 async function send(
   push: BookingPush,
-  permission: Call,
+  { writes, call }: WriteCall,
   booking: BookingRow,
   step: Exclude<NextStep, { action: 'none' }>,
 ): Promise<Reservation> {
-  const { client } = push.deps
-  if (step.action === 'cancel') return client.cancelReservation(permission, booking.external_id)
-  if (step.action === 'change') return client.updateReservation(permission, booking.external_id, step.fields)
+  if (step.action === 'cancel') return writes.cancel(call, booking.external_id)
+  if (step.action === 'change') return writes.change(call, booking.external_id, step.fields)
   try {
-    return await client.createReservation(permission, step.reservation)
+    return await writes.create(call, step.reservation)
   } catch (error) {
     // "Not available" is also what Hostaway says when an earlier try of ours holds the nights.
     if (!(error instanceof AppError && isRefusal(error))) throw error
-    const found = await findCreated(push, permission, booking)
+    const found = await findCreated(push, { writes, call }, booking)
     if (found === undefined) throw error
     return found
   }
@@ -109,19 +114,18 @@ async function send(
 
 async function findCreated(
   { deps }: BookingPush,
-  { accountId, token }: Call,
+  { writes, call: { startBefore: _, ...call } }: WriteCall,
   booking: BookingRow,
 ): Promise<Reservation | undefined> {
-  const permission = { accountId, token, urgency: 'urgent' } as const
   const { listing_id: listingId, check_in: arrivalDate } = booking
   const marker = markerOf(booking.id)
-  const [marked, ...others] = await deps.client.findReservationsByMarker(permission, { listingId, marker })
+  const [marked, ...others] = await writes.findByMarker(call, { listingId, marker })
   if (others.length > 0) {
     const reservations = others.map(({ id }) => id)
     deps.log.error({ bookingId: booking.id, reservations }, 'booking.made_twice')
   }
   if (marked !== undefined || arrivalDate === null) return marked
-  const sameDay = await deps.client.findReservationsByArrival(permission, { listingId, arrivalDate })
+  const sameDay = await writes.findByArrival(call, { listingId, arrivalDate })
   const alike = sameDay.filter((reservation) => isTheSame(reservation, reservationOf(booking)))
   const connectionId = booking.connection_id
   const known = await findBookingsOfReservations(
@@ -184,8 +188,8 @@ async function applyAnswer(
   if (applied.outcome !== 'conflict') return
   // A webhook with the same version says something else: only a fresh look tells which is right.
   const startedAt = await databaseTime(deps.db)
-  const fetched = await withAccessToken(deps, connection, (token) =>
-    deps.client.getReservation({ accountId: connection.accountId, token, urgency: 'urgent' }, reservation.id),
+  const fetched = await callChannel(deps, connection, urgently, (channel, call) =>
+    capabilityOf(channel, 'reservations').read(call, reservation.id),
   )
   await applyAnswer(push, fetched, startedAt)
 }

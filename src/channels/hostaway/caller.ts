@@ -1,25 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { AppError, type FailureKind, toAppError } from '../../platform/errors.ts'
-import type { Urgency } from '../../platform/limiter/call-admission.ts'
 import type { Limiter } from '../../platform/limiter/limiter.ts'
 import type { Metrics } from '../../platform/telemetry/metrics.ts'
+import type { CallContext } from '../contract/channel.ts'
 import type { Breaker } from './breaker.ts'
 import { type Answer, failureOfAnswer, failureReported, malformedAnswer, type Secrets } from './failures.ts'
 import { createTransport, type HttpRequest } from './transport.ts'
 import { parseEnvelope } from './wire/envelope.ts'
-
-/**
- * On whose behalf a call is made. `maxWaitMs` (default 0): how long to wait here for a place in the rate limit.
- * `startBefore`: by `performance.now()`; a call that was held up beyond it, in a frozen process for example, is not made.
- */
-export type Call = {
-  accountId: string
-  token: string
-  urgency: Urgency
-  maxWaitMs?: number
-  startBefore?: number
-}
 
 export type CallerOptions = {
   apiUrl: string
@@ -30,7 +18,7 @@ export type CallerOptions = {
   log: Pick<Logger, 'warn'>
 }
 
-export type CallContext = Omit<Call, 'token'>
+type Permission = Omit<CallContext, 'token'>
 
 export type PlannedRequest<Result> = {
   request: HttpRequest
@@ -55,7 +43,7 @@ export type Caller = ReturnType<typeof createCaller>
 export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log }: CallerOptions) {
   const transport = createTransport({ apiUrl, timeoutMs })
 
-  async function takePlace({ accountId, urgency, maxWaitMs = 0 }: CallContext): Promise<void> {
+  async function takePlace({ accountId, urgency, maxWaitMs = 0 }: Permission): Promise<void> {
     const deadline = Date.now() + maxWaitMs
     for (;;) {
       const acquisition = await limiter.acquire({ accountId, urgency })
@@ -70,7 +58,7 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
     }
   }
 
-  async function exchange<Result>(permission: CallContext, planned: PlannedRequest<Result>): Promise<Result> {
+  async function exchange<Result>(permission: Permission, planned: PlannedRequest<Result>): Promise<Result> {
     const { request, endpoint } = planned
     const { method } = request
     const started = performance.now()
@@ -96,7 +84,7 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
 
   async function understand<Result>(
     answer: Answer,
-    { accountId }: CallContext,
+    { accountId }: Permission,
     { secrets, atTokenEndpoint = false, read }: PlannedRequest<Result>,
   ): Promise<Result> {
     const failure = failureOfAnswer(answer, secrets, atTokenEndpoint)
@@ -116,7 +104,7 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
   }
 
   /** Makes one call; throws an AppError of the closed set of failures, with `retryAt` when it makes sense to wait. */
-  async function make<Result>(permission: CallContext, planned: PlannedRequest<Result>): Promise<Result> {
+  async function make<Result>(permission: Permission, planned: PlannedRequest<Result>): Promise<Result> {
     const { startBefore } = permission
     return breaker.run(
       async () => {
@@ -132,7 +120,10 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
   }
 
   /** Makes one call with a bearer token to an endpoint that answers in Hostaway's envelope. */
-  async function callApi(call: Call, { endpoint, secrets = [], ...request }: ApiRequest): Promise<ApiResult> {
+  async function callApi(
+    call: CallContext,
+    { endpoint, secrets = [], ...request }: ApiRequest,
+  ): Promise<ApiResult> {
     const known = [call.token, ...secrets]
     return make(call, {
       request: { ...request, headers: { authorization: `Bearer ${call.token}` } },

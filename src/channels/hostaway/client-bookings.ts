@@ -1,6 +1,7 @@
+import type { CallContext } from '../contract/channel.ts'
 import type { Reservation } from '../contract/reservation.ts'
 import type { ReservationDraft, ReservationFields } from '../contract/reservation-draft.ts'
-import { type Call, type Caller, pathId } from './caller.ts'
+import { type Caller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
 import { parseReservation } from './wire/reservation.ts'
 import { toWireFields, toWireReservation } from './wire/reservation-fields.ts'
@@ -10,7 +11,7 @@ const rowsSearched = 100
 
 /** Calls that make and change reservations. Each returns the reservation as Hostaway then holds it. */
 export function bookingCalls({ callApi }: Caller) {
-  async function search(call: Call, query: Record<string, string>): Promise<Reservation[]> {
+  async function search(call: CallContext, query: Record<string, string>): Promise<Reservation[]> {
     const { result } = await callApi(call, {
       method: 'GET',
       path: collection,
@@ -28,7 +29,7 @@ export function bookingCalls({ callApi }: Caller) {
      * Makes a reservation on nights that are free. Not safe to repeat: after anything but a clear answer look with
      * `findReservationsByMarker` first. Throws `rejected` where Hostaway does not want it.
      */
-    createReservation: async (call: Call, reservation: ReservationDraft): Promise<Reservation> => {
+    createReservation: async (call: CallContext, reservation: ReservationDraft): Promise<Reservation> => {
       const { result } = await callApi(call, {
         method: 'POST',
         path: collection,
@@ -40,7 +41,7 @@ export function bookingCalls({ callApi }: Caller) {
 
     /** The reservations of a listing that carry this marker, the one made first at the front. */
     findReservationsByMarker: async (
-      call: Call,
+      call: CallContext,
       { listingId, marker }: Pick<ReservationDraft, 'listingId' | 'marker'>,
     ): Promise<Reservation[]> => {
       const found = await search(call, { customerUserId: marker, listingId })
@@ -49,7 +50,7 @@ export function bookingCalls({ callApi }: Caller) {
 
     /** The reservations of a listing that begin on a day, the one made first at the front. */
     findReservationsByArrival: async (
-      call: Call,
+      call: CallContext,
       { listingId, arrivalDate }: { listingId: string; arrivalDate: string },
     ): Promise<Reservation[]> => {
       const query = { listingId, arrivalStartDate: arrivalDate, arrivalEndDate: arrivalDate }
@@ -57,7 +58,11 @@ export function bookingCalls({ callApi }: Caller) {
     },
 
     /** Changes the named fields and nothing else; the same twice changes nothing. Throws `not_found`, `rejected`. */
-    updateReservation: async (call: Call, id: string, fields: ReservationFields): Promise<Reservation> => {
+    updateReservation: async (
+      call: CallContext,
+      id: string,
+      fields: ReservationFields,
+    ): Promise<Reservation> => {
       const { result } = await callApi(call, {
         method: 'PUT',
         path: `${collection}/${pathId(id)}`,
@@ -68,7 +73,7 @@ export function bookingCalls({ callApi }: Caller) {
     },
 
     /** Cancels on behalf of the host; cancelling twice does no harm. Throws `not_found`, `rejected`. */
-    cancelReservation: async (call: Call, id: string): Promise<Reservation> => {
+    cancelReservation: async (call: CallContext, id: string): Promise<Reservation> => {
       const { result } = await callApi(call, {
         method: 'PUT',
         path: `${collection}/${pathId(id)}/statuses/cancelled`,

@@ -1,6 +1,7 @@
 import { AppError } from '../../platform/errors.ts'
 import type { CalendarDay, CalendarInterval } from '../contract/calendar.ts'
-import { type Call, type Caller, pathId } from './caller.ts'
+import type { CallContext } from '../contract/channel.ts'
+import { type Caller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
 import { maxIntervalsPerCall, parseCalendar, toWireInterval } from './wire/calendar.ts'
 
@@ -8,7 +9,12 @@ import { maxIntervalsPerCall, parseCalendar, toWireInterval } from './wire/calen
 export function calendarCalls({ callApi }: Caller) {
   return {
     /** The nights from `from` to `to`, both included, as `YYYY-MM-DD`. */
-    getCalendar: async (call: Call, listingId: string, from: string, to: string): Promise<CalendarDay[]> => {
+    getCalendar: async (
+      call: CallContext,
+      listingId: string,
+      from: string,
+      to: string,
+    ): Promise<CalendarDay[]> => {
       const { result } = await callApi(call, {
         method: 'GET',
         path: `/listings/${pathId(listingId)}/calendar`,
@@ -22,7 +28,7 @@ export function calendarCalls({ callApi }: Caller) {
 
     /** Writes one interval and returns the nights as Hostaway then holds them. */
     putCalendar: async (
-      call: Call,
+      call: CallContext,
       listingId: string,
       interval: CalendarInterval,
     ): Promise<CalendarDay[]> => {
@@ -37,7 +43,7 @@ export function calendarCalls({ callApi }: Caller) {
 
     /** Writes up to 200 intervals in one call; the answer says nothing about the nights. */
     putCalendarIntervals: async (
-      call: Call,
+      call: CallContext,
       listingId: string,
       intervals: CalendarInterval[],
     ): Promise<void> => {

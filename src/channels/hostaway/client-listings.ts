@@ -1,5 +1,6 @@
+import type { CallContext } from '../contract/channel.ts'
 import type { Listing, ListingUnit } from '../contract/listing.ts'
-import { type Call, type Caller, pathId } from './caller.ts'
+import { type Caller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
 import { isLastPage } from './wire/envelope.ts'
 import { parseListing, parseListingUnits } from './wire/listing.ts'
@@ -9,7 +10,7 @@ const maxPages = 200
 
 /** Calls about listings. */
 export function listingCalls({ callApi }: Caller) {
-  async function listPage(call: Call, limit: number, offset: number) {
+  async function listPage(call: CallContext, limit: number, offset: number) {
     const { result, limit: echoed } = await callApi(call, {
       method: 'GET',
       path: '/listings',
@@ -22,12 +23,12 @@ export function listingCalls({ callApi }: Caller) {
 
   return {
     /** Reads as little as possible: whether the token is good for plain reading. Throws `forbidden` when it is not. */
-    checkAccess: async (call: Call): Promise<void> => {
+    checkAccess: async (call: CallContext): Promise<void> => {
       await listPage(call, 1, 0)
     },
 
     /** One listing; throws `not_found`. */
-    getListing: async (call: Call, id: string): Promise<Listing> => {
+    getListing: async (call: CallContext, id: string): Promise<Listing> => {
       const { result } = await callApi(call, {
         method: 'GET',
         path: `/listings/${pathId(id)}`,
@@ -43,7 +44,7 @@ export function listingCalls({ callApi }: Caller) {
      * where it shows none. Writing the same twice changes nothing. Throws `not_found`.
      */
     updateListing: async (
-      call: Call,
+      call: CallContext,
       id: string,
       details: Record<string, string | number>,
     ): Promise<Listing | undefined> => {
@@ -57,7 +58,7 @@ export function listingCalls({ callApi }: Caller) {
     },
 
     /** All listings of the account, each once, over as many pages as there are; `maxWaitMs` holds for every page. */
-    listListings: async (call: Call): Promise<Listing[]> => {
+    listListings: async (call: CallContext): Promise<Listing[]> => {
       const found = new Map<string, Listing>()
       let offset = 0
       for (let page = 0; page < maxPages; page += 1) {
@@ -75,7 +76,7 @@ export function listingCalls({ callApi }: Caller) {
     },
 
     /** The units of a listing that stands for several; none for an ordinary one. */
-    listListingUnits: async (call: Call, listingId: string): Promise<ListingUnit[]> => {
+    listListingUnits: async (call: CallContext, listingId: string): Promise<ListingUnit[]> => {
       const { result } = await callApi(call, {
         method: 'GET',
         path: `/listingUnits/${pathId(listingId)}`,

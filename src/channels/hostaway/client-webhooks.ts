@@ -1,5 +1,6 @@
+import type { CallContext } from '../contract/channel.ts'
 import type { WebhookRegistration, WebhookTarget } from '../contract/webhook.ts'
-import { type Call, type Caller, pathId } from './caller.ts'
+import { type Caller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
 import { parseDeliveryStatus, parseWebhookRegistration, toWireWebhook } from './wire/webhook-registration.ts'
 
@@ -10,7 +11,7 @@ const deliveriesAsked = 50
 
 /** Calls about the webhooks registered for the account. */
 export function webhookCalls({ callApi }: Caller) {
-  async function write(call: Call, method: 'POST' | 'PUT', target: WebhookTarget, id?: string) {
+  async function write(call: CallContext, method: 'POST' | 'PUT', target: WebhookTarget, id?: string) {
     const { result } = await callApi(call, {
       method,
       path: id === undefined ? collection : `${collection}/${pathId(id)}`,
@@ -25,7 +26,7 @@ export function webhookCalls({ callApi }: Caller) {
 
   return {
     /** All webhooks of the account, other people's included; one request unless the answer is a full page. */
-    listWebhooks: async (call: Call): Promise<WebhookRegistration[]> => {
+    listWebhooks: async (call: CallContext): Promise<WebhookRegistration[]> => {
       const found = new Map<string, WebhookRegistration>()
       let offset = 0
       for (let page = 0; page < maxPages; page += 1) {
@@ -48,15 +49,15 @@ export function webhookCalls({ callApi }: Caller) {
     },
 
     /** Registers a webhook; Hostaway delivers a test at once. Not safe to repeat: look with `listWebhooks` first. */
-    createWebhook: (call: Call, target: WebhookTarget): Promise<WebhookRegistration> =>
+    createWebhook: (call: CallContext, target: WebhookTarget): Promise<WebhookRegistration> =>
       write(call, 'POST', target),
 
     /** Replaces a webhook and enables it; safe to repeat. Throws `not_found`. */
-    updateWebhook: (call: Call, id: string, target: WebhookTarget): Promise<WebhookRegistration> =>
+    updateWebhook: (call: CallContext, id: string, target: WebhookTarget): Promise<WebhookRegistration> =>
       write(call, 'PUT', target, id),
 
     /** How deliveries to a webhook were answered by Hostaway's own log, as many as one page holds; null where nobody answered. */
-    listDeliveryStatuses: async (call: Call, id: string): Promise<Array<number | null>> => {
+    listDeliveryStatuses: async (call: CallContext, id: string): Promise<Array<number | null>> => {
       const query = { unifiedWebhookId: id, limit: deliveriesAsked }
       const { result } = await callApi(call, { method: 'GET', path: log, endpoint: log, query })
       if (!Array.isArray(result)) throw malformedAnswer('it is not a list', 200)
@@ -64,7 +65,7 @@ export function webhookCalls({ callApi }: Caller) {
     },
 
     /** Removes a webhook; throws `not_found` when it is gone already. */
-    deleteWebhook: async (call: Call, id: string): Promise<void> => {
+    deleteWebhook: async (call: CallContext, id: string): Promise<void> => {
       await callApi(call, {
         method: 'DELETE',
         path: `${collection}/${pathId(id)}`,

@@ -6,8 +6,6 @@ import { reservationCalls } from './client-reservations.ts'
 import { tokenCalls } from './client-tokens.ts'
 import { webhookCalls } from './client-webhooks.ts'
 
-export type { Call } from './caller.ts'
-
 export type HostawayClient = ReturnType<typeof createHostawayClient>
 
 /**

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
-import { withAccessToken } from '../../../src/connections/access-token.ts'
+import { capabilityOf } from '../../../src/channels/contract/channel.ts'
+import { callChannel } from '../../../src/connections/call-channel.ts'
 import { eventually } from '../../support/eventually.ts'
 import { sandboxAccount, startTestSystem } from '../../support/test-system.ts'
 
@@ -9,13 +10,16 @@ it('hanging up ends a call that Hostaway does not answer, as something to come b
   const { id } = await system.connect()
   await system.control.injectFault({ kind: 'hang', path: '/reservations/*' })
   const { accountId } = sandboxAccount
-  const call = withAccessToken(system.deps, { id, accountId: String(accountId) }, (token) =>
-    system.deps.client.getReservation({ accountId: String(accountId), token, urgency: 'urgent' }, '1'),
+  const call = callChannel(
+    system.deps,
+    { id, accountId: String(accountId), channel: 'hostaway' },
+    { urgency: 'urgent' },
+    (channel, context) => capabilityOf(channel, 'reservations').read(context, '1'),
   )
   const refused = assert.rejects(call, { kind: 'shutting_down' })
   await eventually(async () =>
     assert.equal((await system.control.calls({ path: '/reservations/*' })).length, 1),
   )
-  system.deps.client.hangUp()
+  system.deps.channels.of('hostaway').hangUp()
   await refused
 })

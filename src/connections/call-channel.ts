@@ -1,12 +1,17 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Kysely } from 'kysely'
-import type { HostawayClient } from '../channels/hostaway/client.ts'
+import type {
+  CallContext,
+  CallOptions,
+  Channel,
+  Channels,
+  IssuedToken,
+} from '../channels/contract/channel.ts'
 import type { Database } from '../platform/db/tables.ts'
 import { AppError } from '../platform/errors.ts'
 import type { Logger } from '../platform/telemetry/logger.ts'
 import type { Vault } from '../platform/vault/vault.ts'
 import {
-  type NewAccessToken,
   readAccessToken,
   type StoredAccessToken,
   storeAccessToken,
@@ -15,36 +20,39 @@ import {
 import { setConnectionStatus } from './connection-status-store.ts'
 import { type Connection, readConnectionSecrets } from './connection-store.ts'
 
-export type AccessTokenDeps = { db: Kysely<Database>; vault: Vault; client: HostawayClient; log: Logger }
+export type ChannelDeps = { db: Kysely<Database>; vault: Vault; channels: Channels; log: Logger }
 
-// Hostaway asks to wait a second before a new token is used; an earlier call may answer 403.
-const usableAfterMs = 1_100
-const maxMarginMs = 300_000
+export type CalledConnection = Pick<Connection, 'id' | 'accountId' | 'channel'>
+
 const deferMs = 1_000
 const waitForKeyMs = 60_000
+const maxUnusableMs = 1_100
 
 /**
- * Makes a call with the connection's access token. A 403 renews the token once and repeats the call, so the
- * call must be safe to repeat after a 403; a second one is `forbidden` for this call only, unless Hostaway
- * refuses a plain read as well: then the connection needs a new key (`needs_reauth`).
+ * Makes calls on behalf of a connection, with its access token. After `forbidden` the token is renewed once and `use` is
+ * repeated, so it must be safe to repeat then. A second `forbidden` is about this call only, unless the channel refuses
+ * a plain read as well: then the connection needs a new key (`needs_reauth`).
  */
-export async function withAccessToken<Result>(
-  deps: AccessTokenDeps,
-  connection: Pick<Connection, 'id' | 'accountId'>,
-  call: (token: string) => Promise<Result>,
+export async function callChannel<Result>(
+  deps: ChannelDeps,
+  connection: CalledConnection,
+  how: CallOptions,
+  use: (channel: Channel, call: CallContext) => Promise<Result>,
 ): Promise<Result> {
+  const channel = deps.channels.of(connection.channel)
+  const callWith = (token: string) => use(channel, { accountId: connection.accountId, token, ...how })
   const stored = await readAccessToken(deps.db, deps.vault, connection.id)
   const token =
     stored !== undefined && stored.expiresAt.getTime() > Date.now()
       ? await untilUsable(stored)
       : (await renewAccessToken(deps, connection, stored?.token)).token
   try {
-    return await call(token)
+    return await callWith(token)
   } catch (error) {
     if (!isForbidden(error)) throw error
     const renewed = await renewAccessToken(deps, connection, token)
     try {
-      return await call(renewed.token)
+      return await callWith(renewed.token)
     } catch (again) {
       if (isForbidden(again)) await suspendIfReadsAreForbidden(deps, connection, renewed)
       throw again
@@ -52,26 +60,10 @@ export async function withAccessToken<Result>(
   }
 }
 
-/** Exchanges an API key for a token; `credentials_rejected` where Hostaway does not know the pair. */
-export async function exchangeApiKey(
-  client: HostawayClient,
-  credentials: { accountId: string; apiKey: string },
-  maxWaitMs: number,
-): Promise<NewAccessToken> {
-  const { accessToken, expiresInSeconds } = await client.requestAccessToken({ ...credentials, maxWaitMs })
-  const now = Date.now()
-  const lifetimeMs = expiresInSeconds * 1_000
-  return {
-    token: accessToken,
-    usableAt: new Date(now + usableAfterMs),
-    expiresAt: new Date(now + lifetimeMs - Math.min(maxMarginMs, lifetimeMs / 10)),
-  }
-}
-
 // One renewal at a time over all processes, and only while the stored token is still the one that failed.
 async function renewAccessToken(
-  deps: AccessTokenDeps,
-  connection: Pick<Connection, 'id' | 'accountId'>,
+  deps: ChannelDeps,
+  connection: CalledConnection,
   failedToken: string | undefined,
 ): Promise<StoredAccessToken> {
   const renewed = await deps.db.transaction().execute(async (trx) => {
@@ -87,9 +79,10 @@ async function renewAccessToken(
     const secrets = await readConnectionSecrets(trx, deps.vault, connection.id)
     if (secrets?.apiKey == null) throw new AppError('credentials_rejected', 'The connection has no API key')
     const { apiKey, keySetAt } = secrets
-    const fresh = await exchangeApiKey(deps.client, { accountId: connection.accountId, apiKey }, 0).catch(
-      (error: unknown) => suspendIfRejected(deps, connection.id, keySetAt, error),
-    )
+    const { access } = deps.channels.of(connection.channel)
+    const fresh = await access
+      .issue({ accountId: connection.accountId, apiKey }, 0)
+      .catch((error: unknown) => suspendIfRejected(deps, connection, keySetAt, error))
     await storeAccessToken(trx, deps.vault, connection.id, fresh, keySetAt)
     return { ...fresh, keySetAt }
   })
@@ -99,34 +92,36 @@ async function renewAccessToken(
 
 // What waits for a new key is not lost: it comes back when there is one.
 async function suspendIfRejected(
-  deps: AccessTokenDeps,
-  connectionId: string,
+  deps: ChannelDeps,
+  { id, channel }: CalledConnection,
   keySetAt: Date,
   error: unknown,
 ): Promise<never> {
+  const { title } = deps.channels.of(channel)
   if (!(error instanceof AppError && error.kind === 'credentials_rejected')) throw error
-  await suspend(deps, connectionId, keySetAt, 'Hostaway rejects the API key')
-  throw new AppError('connection_waiting', 'Hostaway rejects the API key; the connection needs a new one', {
+  await suspend(deps, id, keySetAt, `${title} rejects the API key`)
+  throw new AppError('connection_waiting', `${title} rejects the API key; the connection needs a new one`, {
     retryAt: new Date(Date.now() + waitForKeyMs),
   })
 }
 
 async function suspendIfReadsAreForbidden(
-  deps: AccessTokenDeps,
-  connection: Pick<Connection, 'id' | 'accountId'>,
+  deps: ChannelDeps,
+  connection: CalledConnection,
   { token, keySetAt }: StoredAccessToken,
 ): Promise<void> {
+  const channel = deps.channels.of(connection.channel)
   try {
-    await deps.client.checkAccess({ accountId: connection.accountId, token, urgency: 'urgent' })
+    await channel.access.check({ accountId: connection.accountId, token, urgency: 'urgent' })
   } catch (error) {
     if (!isForbidden(error)) return
-    await suspend(deps, connection.id, keySetAt, 'Hostaway forbids plain reads with a fresh token')
+    await suspend(deps, connection.id, keySetAt, `${channel.title} forbids plain reads with a fresh token`)
   }
 }
 
 // A key that was replaced meanwhile is not judged by what became of the old one.
 async function suspend(
-  deps: AccessTokenDeps,
+  deps: ChannelDeps,
   connectionId: string,
   keySetAt: Date,
   reason: string,
@@ -136,8 +131,8 @@ async function suspend(
   }
 }
 
-async function untilUsable(token: NewAccessToken): Promise<string> {
-  const waitMs = Math.min(token.usableAt.getTime() - Date.now(), usableAfterMs)
+async function untilUsable(token: IssuedToken): Promise<string> {
+  const waitMs = Math.min(token.usableAt.getTime() - Date.now(), maxUnusableMs)
   if (waitMs > 0) await delay(waitMs)
   return token.token
 }

@@ -1,30 +1,24 @@
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
-import type { WebhookReceiver } from '../connections/webhook-receiver-store.ts'
-
-export type WebhookCredentials = {
-  authorization: string | undefined
-  signature: string | undefined
-  timestamp: string | undefined
-}
+import type { RequestHeaders, WebhookSecrets } from '../contract/channel.ts'
 
 const allowedSkewSeconds = 300
 
 /**
- * Whether a webhook is certainly from who holds the connection's credentials. `basic` takes HTTP Basic, or a
+ * Whether a webhook certainly comes from the holder of the connection's secrets. `basic` takes HTTP Basic, or a
  * signature where the connection has a secret as well; `hmac` only a signature; `basic+hmac` needs both. While
  * credentials are being replaced, both are good.
- * `rawBody` are the bytes received: what was re-serialised would not verify.
+ * `rawBody` are the bytes received: re-serialised JSON would not verify.
  */
 export function isAuthentic(
-  receiver: WebhookReceiver,
-  credentials: WebhookCredentials,
+  secrets: WebhookSecrets,
+  headers: RequestHeaders,
   rawBody: Buffer,
   now = Date.now(),
 ): boolean {
   // Both are always worked out, so that the time taken says nothing about which one failed.
-  const basic = isBasicValid(receiver, credentials.authorization)
-  const signed = isSignatureValid(receiver, credentials, rawBody, now)
-  switch (receiver.webhookAuth) {
+  const basic = isBasicValid(secrets, textOf(headers.authorization))
+  const signed = isSignatureValid(secrets, headers, rawBody, now)
+  switch (secrets.webhookAuth) {
     case 'basic':
       return basic || signed
     case 'hmac':
@@ -34,20 +28,20 @@ export function isAuthentic(
   }
 }
 
-function isBasicValid(receiver: WebhookReceiver, authorization: string | undefined): boolean {
+function isBasicValid(receiver: WebhookSecrets, authorization: string | undefined): boolean {
   const [scheme = '', given = ''] = (authorization ?? '').split(' ', 2)
   const digest = digestOf(given)
   const accepted = acceptedDigests(receiver).map(
-    (expected) => timingSafeEqual(digest, expected ?? nobodysDigest) && expected !== undefined,
+    (expected) => timingSafeEqual(digest, expected ?? emptyDigest) && expected !== undefined,
   )
   return accepted.includes(true) && scheme.toLowerCase() === 'basic'
 }
 
 // A receiver is kept for many webhooks and never changed, only replaced.
-const digestsOfReceivers = new WeakMap<WebhookReceiver, Array<Buffer | undefined>>()
-const nobodysDigest = digestOf('')
+const digestsOfReceivers = new WeakMap<WebhookSecrets, Array<Buffer | undefined>>()
+const emptyDigest = digestOf('')
 
-function acceptedDigests(receiver: WebhookReceiver): Array<Buffer | undefined> {
+function acceptedDigests(receiver: WebhookSecrets): Array<Buffer | undefined> {
   const known = digestsOfReceivers.get(receiver)
   if (known !== undefined) return known
   const { login, password, nextCredentials } = receiver
@@ -62,11 +56,13 @@ function acceptedDigests(receiver: WebhookReceiver): Array<Buffer | undefined> {
 }
 
 function isSignatureValid(
-  receiver: WebhookReceiver,
-  { signature, timestamp }: WebhookCredentials,
+  receiver: WebhookSecrets,
+  headers: RequestHeaders,
   rawBody: Buffer,
   now: number,
 ): boolean {
+  const signature = textOf(headers['x-hostaway-signature'])
+  const timestamp = textOf(headers['x-hostaway-timestamp'])
   if (timestamp === undefined || !/^\d{1,12}$/.test(timestamp)) return false
   if (Math.abs(now / 1_000 - Number(timestamp)) > allowedSkewSeconds) return false
   const former = receiver.formerSecrets.filter(({ until }) => Date.parse(until) > now)
@@ -83,6 +79,10 @@ function isSignatureValid(
 // Comparing digests makes the lengths equal, which timingSafeEqual insists on.
 function equalInConstantTime(given: string, expected: string): boolean {
   return timingSafeEqual(digestOf(given), digestOf(expected))
+}
+
+function textOf(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' ? header : undefined
 }
 
 function digestOf(text: string): Buffer {

@@ -1,0 +1,32 @@
+import type { Channel } from '../channels/contract/channel.ts'
+import { AppError, isRemoteAway } from '../platform/errors.ts'
+import { Problem } from '../platform/http/problems.ts'
+
+/** Whether a failure says that the channel cannot be asked now, rather than what it thinks of us. */
+export function isChannelAway(error: unknown): boolean {
+  return error instanceof AppError && isRemoteAway(error)
+}
+
+/** Throws the failure of a step at a channel as a problem for the caller of the API. */
+export function explainFailure({ name, title, access }: Channel): (error: unknown) => never {
+  const code = name.toUpperCase()
+  return (error) => {
+    if (!(error instanceof AppError) || error.kind === 'database_unavailable') throw error
+    if (error.kind === 'credentials_rejected') {
+      throw new Problem(
+        422,
+        `${code}_CREDENTIALS_REJECTED`,
+        `${title} does not accept this account id with this API key; ${access.keyHint}`,
+      )
+    }
+    if (error.kind === 'connection_waiting') throw new Problem(409, 'CONNECTION_NEEDS_KEY', error.message)
+    if (isChannelAway(error)) {
+      throw new Problem(
+        503,
+        `${code}_UNAVAILABLE`,
+        `${title} cannot be reached at the moment: ${error.message}`,
+      )
+    }
+    throw new Problem(502, `${code}_REFUSED`, `${title} refused a step: ${error.message}`)
+  }
+}
