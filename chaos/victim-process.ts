@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { open, readFile } from 'node:fs/promises'
 import path from 'node:path'
+import { compiledModules } from '../local/compiled-modules.ts'
 import { endWithParent } from '../local/end-with-parent.ts'
 import { answersWell, until } from './until.ts'
 
@@ -44,7 +45,7 @@ export function createVictim(plan: VictimPlan): Victim {
     const log = await open(plan.logFile, 'a')
     const child = spawn(process.execPath, [plan.file], {
       cwd: repository,
-      env: plan.environment,
+      env: { ...compiledModules(), ...plan.environment },
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
     })

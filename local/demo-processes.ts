@@ -3,6 +3,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import type { Environment } from '../src/platform/config/config.ts'
+import { compiledModules } from './compiled-modules.ts'
 import { endWithParent } from './end-with-parent.ts'
 
 const repository = path.join(import.meta.dirname, '..')
@@ -36,7 +37,7 @@ export type DemoProcess = {
 export async function startProcess(plan: ProcessPlan, onDeath: (error: Error) => void): Promise<DemoProcess> {
   const child = spawn(process.execPath, [plan.file], {
     cwd: repository,
-    env: plan.environment,
+    env: { ...compiledModules(), ...plan.environment },
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   })

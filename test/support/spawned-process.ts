@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
+import { compiledModules } from '../../local/compiled-modules.ts'
 import type { EndsLater } from './after-all.ts'
 import { eventually } from './eventually.ts'
 
@@ -12,8 +13,8 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 
 /** What every process needs of this one's environment: where programs are, and what Node has compiled before. */
 export function inheritedEnvironment(): Record<string, string> {
-  const { PATH = '', HOME = '/', NODE_COMPILE_CACHE: compiled } = process.env
-  return { PATH, HOME, ...(compiled === undefined ? {} : { NODE_COMPILE_CACHE: compiled }) }
+  const { PATH = '', HOME = '/' } = process.env
+  return { PATH, HOME, ...compiledModules() }
 }
 
 /** Runs a file of the product with this Node and exactly these settings; what still runs after the test is killed. */
