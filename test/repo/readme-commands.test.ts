@@ -9,7 +9,12 @@ import { settingsSchema } from '../../src/platform/config/settings-schema.ts'
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const pages = [
   'README.md',
+  'CONTRIBUTING.md',
   'docs/runbook.md',
+  'docs/operations.md',
+  'docs/chaos.md',
+  'docs/architecture.md',
+  'docs/glossary.md',
   'docs/connecting.md',
   'docs/mapping.md',
   'docs/approving.md',
