@@ -1,6 +1,6 @@
 import {
+  admitCall,
   byUrgency,
-  decide,
   guardMs,
   maxPauseMs,
   stalestGrantMs,
@@ -42,7 +42,7 @@ const maxWayMs = guardMs - stalestGrantMs
 
 /**
  * Lets callers in several processes take places by the limiter's own decision, on a clock of its own: answers are
- * late, calls take their time, processes end with what they had been granted, the line is lost, windows are paused.
+ * late, calls take their time, processes end with what they had been granted, the queue is lost, windows are paused.
  */
 export function simulateWindows(simulation: Simulation): Simulated {
   const { profile, perAccount, processes, chance, urgencies = byUrgency } = simulation
@@ -64,7 +64,7 @@ export function simulateWindows(simulation: Simulation): Simulated {
     const own = accounts[caller.account] ?? ip
     const accountId = String(caller.account)
     const { urgency } = caller
-    const decision = decide({ accountId, urgency, now, ip, account: own, waiters })
+    const decision = admitCall({ accountId, urgency, now, ip, account: own, waiters })
     const isOthers = (waiter: Waiter) => waiter.accountId !== accountId || waiter.urgency !== urgency
     if (!decision.granted) {
       seen.refusals += 1

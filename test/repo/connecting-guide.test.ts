@@ -61,11 +61,11 @@ it('every example of the guide does what it says, one after another', async () =
   assert.deepEqual([connected?.status, connected?.autoImport, changed?.autoImport], ['active', false, true])
   const [verified] = await perform('See that it works')
   assert.equal(verified?.ok, true)
-  const [listed, asked] = await perform('Import what was there before')
+  const [listed, asked] = await perform('Import existing reservations')
   assert.deepEqual([listed?.data?.[0]?.id, 'running'], [asked?.id, asked?.status])
-  const [chosen] = await perform('Choose what is kept in step')
+  const [chosen] = await perform('Choose what is synchronised')
   assert.equal(chosen?.sync.pricing.enabled, false)
-  const states = await perform('Pause and go on')
+  const states = await perform('Pause and resume')
   assert.deepEqual(
     states.map(({ status }) => status),
     ['paused', 'active'],

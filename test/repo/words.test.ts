@@ -63,7 +63,6 @@ const unwritten = [
   'src/channels/',
   'src/connections/',
   'src/platform/http/',
-  'src/platform/limiter/',
   'src/platform/queue/',
   'src/polling/',
   'src/webhooks/',

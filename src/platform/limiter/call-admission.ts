@@ -3,14 +3,14 @@ import type { CallLimit } from './rate-limit-profile.ts'
 /** How much of every window a call may use: urgent all of it, normal 90 %, bulk 60 %. */
 export type Urgency = 'urgent' | 'normal' | 'bulk'
 
-/** The calls of one IP or account and until when nothing may be sent; instants in milliseconds. */
+/** The calls of one IP or account, and the end of its pause; instants in milliseconds. */
 export type SlidingWindow = { limits: CallLimit[]; calls: number[]; pausedUntil: number | undefined }
 
-/** An account whose call found the IP's window full, since when it waits, and when it was told to come back. */
+/** An account whose call found the IP's window full, since when it waits, and the moment it was given. */
 export type Waiter = { accountId: string; urgency: Urgency; since: number; expectedAt: number }
 
-/** Who asks for a place, and everybody who waits for one in the IP's window, in any order. */
-export type Request = {
+/** A call that asks for a place, and all waiters for the IP's window, in any order. */
+export type AdmissionRequest = {
   accountId: string
   urgency: Urgency
   now: number
@@ -19,30 +19,30 @@ export type Request = {
   waiters: Waiter[]
 }
 
-/** `calls` of each window as they are now; a refused call that waits for the IP's window has its place in the line. */
-export type Decision = { ipCalls: number[]; accountCalls: number[] } & (
+/** The updated `calls` of each window; a refused call that waits for the IP's window gets a place in the queue. */
+export type Admission = { ipCalls: number[]; accountCalls: number[] } & (
   | { granted: true }
   | { granted: false; waitMs: number; place: Waiter | undefined }
 )
 
-// Acquiring is not arriving: a call may be this much longer on its way than the one before it without two windows'
-// worth of them meeting at Hostaway.
+// Acquiring is not arriving: a call may take this much longer than the one before it without exceeding a window at
+// Hostaway.
 export const guardMs = 300
-// A place that reached its process later than this has used up its guard; it is left unused and another one is taken.
+// A grant that reached its process later than this has used up its guard; it is dropped and another one acquired.
 export const stalestGrantMs = 150
 export const maxPauseMs = 60_000
-// Whoever does not come for his place by then loses it to the next, until he does come. A busy machine may be late; a
-// place that idles for so long costs half a call.
+// A waiter that does not return within this time loses its place to the next, but keeps its rank. A busy machine may be
+// late; an idle place costs half a call.
 export const graceMs = 5_000
 
 const shares = { urgent: 1, normal: 0.9, bulk: 0.6 } as const satisfies Record<Urgency, number>
 export const byUrgency = ['urgent', 'normal', 'bulk'] as const satisfies Urgency[]
 
 /**
- * Whether a call may be made now. While others wait for the IP's window their turn comes first: the more urgent ones,
- * then those that wait longer. So accounts take turns, whoever of them asks most often. Pure.
+ * Whether a call may be made now. Waiters for the IP's window come first: the more urgent ones, then those that wait
+ * longer. So accounts share the window evenly, however often each asks. Pure.
  */
-export function decide(request: Request): Decision {
+export function admitCall(request: AdmissionRequest): Admission {
   const { accountId, urgency, now } = request
   const ip = withoutOldCalls(request.ip, now)
   const account = withoutOldCalls(request.account, now)
@@ -51,29 +51,29 @@ export function decide(request: Request): Decision {
   const since = known.find(isOwn)?.since ?? now
   const ahead = known
     .filter((waiter) => !isOwn(waiter) && waiter.expectedAt + graceMs > now)
-    .filter((waiter) => inLine(waiter, { urgency, since }) < 0)
-    .toSorted(inLine)
+    .filter((waiter) => compareRank(waiter, { urgency, since }) < 0)
+    .toSorted(compareRank)
 
   const taken = { ...ip, calls: [...ip.calls] }
-  let turnAt = now
+  let lastAt = now
   for (const waiter of ahead) {
-    turnAt = nextPlace(taken, waiter.urgency, turnAt)
-    taken.calls.push(turnAt)
+    lastAt = nextPlace(taken, waiter.urgency, lastAt)
+    taken.calls.push(lastAt)
   }
-  const ipAt = nextPlace(taken, urgency, turnAt)
+  const ipAt = nextPlace(taken, urgency, lastAt)
   const accountAt = nextPlace(account, urgency, now)
   const calls = { ipCalls: ip.calls, accountCalls: account.calls }
   if (ipAt <= now && accountAt <= now) {
     return { granted: true, ipCalls: [...ip.calls, now], accountCalls: [...account.calls, now] }
   }
-  // Who has to wait for his own window anyway must not hold up the others.
+  // An account that waits for its own window must not delay the others.
   const place = accountAt > now ? undefined : { accountId, urgency, since, expectedAt: ipAt }
   return { granted: false, waitMs: Math.max(ipAt, accountAt) - now, place, ...calls }
 }
 
-type InLine = Pick<Waiter, 'urgency' | 'since'>
+type Rank = Pick<Waiter, 'urgency' | 'since'>
 
-function inLine(left: InLine, right: InLine): number {
+function compareRank(left: Rank, right: Rank): number {
   return byUrgency.indexOf(left.urgency) - byUrgency.indexOf(right.urgency) || left.since - right.since
 }
 
@@ -89,7 +89,7 @@ function nextPlace({ limits, calls, pausedUntil }: SlidingWindow, urgency: Urgen
   return at
 }
 
-// A call or a pause recorded in the future was so before the clock went back: the call counts as made now.
+// Instants in the future were recorded before the clock went back: such a call counts as made now.
 function withoutOldCalls({ limits, calls, pausedUntil }: SlidingWindow, now: number): SlidingWindow {
   const longest = Math.max(...limits.map(({ milliseconds }) => milliseconds))
   return {

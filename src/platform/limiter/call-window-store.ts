@@ -6,13 +6,13 @@ import type { CallLimit } from './rate-limit-profile.ts'
 export type WindowScope = 'ip' | 'account'
 export type WindowKey = { scope: WindowScope; key: string }
 
-/** `furtherLimit` is what an account may have beside the profile's. */
+/** `furtherLimit` is an account's own limit beside the profile's. */
 type RecordedCalls = Omit<SlidingWindow, 'limits'> & { furtherLimit: CallLimit | undefined }
 type WindowKeys = { ip: string; accountId: string }
 
 /**
- * Two windows and who waits for the IP's, with instants in milliseconds by the database's clock, as `now` is; `askedAt`
- * is `performance.now()` of this process just before that was read.
+ * Two windows and the waiters for the IP's; instants are milliseconds by the database's clock, as is `now`. `askedAt`
+ * is `performance.now()` of this process just before `now` was read.
  */
 export type LockedWindows = {
   ip: RecordedCalls
@@ -23,9 +23,9 @@ export type LockedWindows = {
 }
 
 const lockTimeout = '5s'
-// A process that is frozen while it holds the IP's row would otherwise stop every other one.
+// A process that freezes while it holds the IP's row must not stop every other one.
 const idleTimeout = '3s'
-// Whoever stands farther back is told to come back when these have had their turn.
+// A waiter farther back gets a moment behind all of these.
 const maxWaiters = 500
 const forgottenAfter = '1 minute'
 
@@ -61,7 +61,7 @@ async function lockAndUse<Result>(
       const windows = await lockWindows(trx, keys)
       if (windows === undefined) return undefined
       const askedAt = performance.now()
-      return { result: await use(trx, { ...windows, ...(await readLine(trx, keys)), askedAt }) }
+      return { result: await use(trx, { ...windows, ...(await readQueue(trx, keys)), askedAt }) }
     })
 }
 
@@ -78,8 +78,8 @@ export async function saveCalls(
   `.execute(trx)
 }
 
-/** Gives an account its place in the line for the IP's window; the caller holds the lock of that. Safe to repeat. */
-export async function joinLine(
+/** Gives an account its place in the queue for the IP's window; the caller holds that window's lock. Safe to repeat. */
+export async function joinQueue(
   trx: Transaction<Database>,
   egressId: string,
   { accountId, urgency, since, expectedAt }: Waiter,
@@ -97,8 +97,8 @@ export async function joinLine(
   `.execute(trx)
 }
 
-/** Takes an account out of the line; the caller holds the lock of the IP's window. Safe to repeat. */
-export async function leaveLine(
+/** Takes an account out of the queue; the caller holds the lock of the IP's window. Safe to repeat. */
+export async function leaveQueue(
   trx: Transaction<Database>,
   egressId: string,
   { accountId, urgency }: Pick<Waiter, 'accountId' | 'urgency'>,
@@ -163,8 +163,8 @@ export async function leastAvailable(
   return answer.rows[0]?.available ?? limit
 }
 
-// On its own, committed at once: a new row that waits for a lock within the same transaction can wait for somebody who
-// waits for the row.
+// On its own, committed at once: a new row that waits for a lock within the same transaction can wait for a
+// transaction that waits for the row.
 async function createWindows(db: Kysely<Database>, keys: WindowKeys): Promise<void> {
   await sql`
     insert into hostaway_call_windows (scope, window_key)
@@ -205,8 +205,8 @@ async function lockWindows(
   return ip === undefined || account === undefined ? undefined : { ip, account }
 }
 
-// The time, and the head of the line with what the account waits for itself.
-async function readLine(
+// The time, and the head of the queue together with the account's own places.
+async function readQueue(
   trx: Transaction<Database>,
   { ip, accountId }: WindowKeys,
 ): Promise<{ now: number; waiters: Waiter[] }> {
@@ -223,7 +223,7 @@ async function readLine(
       ) as w) as waiters
   `.execute(trx)
   const row = rows[0]
-  if (row === undefined) throw new Error('The database did not tell the time')
+  if (row === undefined) throw new Error('The database returned no time')
   return { now: row.now.getTime(), waiters: row.waiters }
 }
 

@@ -2,11 +2,11 @@ import type { Kysely } from 'kysely'
 import type { Database } from '../db/tables.ts'
 import { AppError, toAppError } from '../errors.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { decide, guardMs, maxPauseMs, stalestGrantMs, type Urgency } from './call-admission.ts'
+import { admitCall, guardMs, maxPauseMs, stalestGrantMs, type Urgency } from './call-admission.ts'
 import {
-  joinLine,
+  joinQueue,
   leastAvailable,
-  leaveLine,
+  leaveQueue,
   pauseWindow,
   saveCalls,
   type WindowScope,
@@ -33,7 +33,7 @@ const maxStaleGrants = 5
 
 /**
  * Sliding windows per egress IP and per account, shared through Postgres by all processes that use its database.
- * Accounts that wait for the IP's window take turns.
+ * Accounts that wait for the IP's window are served fairly.
  */
 export function createLimiter({ db, profile, egressId, perAccount, metrics }: LimiterOptions) {
   const ipLimits = [profile.ip]
@@ -41,10 +41,10 @@ export function createLimiter({ db, profile, egressId, perAccount, metrics }: Li
 
   // One at a time per process: more would only queue for the same rows, each holding a connection of the pool.
   let last: Promise<unknown> = Promise.resolve()
-  function withConnectionLock<Result>(work: () => Promise<Result>): Promise<Result> {
-    const turn = last.then(work)
-    last = turn.catch(() => undefined)
-    return turn
+  function oneAtATime<Result>(work: () => Promise<Result>): Promise<Result> {
+    const next = last.then(work)
+    last = next.catch(() => undefined)
+    return next
   }
 
   async function acquireOnce(
@@ -58,7 +58,7 @@ export function createLimiter({ db, profile, egressId, perAccount, metrics }: Li
       async (trx, { ip, account, waiters, now, askedAt }) => {
         const { furtherLimit } = account
         const limits = furtherLimit === undefined ? accountLimits : [profile.account, furtherLimit]
-        const decision = decide({
+        const admission = admitCall({
           accountId,
           urgency,
           now,
@@ -66,23 +66,23 @@ export function createLimiter({ db, profile, egressId, perAccount, metrics }: Li
           ip: { ...ip, limits: ipLimits },
           account: { ...account, limits },
         })
-        if (decision.granted) {
-          await saveCalls(trx, keys, decision)
+        if (admission.granted) {
+          await saveCalls(trx, keys, admission)
           const waited = waiters.some((one) => one.accountId === accountId && one.urgency === urgency)
-          if (waited) await leaveLine(trx, egressId, { accountId, urgency })
-        } else if (decision.place !== undefined) await joinLine(trx, egressId, decision.place)
-        return { waitMs: decision.granted ? 0 : decision.waitMs, askedAt }
+          if (waited) await leaveQueue(trx, egressId, { accountId, urgency })
+        } else if (admission.place !== undefined) await joinQueue(trx, egressId, admission.place)
+        return { waitMs: admission.granted ? 0 : admission.waitMs, askedAt }
       },
     )
     return { waitMs, ageMs: performance.now() - askedAt }
   }
 
   return {
-    /** Takes a place for one call in both windows, or says when to come back; throws `database_unavailable`. */
+    /** Takes a place for one call in both windows, or returns when to try again; throws `database_unavailable`. */
     async acquire({ accountId, urgency }: { accountId: string; urgency: Urgency }): Promise<Acquisition> {
       try {
         for (let attempt = 0; attempt < maxStaleGrants; attempt += 1) {
-          const { waitMs, ageMs } = await withConnectionLock(() => acquireOnce(accountId, urgency))
+          const { waitMs, ageMs } = await oneAtATime(() => acquireOnce(accountId, urgency))
           if (waitMs > 0) return { granted: false, retryAt: new Date(Date.now() + Math.ceil(waitMs)) }
           if (ageMs <= stalestGrantMs) return { granted: true }
         }
@@ -114,7 +114,7 @@ export function createLimiter({ db, profile, egressId, perAccount, metrics }: Li
       }
     },
 
-    /** How many urgent calls could be made now, for accounts the least of them; also sets the gauge. */
+    /** How many urgent calls are possible now, for accounts the minimum over all; also sets the gauge. */
     async available(): Promise<{ ip: number; account: number }> {
       const ip = await leastAvailable(db, 'ip', egressId, withGuard(profile.ip))
       const perLimit = accountLimits.map((limit) =>
