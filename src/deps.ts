@@ -19,6 +19,7 @@ import type { Module } from './platform/module.ts'
 import { acquire } from './platform/process/acquire.ts'
 import { StartError } from './platform/process/start-error.ts'
 import type { QueueBackendOptions } from './platform/queue/queue-backend.ts'
+import type { QueueTimes } from './platform/queue/queue-worker.ts'
 import { type JobQueues, openJobQueues } from './platform/queue/queues.ts'
 import { createLogger, type Logger } from './platform/telemetry/logger.ts'
 import { createMetrics, type Metrics } from './platform/telemetry/metrics.ts'
@@ -93,6 +94,7 @@ export type DepsOptions = {
   outboundTimes?: Partial<OutboundTimes>
   historyTimes?: Partial<HistoryTimes>
   upkeepTimes?: Partial<UpkeepTimes>
+  queueTimes?: QueueTimes
 }
 
 /** Acquires what a process needs, and releases what it got if that fails half way. Refuses an older schema. */
@@ -102,7 +104,7 @@ export async function createDeps(config: Config, options: DepsOptions): Promise<
 
 async function acquireDeps(
   config: Config,
-  { role, log: given, metrics: shared, outboundTimes, historyTimes, upkeepTimes }: DepsOptions,
+  { role, log: given, metrics: shared, outboundTimes, historyTimes, upkeepTimes, queueTimes }: DepsOptions,
   releases: AsyncDisposableStack,
 ): Promise<Deps> {
   const log = given ?? createLogger({ level: config.LOG_LEVEL, role })
@@ -160,6 +162,7 @@ async function acquireDeps(
     redisUrl: config.REDIS_URL,
     databaseUrl: config.DATABASE_URL,
     prefix: config.QUEUE_PREFIX,
+    ...(queueTimes === undefined ? {} : { times: queueTimes }),
     telemetry: tracing.queueTelemetry,
     onError: quietly(log),
   }

@@ -5,9 +5,9 @@ import type { EndsLater } from './after-all.ts'
 import { inheritedEnvironment } from './spawned-process.ts'
 import type { TestSystem } from './test-system.ts'
 
-const workerFile = path.join(import.meta.dirname, '../../workers/main.ts')
+const workerFile = path.join(import.meta.dirname, 'worker-main.ts')
 
-/** A worker of the system in a process of its own, with other settings where given; a test may kill it, and it ends with the test at the latest. */
+/** A worker of the system in a process of its own, with other settings where given; a test may kill it, and other workers soon take over its jobs. It ends with the test at the latest. */
 export function startWorkerProcess(
   context: EndsLater,
   { config, keys }: TestSystem,

@@ -7,6 +7,7 @@ import { type AnyQueue, openOnce, type QueueHandle, type QueueOpener, queueHandl
 import {
   type AnyWorker,
   processorOf,
+  type QueueTimes,
   type WorkerHandle,
   type WorkerOptions,
   workerHandle,
@@ -20,6 +21,7 @@ export type QueueBackendOptions = {
   /** Redis key prefix, or part of the schema's name. */
   prefix: string
   telemetry: Telemetry | undefined
+  times?: QueueTimes
   onError: (error: Error) => void
 }
 
@@ -73,7 +75,7 @@ function openRedisBackend(options: QueueBackendOptions, url: string): QueueBacke
         connection,
         prefix,
         ...telemetry,
-        ...workerSettings(worker),
+        ...workerSettings(worker, options.times),
       })
       return workerHandle(opened, worker, options.onError, async () => connection.disconnect())
     },
@@ -113,7 +115,7 @@ function openPostgresBackend(options: QueueBackendOptions): QueueBackend {
         const opened = new classes.Worker(name, processorOf(worker), {
           connection: { ...connection, max: Math.min(worker.concurrency, 8) + 2 },
           ...telemetry,
-          ...workerSettings(worker),
+          ...workerSettings(worker, options.times),
         })
         return workerHandle(opened as unknown as AnyWorker, worker, options.onError, async () => undefined)
       }),

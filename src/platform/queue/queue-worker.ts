@@ -26,9 +26,15 @@ export type WorkerHandle = {
 // What BullMQ's two backends have in common, as far as it is used here; their own types differ.
 export type AnyWorker = Pick<Worker, 'on' | 'pause' | 'close'>
 
-// A killed worker's jobs start again after at most lockMs + stalledCheckMs.
-const lockMs = 15_000
-const stalledCheckMs = 5_000
+/** How soon the jobs of a killed worker start again: after at most `lockMs` + `stalledCheckMs`. */
+export type QueueTimes = {
+  /** How long a worker holds a job without a sign of life; it gives one at half of that. */
+  lockMs: number
+  /** How often each worker looks for jobs whose lock has run out. */
+  stalledCheckMs: number
+}
+
+const defaultQueueTimes: QueueTimes = { lockMs: 15_000, stalledCheckMs: 5_000 }
 const stallsTolerated = 3
 // BullMQ's words for a job whose worker vanished more often than is tolerated; it has no class for it.
 const stalledOut = 'stalled more than allowable limit'
@@ -66,11 +72,11 @@ export function processorOf(worker: WorkerOptions) {
 }
 
 /** The settings of every worker, on either backend. */
-export function workerSettings(worker: WorkerOptions) {
+export function workerSettings(worker: WorkerOptions, times: QueueTimes = defaultQueueTimes) {
   return {
     concurrency: worker.concurrency,
-    lockDuration: lockMs,
-    stalledInterval: stalledCheckMs,
+    lockDuration: times.lockMs,
+    stalledInterval: times.stalledCheckMs,
     maxStalledCount: stallsTolerated,
     removeOnComplete: { count: 0 },
     removeOnFail: { count: 0 },
