@@ -1,12 +1,12 @@
 import pLimit from 'p-limit'
+import type { Job, Requeued } from '../src/platform/module.ts'
 import type { JobVerdict, RunningJob } from '../src/platform/queue/queue-worker.ts'
-import type { InboundBatchJob, JobQueues, StoredWebhook, WebhookAgain } from '../src/platform/queue/queues.ts'
 import type { Logger } from '../src/platform/telemetry/logger.ts'
 
 export type BatchRunnerOptions = {
+  job: Pick<Job, 'batch'>
   runOne: (job: RunningJob) => Promise<JobVerdict>
-  queues: Pick<JobQueues, 'enqueueWebhooksAgain'>
-  /** How many webhooks are worked on at a time, over all jobs. */
+  /** How many payloads are worked on at a time, over all jobs. */
   concurrency: number
   log: Logger
 }
@@ -14,59 +14,48 @@ export type BatchRunnerOptions = {
 const retryBatchMs = 1_000
 
 /**
- * Runs jobs that hold one webhook or many, each webhook as if it had a job of its own: those that were not done get
- * one. Should that fail, the whole batch comes back, in which the others have come to their end.
+ * Runs jobs that hold one payload or many, each payload as if it had a job of its own: those that are not done get one.
+ * Should that fail, the whole batch comes back, of which the others have ended.
  */
 export function createBatchRunner(options: BatchRunnerOptions): (job: RunningJob) => Promise<JobVerdict> {
+  const { batch } = options.job
   const limit = pLimit(options.concurrency)
   let batches = 0
 
-  async function runBatch(
-    job: RunningJob,
-    { webhookIds, connectionId }: InboundBatchJob,
-  ): Promise<JobVerdict> {
-    const again: WebhookAgain[] = []
-    const left = webhookIds.values()
-    // The first batch must not take all the places: a lone webhook would wait until every batch is done.
+  async function runBatch(job: RunningJob, payloads: Record<string, string>[]): Promise<JobVerdict> {
+    const again: Requeued<Record<string, string>>[] = []
+    const left = payloads.values()
+    // The first batch shall not have all the places: a lone job would wait until every batch is through.
     const lanes = Math.ceil(options.concurrency / batches)
     const runLane = async () => {
-      for (const webhookId of left) {
-        const verdict = await limit(() => options.runOne({ ...job, data: { webhookId }, attempt: 1 }))
-        if (verdict.after !== 'done') again.push(toAgain({ id: webhookId, connectionId }, verdict))
+      for (const payload of left) {
+        const verdict = await limit(() => options.runOne({ ...job, data: payload, attempt: 1 }))
+        if (verdict.after !== 'done') again.push({ payload, ...whenAgain(verdict) })
       }
     }
-    await Promise.all(Array.from({ length: Math.min(lanes, webhookIds.length) }, runLane))
+    await Promise.all(Array.from({ length: Math.min(lanes, payloads.length) }, runLane))
     if (again.length === 0) return { after: 'done' }
     try {
-      await options.queues.enqueueWebhooksAgain(again)
+      await batch?.requeue(job.data, again)
       return { after: 'done' }
     } catch (error) {
-      options.log.warn({ err: error, webhooks: again.length }, 'webhook.enqueue_failed')
+      options.log.warn({ err: error, job: job.name, payloads: again.length }, 'job.requeue_failed')
       return { after: 'retry', delayMs: retryBatchMs }
     }
   }
 
   return async (job) => {
-    const batch = readBatch(job.data)
-    if (batch === undefined) {
+    const payloads = job.name === batch?.name ? batch.parse(job.data) : undefined
+    if (payloads === undefined) {
       return limit(() => options.runOne({ ...job, attempt: job.attempt + attemptsBefore(job.data) }))
     }
     batches += 1
     try {
-      return await runBatch(job, batch)
+      return await runBatch(job, payloads)
     } finally {
       batches -= 1
     }
   }
-}
-
-/** The webhooks of a job that holds several; undefined where it is not such a job. */
-export function readBatch(data: unknown): InboundBatchJob | undefined {
-  if (typeof data !== 'object' || data === null) return undefined
-  if (!('webhookIds' in data && 'connectionId' in data)) return undefined
-  const { webhookIds, connectionId } = data
-  if (!Array.isArray(webhookIds) || typeof connectionId !== 'string') return undefined
-  return { webhookIds: webhookIds.filter((id) => typeof id === 'string'), connectionId }
 }
 
 function attemptsBefore(data: unknown): number {
@@ -75,8 +64,8 @@ function attemptsBefore(data: unknown): number {
   return typeof given === 'number' ? given : 0
 }
 
-function toAgain(webhook: StoredWebhook, verdict: Exclude<JobVerdict, { after: 'done' }>): WebhookAgain {
+function whenAgain(verdict: Exclude<JobVerdict, { after: 'done' }>) {
   return verdict.after === 'retry'
-    ? { ...webhook, delayMs: verdict.delayMs, attemptsBefore: 1 }
-    : { ...webhook, delayMs: Math.max(0, verdict.at.getTime() - Date.now()), attemptsBefore: 0 }
+    ? { delayMs: verdict.delayMs, attemptsBefore: 1 }
+    : { delayMs: Math.max(0, verdict.at.getTime() - Date.now()), attemptsBefore: 0 }
 }

@@ -1,26 +1,8 @@
 import { type AppError, factsOf, toAppError } from '../src/platform/errors.ts'
+import type { Job } from '../src/platform/module.ts'
 import type { JobVerdict, RunningJob } from '../src/platform/queue/queue-worker.ts'
 import type { Logger } from '../src/platform/telemetry/logger.ts'
-import type { QueueName } from '../src/platform/telemetry/metrics.ts'
 import { decide } from '../src/platform/work/decide.ts'
-
-/** What a queue's jobs are and how one is worked on. */
-export type JobDefinition<Payload extends Record<string, string>> = {
-  queue: QueueName
-  /** Reads the payload; undefined where it is none. */
-  parse: (data: unknown) => Payload | undefined
-  /** Does the work, safely repeatable; what it resolves to is logged. */
-  run: (payload: Payload) => Promise<string>
-  /** Keeps the job as a dead letter, in one transaction with whatever else marks its subject as failed. */
-  deadLetter: (failure: FailedJob<Payload>) => Promise<void>
-}
-
-export type FailedJob<Payload> = {
-  job: string
-  payload: Payload
-  error: AppError
-  attempts: number
-}
 
 export type RunnerOptions = {
   maxAttempts: number
@@ -37,7 +19,7 @@ const storeAgainMs = 5_000
 
 /** Runs jobs of a definition and says what follows; the decision about a failure is `decide`'s. */
 export function createRunner<Payload extends Record<string, string>>(
-  definition: JobDefinition<Payload>,
+  definition: Job<Payload>,
   options: RunnerOptions,
 ): (job: RunningJob) => Promise<JobVerdict> {
   return async (job) => {
@@ -75,7 +57,7 @@ export function createRunner<Payload extends Record<string, string>>(
 }
 
 async function verdictOn<Payload extends Record<string, string>>(
-  definition: JobDefinition<Payload>,
+  definition: Job<Payload>,
   { maxAttempts, retryDelayMs, log }: RunnerOptions,
   job: RunningJob,
   payload: Payload,

@@ -6,18 +6,14 @@ import { closeIdleConnections } from '../src/platform/http/idle-connections.ts'
 import { useProblems } from '../src/platform/http/problems.ts'
 import { acquire } from '../src/platform/process/acquire.ts'
 import { listenOn } from '../src/platform/process/start-error.ts'
-import { inboundQueue, outboundQueue } from '../src/platform/queue/queues.ts'
-import type { QueueName } from '../src/platform/telemetry/metrics.ts'
-import { startHistoryWorker } from './history-worker.ts'
-import { startInboundWorker } from './inbound-worker.ts'
-import { startOutboundWorker } from './outbound-worker.ts'
-import { defaultProgressTimes, type ProgressTimes, watchProgress } from './progress.ts'
-import type { ReplaceableWorker } from './replaceable-worker.ts'
+import { defaultProgressTimes, type ProgressTimes, type ProgressWatch, watchProgress } from './progress.ts'
+import { runLoop } from './run-loop.ts'
 import { startUpkeep } from './upkeep.ts'
+import { type QueueWork, workOnQueue } from './work-queue.ts'
 
 export type RunningWorkers = { close(): Promise<void> }
 
-/** Starts every worker of a process and, on METRICS_PORT, what its operators look at. */
+/** Starts what the modules declare, and on METRICS_PORT what the operators of the process look at. */
 export async function startWorkers(
   deps: Deps,
   progressTimes: ProgressTimes = defaultProgressTimes,
@@ -27,33 +23,42 @@ export async function startWorkers(
 
 async function start(
   deps: Deps,
-  progressTimes: ProgressTimes,
+  times: ProgressTimes,
   releases: AsyncDisposableStack,
 ): Promise<RunningWorkers> {
-  const { config, log, metrics, queues, db } = deps
-  const watch = (queue: QueueName) => {
-    let worker: ReplaceableWorker | undefined
-    const progress = watchProgress({
-      metrics,
-      queue,
-      queues,
-      log,
-      times: progressTimes,
-      rebuild: async () => worker?.rebuild(),
-    })
+  const { config, log, metrics, queues } = deps
+  const jobs = modules.flatMap((module) => module.jobs?.(deps) ?? [])
+  const works = new Map<string, QueueWork>()
+  const watched = [...Map.groupBy(jobs, ({ queue }) => queue)].map(([queue, ofQueue]) => {
+    const rebuild = async () => works.get(queue)?.rebuild()
+    const progress = watchProgress({ metrics, queue, queues, log, times, rebuild })
     releases.defer(async () => progress.close())
-    return {
-      name: `${queue} worker`,
-      check: async () => (progress.isStalled() ? 'work waits and none is done' : undefined),
-      start(open: (deps: Deps, onProgress: () => void) => ReplaceableWorker) {
-        worker = open(deps, progress.made)
-        return worker
-      },
-    }
-  }
-  const inbound = watch(inboundQueue)
-  const outbound = watch(outboundQueue)
+    return { queue, jobs: ofQueue, progress }
+  })
+  await listen(deps, watched, releases)
 
+  for (const { queue, jobs, progress } of watched) {
+    works.set(queue, workOnQueue(deps, queue, jobs, progress.made))
+  }
+  const loops = modules.flatMap((module) => module.loops?.(deps) ?? []).map((loop) => runLoop(deps, loop))
+  // All at once: each may need most of the time that the process is given to end.
+  const working = [...works.values(), ...loops]
+  releases.defer(async () => void (await Promise.all(working.map((work) => work.close()))))
+  const upkeep = startUpkeep(
+    deps,
+    modules.flatMap((module) => module.sweeps?.(deps) ?? []),
+  )
+  releases.defer(() => upkeep.close())
+  log.info({ concurrency: config.WORKER_CONCURRENCY, metricsPort: config.METRICS_PORT }, 'worker.started')
+  return { close: () => releases.disposeAsync() }
+}
+
+async function listen(
+  deps: Deps,
+  watched: Array<{ queue: string; progress: ProgressWatch }>,
+  releases: AsyncDisposableStack,
+): Promise<void> {
+  const { config, metrics, queues, db } = deps
   const app = fastify({ logger: false })
   useProblems(app)
   closeIdleConnections(app)
@@ -63,26 +68,13 @@ async function start(
     readiness: [
       { name: 'database', check: async () => void (await pingDatabase(db)) },
       { name: 'queue', check: async () => (queues.ready() ? undefined : 'not connected') },
-      inbound,
-      outbound,
+      ...watched.map(({ queue, progress }) => ({
+        name: `${queue} worker`,
+        check: async () => (progress.isStalled() ? 'work waits and none is done' : undefined),
+      })),
     ],
   })
   const address = { host: config.HOST, port: config.METRICS_PORT }
   await listenOn(() => app.listen(address), { ...address, setting: 'METRICS_PORT' })
   releases.defer(() => app.close())
-
-  const workers = [
-    inbound.start(startInboundWorker),
-    outbound.start(startOutboundWorker),
-    startHistoryWorker(deps),
-  ]
-  // All at once: each may need most of the time that the process is given to end.
-  releases.defer(async () => void (await Promise.all(workers.map((worker) => worker.close()))))
-  const upkeep = startUpkeep(
-    deps,
-    modules.flatMap((module) => module.sweeps?.(deps) ?? []),
-  )
-  releases.defer(() => upkeep.close())
-  log.info({ concurrency: config.WORKER_CONCURRENCY, metricsPort: config.METRICS_PORT }, 'worker.started')
-  return { close: () => releases.disposeAsync() }
 }

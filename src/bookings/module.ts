@@ -1,15 +1,23 @@
-import type { Kysely } from 'kysely'
+import type { OutboundTimes } from '../calendar/outbound-times.ts'
+import { pushDepsOf } from '../calendar/push-context.ts'
+import type { ChannelDeps } from '../connections/call-channel.ts'
+import type { Config } from '../platform/config/config.ts'
 import { pruneIdempotencyKeys } from '../platform/db/idempotency-keys.ts'
-import type { Database } from '../platform/db/tables.ts'
-import type { Module } from '../platform/module.ts'
-import type { JobQueues } from '../platform/queue/queues.ts'
-import type { Logger } from '../platform/telemetry/logger.ts'
+import type { Job, Module } from '../platform/module.ts'
+import {
+  type BookingPushJob,
+  type JobQueues,
+  outboundQueue,
+  pushBookingsJob,
+} from '../platform/queue/queues.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
 import { releaseWaiting } from './apply/release-waiting.ts'
+import { webhookJob } from './apply/webhook-job.ts'
 import { approvalRoutes } from './approvals/approval-routes.ts'
 import { listingRoutes } from './approvals/listing-routes.ts'
 import { bookingRoutes } from './booking-routes.ts'
 import { bookingWriteRoutes } from './outgoing/booking-write-routes.ts'
+import { pushBookings } from './outgoing/push-bookings.ts'
 import { countWaitingPushes } from './outgoing/push-turn-store.ts'
 import { sweepBookingPushes } from './outgoing/signal-bookings.ts'
 import { mappingRoutes } from './remap/mapping-routes.ts'
@@ -17,11 +25,11 @@ import { continueRemaps } from './remap/remap-bookings.ts'
 import { remapRoutes } from './remap/remap-routes.ts'
 import { unitCalendarRoutes } from './unit-calendar-routes.ts'
 
-type BookingDeps = {
-  db: Kysely<Database>
+type BookingDeps = ChannelDeps & {
+  config: Pick<Config, 'HOSTAWAY_API_TIMEOUT_MS' | 'HOSTAWAY_MAX_RETRIES' | 'HOSTAWAY_RETRY_DELAY_MS'>
   queues: JobQueues
-  log: Logger
   metrics: Metrics
+  outboundTimes: OutboundTimes
   upkeepTimes: {
     releaseEveryMs: number
     remapEveryMs: number
@@ -45,6 +53,19 @@ export const bookings: Module<BookingDeps> = {
     await app.register(bookingWriteRoutes, { db, queues })
     await app.register(unitCalendarRoutes, { db })
     await app.register(approvalRoutes, { db, log, metrics })
+  },
+
+  jobs(deps) {
+    const pushing = pushDepsOf(deps)
+    const push: Job<BookingPushJob> = {
+      queue: outboundQueue,
+      name: pushBookingsJob,
+      parse: readPushJob,
+      run: ({ bookingsOf }) => pushBookings(pushing, bookingsOf),
+      // What waits, and its dead letters, are with the bookings: the sweep begins another job.
+      deadLetter: async () => undefined,
+    }
+    return [webhookJob(deps), push]
   },
 
   sweeps: ({ db, queues, log, upkeepTimes }) => [
@@ -76,4 +97,9 @@ export const bookings: Module<BookingDeps> = {
   async gauges({ db, metrics }) {
     metrics.bookingPushesWaiting.set(await countWaitingPushes(db))
   },
+}
+
+function readPushJob(data: unknown): BookingPushJob | undefined {
+  if (typeof data !== 'object' || data === null || !('bookingsOf' in data)) return undefined
+  return typeof data.bookingsOf === 'string' ? { bookingsOf: data.bookingsOf } : undefined
 }

@@ -1,25 +1,33 @@
-import type { Kysely } from 'kysely'
+import type { ChannelDeps } from '../connections/call-channel.ts'
 import type { Config } from '../platform/config/config.ts'
 import { parseCron } from '../platform/config/cron-times.ts'
-import type { Database } from '../platform/db/tables.ts'
-import type { Module } from '../platform/module.ts'
-import type { JobQueues } from '../platform/queue/queues.ts'
-import type { Logger } from '../platform/telemetry/logger.ts'
+import type { Job, Module } from '../platform/module.ts'
+import {
+  type JobQueues,
+  type OutboundJob,
+  outboundQueue,
+  syncConnectionJob,
+} from '../platform/queue/queues.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
 import { eventRoutes } from './event-routes.ts'
 import type { OutboundTimes } from './outbound-times.ts'
+import { pushDepsOf } from './push-context.ts'
 import { checkForDrift, runScheduledSyncs, sweepPushes } from './sweep-pushes.ts'
+import { syncConnection } from './sync-connection.ts'
 import { syncRoutes } from './sync-routes.ts'
 import { countWaiting } from './sync-status-store.ts'
 
-type CalendarDeps = {
+type CalendarDeps = ChannelDeps & {
   config: Pick<
     Config,
-    'HOSTAWAY_SYNC_AVAILABILITY_CRON' | 'HOSTAWAY_SYNC_PRICING_CRON' | 'HOSTAWAY_SYNC_LISTINGS_CRON'
+    | 'HOSTAWAY_SYNC_AVAILABILITY_CRON'
+    | 'HOSTAWAY_SYNC_PRICING_CRON'
+    | 'HOSTAWAY_SYNC_LISTINGS_CRON'
+    | 'HOSTAWAY_API_TIMEOUT_MS'
+    | 'HOSTAWAY_MAX_RETRIES'
+    | 'HOSTAWAY_RETRY_DELAY_MS'
   >
-  db: Kysely<Database>
   queues: JobQueues
-  log: Logger
   metrics: Metrics
   outboundTimes: OutboundTimes
   upkeepTimes: { sweepEveryMs: number; scheduleEveryMs: number; pushOverdueMs: number; driftAfterMs: number }
@@ -31,6 +39,19 @@ export const calendar: Module<CalendarDeps> = {
   async routes(app, { db, queues, outboundTimes }) {
     await app.register(syncRoutes, { db, queues })
     await app.register(eventRoutes, { db, queues, settleMs: outboundTimes.settleMs })
+  },
+
+  jobs(deps) {
+    const pushing = pushDepsOf(deps)
+    const push: Job<OutboundJob> = {
+      queue: outboundQueue,
+      name: syncConnectionJob,
+      parse: readPushJob,
+      run: ({ connectionId }) => syncConnection(pushing, connectionId),
+      // What waits, and its dead letters, are with the listings: the sweep begins another job.
+      deadLetter: async () => undefined,
+    }
+    return [push]
   },
 
   sweeps({ config, db, queues, log, upkeepTimes }) {
@@ -63,4 +84,9 @@ export const calendar: Module<CalendarDeps> = {
     metrics.syncQueueLength.set({ sync_type: 'listing' }, waiting.details)
     metrics.syncPendingDays.set(waiting.days)
   },
+}
+
+function readPushJob(data: unknown): OutboundJob | undefined {
+  if (typeof data !== 'object' || data === null || !('connectionId' in data)) return undefined
+  return typeof data.connectionId === 'string' ? { connectionId: data.connectionId } : undefined
 }

@@ -1,4 +1,6 @@
 import type { FastifyInstance } from 'fastify'
+import type { AppError } from './errors.ts'
+import type { QueueName } from './telemetry/metrics.ts'
 
 /** Work that comes again and again, in one process at a time. Safe to repeat; what it did it logs itself. */
 export type Sweep = {
@@ -9,9 +11,51 @@ export type Sweep = {
   showsProgress?: boolean
 }
 
+/** What a queue's jobs of one name are and how one is worked on. A payload holds ids only. */
+export type Job<Payload extends Record<string, string> = Record<string, string>> = {
+  queue: QueueName
+  name: string
+  /** Reads the payload; undefined where it is none. */
+  parse(data: unknown): Payload | undefined
+  /** Does the work, safely repeatable; what it resolves to is logged. */
+  run(payload: Payload): Promise<string>
+  /** Keeps the job as a dead letter, in one transaction with whatever else marks its subject as failed. */
+  deadLetter(failure: FailedJob<Payload>): Promise<void>
+  /** Jobs of another name that hold several payloads, each worked on as if it had a job of its own. */
+  batch?: Batch<Payload>
+}
+
+export type Batch<Payload> = {
+  name: string
+  /** Undefined where the data hold no batch. */
+  parse(data: unknown): Payload[] | undefined
+  /** Gives those that are not done a job of their own. */
+  requeue(data: unknown, left: Requeued<Payload>[]): Promise<void>
+}
+
+/** `attemptsBefore` counts the attempts that were made already. */
+export type Requeued<Payload> = { payload: Payload; delayMs: number; attemptsBefore: number }
+
+export type FailedJob<Payload> = {
+  job: string
+  payload: Payload
+  error: AppError
+  attempts: number
+}
+
+/** Work that processes take from the database by themselves; leases keep them apart. */
+export type Loop = {
+  name: QueueName
+  /** How many run in one process. */
+  parallel: number
+  idleMs: number
+  /** Does one piece of work; false where there is none. */
+  run: () => Promise<boolean>
+}
+
 /**
  * What a folder adds to the product. The app and the workers loop over the modules that `deps.ts` lists, so another
- * route, sweep or gauge touches one folder. Each function names the few of the process's resources that it takes.
+ * route, job, sweep or gauge touches one folder. Each function names the few of the process's resources that it takes.
  */
 export type Module<Deps> = {
   name: string
@@ -19,6 +63,8 @@ export type Module<Deps> = {
   routes?: (app: FastifyInstance, deps: Deps) => Promise<void>
   /** Mounts routes at the root, which prove their callers themselves. */
   publicRoutes?: (app: FastifyInstance, deps: Deps) => Promise<void>
+  jobs?: (deps: Deps) => Job[]
+  loops?: (deps: Deps) => Loop[]
   sweeps?: (deps: Deps) => Sweep[]
   /** Sets gauges from what the database holds; called at each scrape. */
   gauges?: (deps: Deps) => Promise<void>

@@ -1,20 +1,21 @@
-import type { Kysely } from 'kysely'
+import type { ChannelDeps } from '../connections/call-channel.ts'
 import type { Config } from '../platform/config/config.ts'
 import { parseCron } from '../platform/config/cron-times.ts'
-import type { Database } from '../platform/db/tables.ts'
 import type { Module } from '../platform/module.ts'
-import type { Logger } from '../platform/telemetry/logger.ts'
+import { historyQueue } from '../platform/queue/queues.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
 import type { HistoryTimes } from './history-context.ts'
 import { importRoutes } from './import-routes.ts'
 import { cancelImportsOfDisconnected, countRunningImports } from './import-store.ts'
 import { longestUnreconciledSeconds } from './reconcile-store.ts'
 import { scheduleReconciles } from './sweep-history.ts'
+import { takeTurn } from './take-turn.ts'
 
-type PollingDeps = {
+// Each holds a page of reservations in memory while it applies it.
+const parallel = 4
+
+type PollingDeps = ChannelDeps & {
   config: Pick<Config, 'HOSTAWAY_RECONCILE_CRON'>
-  db: Kysely<Database>
-  log: Logger
   metrics: Metrics
   historyTimes: HistoryTimes
   upkeepTimes: { scheduleEveryMs: number }
@@ -25,6 +26,12 @@ export const polling: Module<PollingDeps> = {
 
   async routes(app, { db, metrics }) {
     await app.register(importRoutes, { db, metrics })
+  },
+
+  loops(deps) {
+    const reading = { ...deps, times: deps.historyTimes }
+    const idleMs = deps.historyTimes.lookEveryMs
+    return [{ name: historyQueue, parallel, idleMs, run: () => takeTurn(reading) }]
   },
 
   sweeps({ config, db, log, metrics, historyTimes, upkeepTimes }) {

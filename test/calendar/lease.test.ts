@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { sql } from 'kysely'
 import { claimListing } from '../../src/calendar/lease-store.ts'
+import { pushDepsOf } from '../../src/calendar/push-context.ts'
 import { pushListing } from '../../src/calendar/push-listing.ts'
 import { findConnection } from '../../src/connections/connection-store.ts'
-import { pushDepsOf } from '../../workers/outbound-worker.ts'
 import { afterAll } from '../support/after-all.ts'
 import {
   desireAvailability,
@@ -32,7 +32,7 @@ describe('the lease of a listing', () => {
     loft = (await listingIds(system))[0] ?? 0
   })
 
-  const deps = () => ({ ...system.deps, ...pushDepsOf(system.deps) })
+  const deps = () => pushDepsOf(system.deps)
   const claim = () => claimListing(system.db, connection.id, { leaseMs: 5_000 })
   const desireAvailable = (available: boolean) =>
     desireAvailability(system, loft, [{ from: inDays(8), to: inDays(8), available }])

@@ -2,14 +2,15 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import pino from 'pino'
 import { AppError, type FailureKind, failureKinds } from '../../src/platform/errors.ts'
+import type { FailedJob, Job } from '../../src/platform/module.ts'
 import type { RunningJob } from '../../src/platform/queue/queue-worker.ts'
-import { createRunner, type FailedJob, type JobDefinition } from '../../workers/run-job.ts'
+import { createRunner } from '../../workers/run-job.ts'
 
 type Payload = { webhookId: string }
 
 const maxAttempts = 5
 
-function runnerFor(overrides: Partial<JobDefinition<Payload>> = {}) {
+function runnerFor(overrides: Partial<Job<Payload>> = {}) {
   const buried: FailedJob<Payload>[] = []
   const lines: Array<Record<string, unknown>> = []
   let progress = 0
@@ -20,6 +21,7 @@ function runnerFor(overrides: Partial<JobDefinition<Payload>> = {}) {
   const run = createRunner<Payload>(
     {
       queue: 'inbound',
+      name: 'process-webhook',
       parse: (data) => data as Payload | undefined,
       run: async () => 'created',
       deadLetter: async (failure) => void buried.push(failure),

@@ -1,3 +1,4 @@
+import { signalConnections } from '../../calendar/signal-connections.ts'
 import type { Reservation } from '../../channels/contract/reservation.ts'
 import type { WebhookEnvelope } from '../../channels/contract/webhook.ts'
 import { parseReservation } from '../../channels/hostaway/wire/reservation.ts'
@@ -6,6 +7,7 @@ import type { ChannelDeps } from '../../connections/call-channel.ts'
 import type { Connection } from '../../connections/connection-store.ts'
 import type { ConnectionStatus, WebhookLogRow } from '../../platform/db/tables.ts'
 import { AppError } from '../../platform/errors.ts'
+import type { JobQueues } from '../../platform/queue/queues.ts'
 import type { EventType, Metrics } from '../../platform/telemetry/metrics.ts'
 import { parkWebhook } from '../../webhooks/parked-webhook-store.ts'
 import { finishWebhook } from '../../webhooks/webhook-log.ts'
@@ -21,8 +23,7 @@ export type ProcessWebhookDeps = ChannelDeps & {
   fetcher: ReservationFetcher
   shared: SharedStatements
   metrics: Metrics
-  /** Called where nights may have been released, which Hostaway has opened for sale whatever was desired of them. */
-  signalPushes: (connectionId: string) => Promise<unknown>
+  queues: Pick<JobQueues, 'enqueueSync'>
 }
 
 const reservationEvents: ReadonlySet<EventType> = new Set<EventType>([
@@ -62,7 +63,10 @@ export async function processWebhook(deps: ProcessWebhookDeps, webhookId: string
   countProcessed(deps.metrics, webhook, result.processedAfterSeconds)
   const { overbookedWith } = result
   reportConflict(deps, connection.id, { externalId: envelope.objectId ?? '', overbookedWith })
-  if (result.outcome === 'cancelled' || result.outcome === 'updated') await deps.signalPushes(connection.id)
+  // Nights may have been released, which Hostaway has opened for sale whatever was desired of them.
+  if (result.outcome === 'cancelled' || result.outcome === 'updated') {
+    await signalConnections(deps.db, deps.queues, [connection.id])
+  }
   return result.outcome
 }
 

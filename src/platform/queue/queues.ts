@@ -17,13 +17,13 @@ export const outboundQueue = 'outbound' satisfies QueueName
 export const historyQueue = 'history' satisfies QueueName
 /** Not a queue of jobs but of timers; it has a name for its metrics only. */
 export const upkeepQueue = 'upkeep' satisfies QueueName
-const processWebhook = 'process-webhook'
-const processWebhooks = 'process-webhooks'
+export const processWebhookJob = 'process-webhook'
+export const processWebhooksJob = 'process-webhooks'
 // A job costs as much as storing a webhook does, so webhooks that were stored together share one.
 const webhooksPerJob = 64
 const turnsWindowMs = 60_000
-const syncConnection = 'sync-connection'
-const pushBookings = 'push-bookings'
+export const syncConnectionJob = 'sync-connection'
+export const pushBookingsJob = 'push-bookings'
 
 /** The producers' side of every queue. Each call fails fast while the backend is away; nobody needs it to succeed, the sweep repairs it. */
 export type JobQueues = {
@@ -84,7 +84,7 @@ export function openJobQueues(options: JobQueuesOptions): JobQueues {
     enqueueWebhookReplay: (webhookId) =>
       inbound.add([
         {
-          name: processWebhook,
+          name: processWebhookJob,
           data: { webhookId } satisfies InboundJob,
           jobId: `replay-${uuid()}`,
         },
@@ -112,7 +112,7 @@ function jobOfBatch(webhookIds: string[], connectionId: string): NewJob {
   return webhookIds.length === 1 && webhookId !== undefined
     ? jobOfOne(webhookId, 0)
     : {
-        name: processWebhooks,
+        name: processWebhooksJob,
         data: { webhookIds, connectionId } satisfies InboundBatchJob,
         jobId: `webhooks-${uuid()}`,
       }
@@ -121,12 +121,12 @@ function jobOfBatch(webhookIds: string[], connectionId: string): NewJob {
 // A webhook alone has a job id of its own, so that a waiting one is not added twice.
 function jobOfOne(webhookId: string, attemptsBefore: number): NewJob {
   const job: InboundJob = { webhookId }
-  return { name: processWebhook, data: { ...job, attemptsBefore }, jobId: `webhook-${webhookId}` }
+  return { name: processWebhookJob, data: { ...job, attemptsBefore }, jobId: `webhook-${webhookId}` }
 }
 
 function outboundJob({ connectionId, inMs }: { connectionId: string; inMs: number }) {
   return {
-    name: syncConnection,
+    name: syncConnectionJob,
     data: { connectionId } satisfies OutboundJob,
     jobId: `sync-${uuid()}`,
     oneAtATime: connectionId,
@@ -136,7 +136,7 @@ function outboundJob({ connectionId, inMs }: { connectionId: string; inMs: numbe
 
 function bookingPushJob({ connectionId, inMs }: { connectionId: string; inMs: number }) {
   return {
-    name: pushBookings,
+    name: pushBookingsJob,
     data: { bookingsOf: connectionId } satisfies BookingPushJob,
     jobId: `bookings-${uuid()}`,
     oneAtATime: `bookings-${connectionId}`,

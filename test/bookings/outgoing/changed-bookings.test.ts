@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { sql } from 'kysely'
 import { pushBookings } from '../../../src/bookings/outgoing/push-bookings.ts'
-import { pushDepsOf } from '../../../workers/outbound-worker.ts'
+import { pushDepsOf } from '../../../src/calendar/push-context.ts'
 import { holdingLock, waitingForLocks } from '../../support/advisory-locks.ts'
 import { afterAll } from '../../support/after-all.ts'
 import { bookedSystem, bookingBody } from '../../support/booked-system.ts'
@@ -214,7 +214,7 @@ describe('a booking that is changed in TVL', async () => {
         .execute()
     await status('paused')
     const made = await booked.book(bookingBody(70))
-    const pushing = { ...system.deps, ...pushDepsOf(system.deps) }
+    const pushing = pushDepsOf(system.deps)
     assert.equal(await pushBookings(pushing, connection.id), 'connection_waiting')
     assert.equal((await booked.show(made.id)).push?.status, 'pending')
     const waiting = async () =>
