@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, globSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -7,20 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { settingsSchema } from '../../src/platform/config/settings-schema.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const pages = [
-  'README.md',
-  'CONTRIBUTING.md',
-  'docs/runbook.md',
-  'docs/operations.md',
-  'docs/chaos.md',
-  'docs/architecture.md',
-  'docs/glossary.md',
-  'docs/connecting.md',
-  'docs/mapping.md',
-  'docs/approving.md',
-  'CHANGELOG.md',
-  'sandbox/README.md',
-]
+const pages = [...globSync(['*.md', 'docs/**/*.md'], { cwd: root }).sort(), 'sandbox/README.md']
 const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
   scripts: Record<string, string>
 }
@@ -40,6 +27,12 @@ for (const page of pages) {
       const links = [...text.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, target = '']) => target)
       const local = links.filter((target) => !/^[a-z]+:/.test(target))
       const missing = local.filter((target) => !existsSync(join(root, dirname(page), target)))
+      assert.deepEqual(missing, [])
+    })
+
+    it('names only files that exist', () => {
+      const named = [...text.matchAll(/`((?:src|workers|test|local|migrations|ops|docs)\/[\w./-]+)`/g)]
+      const missing = named.map(([, file = '']) => file).filter((file) => !existsSync(join(root, file)))
       assert.deepEqual(missing, [])
     })
 
