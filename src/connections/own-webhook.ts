@@ -39,6 +39,7 @@ export async function ensureWebhook(
   patience: Patience,
 ): Promise<WebhookFinding[]> {
   const { current, next, unseenMs } = await readWebhookCredentials(deps.db, deps.vault, connection.id)
+  const seenAt = Date.now() + unseenMs
   const credentials = next ?? current
   if (credentials === undefined) throw new Error(`connection ${connection.id} has no webhook credentials`)
   const target: WebhookTarget = {
@@ -51,7 +52,7 @@ export async function ensureWebhook(
   const findings: WebhookFinding[] =
     kept === undefined ? ['missing'] : webhooksOf(deps, connection).deviations(kept, target)
   // What Hostaway sends from now on must be accepted by every process.
-  if (findings.length > 0) await delay(unseenMs)
+  if (findings.length > 0) await delay(Math.max(0, seenAt - Date.now()))
 
   async function create(): Promise<{ externalId: string; checkInMs: number }> {
     await setWebhookCheckDue(deps.db, connection.id, checkAfterCreatingMs)
