@@ -1,5 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { v7 as uuid } from 'uuid'
+import type { ReservationDraft } from '../channels/contract/reservation-draft.ts'
 import type { FieldVersions } from '../channels/contract/reservation-merge.ts'
 import type { BookingDraft } from '../mapping/booking-draft.ts'
 import { mappingLockKey } from '../mapping/mapping-lock.ts'
@@ -37,9 +38,11 @@ export type BookingWrite = {
   channel: string
   externalId: string
   draft: CompleteDraft
-  /** The newest body, as a person may need it to map the booking again. */
-  source: Record<string, unknown>
+  /** The newest body, as a person may need it to map the booking again; null where the channel has sent none. */
+  source: Record<string, unknown> | null
   version: ReservationVersion
+  /** What TVL wrote of a booking that it makes; kept as it is where the booking exists. */
+  reservationDraft?: ReservationDraft | undefined
 }
 
 export type ReservationKey = { connectionId: string; externalId: string }
@@ -110,7 +113,16 @@ export async function upsertBookings(
   })
 }
 
-const kept = ['id', 'tenant_id', 'connection_id', 'channel', 'external_id', 'origin', 'desired'] as const
+const kept = [
+  'id',
+  'tenant_id',
+  'connection_id',
+  'channel',
+  'external_id',
+  'origin',
+  'desired',
+  'draft',
+] as const
 /** The columns that a newer version replaces, beside the source. */
 export const replaced = [
   'listing_id',
@@ -178,13 +190,27 @@ export function toBookingRow(write: BookingWrite): NewBookingRow {
     fields: JSON.stringify(draft.fields),
     mapping_version: draft.mappingVersion,
     mapping_warnings: JSON.stringify(draft.warnings),
-    source: JSON.stringify(write.source),
+    draft: write.reservationDraft === undefined ? null : JSON.stringify(write.reservationDraft),
+    source: write.source === null ? null : JSON.stringify(write.source),
     version_kind: version.kind,
     version_at: version.at,
     fetched_at: version.fetchedAt,
     field_versions: version.fields == null ? null : JSON.stringify(version.fields),
     source_updated_at: version.kind === 'source' ? version.at : null,
   }
+}
+
+/** Replaces what TVL wrote of a booking that it made; the caller holds the lock of its reservation. */
+export async function writeDraft(
+  trx: Transaction<Database>,
+  bookingId: string,
+  draft: ReservationDraft,
+): Promise<void> {
+  await trx
+    .updateTable('bookings')
+    .set({ draft: JSON.stringify(draft) })
+    .where('id', '=', bookingId)
+    .execute()
 }
 
 /** Notes which mapping made these bookings, where that is all that has changed about them. */

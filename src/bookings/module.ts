@@ -45,14 +45,14 @@ const remapSliceMs = 2_000
 export const bookings: Module<BookingDeps> = {
   name: 'bookings',
 
-  async routes(app, { db, queues, log, metrics }) {
-    await app.register(listingRoutes, { db, log, metrics })
-    await app.register(mappingRoutes, { db })
+  async routes(app, { db, channels, queues, log, metrics }) {
+    await app.register(listingRoutes, { db, channels, log, metrics })
+    await app.register(mappingRoutes, { db, channels })
     await app.register(remapRoutes, { db })
     await app.register(bookingRoutes, { db })
-    await app.register(bookingWriteRoutes, { db, queues })
+    await app.register(bookingWriteRoutes, { db, channels, queues })
     await app.register(unitCalendarRoutes, { db })
-    await app.register(approvalRoutes, { db, log, metrics })
+    await app.register(approvalRoutes, { db, channels, log, metrics })
   },
 
   jobs(deps) {
@@ -68,19 +68,19 @@ export const bookings: Module<BookingDeps> = {
     return [webhookJob(deps), push]
   },
 
-  sweeps: ({ db, queues, log, upkeepTimes }) => [
+  sweeps: ({ db, channels, queues, log, upkeepTimes }) => [
     {
       name: 'release-waiting',
       everyMs: upkeepTimes.releaseEveryMs,
       async run() {
-        const released = await releaseWaiting(db)
+        const released = await releaseWaiting({ db, channels })
         if (released > 0) log.info({ reservations: released }, 'booking_queue.released')
       },
     },
     {
       name: 'remap-bookings',
       everyMs: upkeepTimes.remapEveryMs,
-      run: async () => void (await continueRemaps({ db, log }, remapSliceMs)),
+      run: async () => void (await continueRemaps({ db, channels, log }, remapSliceMs)),
     },
     {
       name: 'sweep-booking-pushes',

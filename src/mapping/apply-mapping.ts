@@ -202,12 +202,16 @@ function findValue(rule: ValueSource, reservation: Reservation): Found {
   return { raw: null }
 }
 
-function valueAt({ source, format }: Reservation, path: string): unknown {
+function valueAt(reservation: Reservation, path: string): unknown {
+  const { source, format } = reservation
   const [first = '', ...deeper] = path.split('.')
   const spelled = [first, ...format.keysOf(first)]
     .filter((name) => Object.hasOwn(source, name))
     .map((name) => source[name])
-  let value: unknown = spelled.find((one) => one !== null && one !== undefined)
+  const part = spelled.length === 0 ? format.partOf(format.fieldOf(first)) : undefined
+  // A draft of TVL's has no body.
+  let value: unknown =
+    part === undefined ? spelled.find((one) => one !== null && one !== undefined) : reservation[part]
   for (const name of deeper) value = isRecord(value) && Object.hasOwn(value, name) ? value[name] : undefined
   return value
 }

@@ -114,7 +114,10 @@ async function selectNewer(
   incoming: IncomingReservation[],
   results: Map<IncomingReservation, ApplyResult>,
 ): Promise<Array<{ incoming: IncomingReservation; stored: StoredReservation }>> {
-  const stored = await readStoredReservations(trx, incoming.map(keyOf))
+  const stored = await readStoredReservations(
+    trx,
+    incoming.map((one) => ({ ...keyOf(one), format: one.reservation.format })),
+  )
   return stored.flatMap((found, index) => {
     const one = incoming[index]
     if (one === undefined) return []

@@ -1,4 +1,5 @@
 import type { Reservation } from '../../channels/contract/reservation.ts'
+import type { ReservationDraft } from '../../channels/contract/reservation-draft.ts'
 import type { ManualOverride } from '../../mapping/booking-overrides.ts'
 import type { ReservationVersion } from '../booking-store.ts'
 
@@ -18,6 +19,8 @@ export type IncomingReservation = {
   version: ReservationVersion
   /** The webhook that brought it; it is marked as processed in the same transaction. */
   webhook: { id: string; receivedAt: Date } | null
+  /** What TVL wrote of a booking that it makes with this. */
+  draft?: ReservationDraft
   /** The booking made in TVL that this is the reservation of, where the caller knows it without the marker. */
   bookingId?: string
   /** Whether to stop where its listing is not known, because it may be fetched; otherwise it waits for a person. */

@@ -1,8 +1,7 @@
 import { signalConnections } from '../../calendar/signal-connections.ts'
+import { type Channel, capabilityOf } from '../../channels/contract/channel.ts'
 import type { Reservation } from '../../channels/contract/reservation.ts'
 import type { WebhookEnvelope } from '../../channels/contract/webhook.ts'
-import { parseReservation } from '../../channels/hostaway/wire/reservation.ts'
-import { parseWebhookBody } from '../../channels/hostaway/wire/webhook-envelope.ts'
 import type { ChannelDeps } from '../../connections/call-channel.ts'
 import type { Connection } from '../../connections/connection-store.ts'
 import type { ConnectionStatus, WebhookLogRow } from '../../platform/db/tables.ts'
@@ -46,7 +45,8 @@ export async function processWebhook(deps: ProcessWebhookDeps, webhookId: string
   if (connection === undefined) throw new AppError('unexpected', 'The webhook’s connection does not exist')
   if (connection.status === 'paused') return park(deps, webhookId, 'The connection is paused')
 
-  const envelope = readEnvelope(webhook)
+  const channel = deps.channels.of(connection.channel)
+  const envelope = readEnvelope(channel, webhook)
   if (!isAboutReservation(envelope)) {
     const seconds = await finishWebhook(deps.db, webhookId, {
       status: 'ignored',
@@ -95,7 +95,7 @@ async function applyWebhook(
   envelope: WebhookEnvelope,
 ): Promise<Applied> {
   const received = { id: webhook.id, receivedAt: webhook.received_at }
-  const sent = readReservation(envelope)
+  const sent = readReservation(deps.channels.of(connection.channel), envelope)
   if (sent?.updatedOn !== undefined) {
     const applied = await applyWithListing(deps, connection, {
       reservation: sent,
@@ -172,8 +172,8 @@ async function applyWithListing(
   return result
 }
 
-function readEnvelope(webhook: WebhookLogRow): WebhookEnvelope {
-  const parsed = parseWebhookBody(JSON.parse(webhook.body))
+function readEnvelope(channel: Channel, webhook: WebhookLogRow): WebhookEnvelope {
+  const parsed = capabilityOf(channel, 'webhooks').parse(JSON.parse(webhook.body))
   if (!parsed.ok) throw new AppError('invalid_payload', parsed.reason)
   return parsed.event
 }
@@ -182,9 +182,9 @@ function isAboutReservation(envelope: WebhookEnvelope): boolean {
   return reservationEvents.has(envelope.eventType)
 }
 
-function readReservation(envelope: WebhookEnvelope): Reservation | undefined {
+function readReservation({ format }: Channel, envelope: WebhookEnvelope): Reservation | undefined {
   if (envelope.data === null) return undefined
-  const { reservation, problems } = parseReservation(envelope.data)
+  const { reservation, problems } = format.parse(envelope.data)
   if (reservation !== null) return reservation
   if (envelope.objectId !== null) return undefined
   const reasons = problems.map(({ field, message }) => `${field} ${message}`).join('; ')

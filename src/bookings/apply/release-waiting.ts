@@ -1,11 +1,16 @@
 import type { Kysely } from 'kysely'
-import { parseReservation } from '../../channels/hostaway/wire/reservation.ts'
+import type { Channels } from '../../channels/contract/channel.ts'
+import type { Reservation, ReservationFormat } from '../../channels/contract/reservation.ts'
 import { findConnections } from '../../connections/connection-store.ts'
 import type { BookingQueueRow, Database } from '../../platform/db/tables.ts'
 import { AppError, toAppError } from '../../platform/errors.ts'
 import { findReleasedReservations, findReservationsToImport, noteUnstorable } from '../approval-store.ts'
+import { findBookingOfReservation } from '../booking-store.ts'
 import { applyReservations } from './apply-reservation.ts'
 import type { IncomingReservation, ReservationOwner } from './incoming-reservation.ts'
+import { draftOf } from './stored-reservation.ts'
+
+export type ReleaseDeps = { db: Kysely<Database>; channels: Channels }
 
 const batchRows = 200
 const maxBatches = 10
@@ -17,30 +22,29 @@ const maxBatches = 10
  * the reason. Safe to run anywhere at any time; returns how many were released.
  */
 export async function releaseWaiting(
-  db: Kysely<Database>,
+  deps: ReleaseDeps,
   listing?: { connectionId: string; listingId: string },
 ): Promise<number> {
+  const { db } = deps
   let released = 0
   for (let batch = 0; batch < maxBatches; batch += 1) {
     const rows = await findReleasedReservations(db, { listing, limit: batchRows })
     if (listing === undefined) rows.push(...(await findReservationsToImport(db, { limit: batchRows })))
     if (rows.length === 0) break
     const connections = await findConnections(db, [...new Set(rows.map((row) => row.connection_id))])
-    released += await release(db, rows, connections)
+    released += await release(deps, rows, connections)
   }
   return released
 }
 
 async function release(
-  db: Kysely<Database>,
+  deps: ReleaseDeps,
   rows: BookingQueueRow[],
   owners: ReservationOwner[],
 ): Promise<number> {
+  const { db } = deps
   try {
-    await applyReservations(
-      db,
-      rows.map((row) => storedVersion(row, owners)),
-    )
+    await applyReservations(db, await Promise.all(rows.map((row) => storedVersion(deps, row, owners))))
     return rows.length
   } catch (caught) {
     const error = toAppError(caught)
@@ -52,17 +56,33 @@ async function release(
       return 0
     }
     let released = 0
-    for (const row of rows) released += await release(db, [row], owners)
+    for (const row of rows) released += await release(deps, [row], owners)
     return released
   }
 }
 
-function storedVersion(row: BookingQueueRow, owners: ReservationOwner[]): IncomingReservation {
+async function storedVersion(
+  { db, channels }: ReleaseDeps,
+  row: BookingQueueRow,
+  owners: ReservationOwner[],
+): Promise<IncomingReservation> {
   const connection = owners.find(({ id }) => id === row.connection_id)
-  const { reservation } = parseReservation(row.source)
-  if (connection === undefined || reservation === null) {
+  const format = connection === undefined ? undefined : channels.of(connection.channel).format
+  const reservation = format?.parse(row.source).reservation ?? (await draftedReservation(db, row, format))
+  if (connection === undefined || reservation === undefined) {
     throw new AppError('invalid_payload', 'What is stored of the reservation cannot be read')
   }
   const version = { kind: row.version_kind, at: row.version_at, fetchedAt: row.fetched_at }
   return { connection, reservation, version, webhook: null, isStored: true }
+}
+
+// A booking made in TVL waits as a draft until its channel has sent a body of it.
+async function draftedReservation(
+  db: Kysely<Database>,
+  { connection_id: connectionId, external_id: externalId }: BookingQueueRow,
+  format: ReservationFormat | undefined,
+): Promise<Reservation | undefined> {
+  const booking = await findBookingOfReservation(db, { connectionId, externalId })
+  const draft = draftOf(booking)
+  return draft === null ? undefined : format?.ofDraft(draft)
 }

@@ -1,4 +1,5 @@
 import type { Transaction } from 'kysely'
+import type { ReservationFormat } from '../../channels/contract/reservation.ts'
 import { findListings } from '../../listings/listing-store.ts'
 import type { Database } from '../../platform/db/tables.ts'
 import type { ReservationOwner } from './incoming-reservation.ts'
@@ -12,10 +13,10 @@ import { writeReservations } from './write-reservations.ts'
  */
 export async function rewriteReservation(
   trx: Transaction<Database>,
-  connection: ReservationOwner,
+  { connection, format }: { connection: ReservationOwner; format: ReservationFormat },
   externalId: string,
 ): Promise<void> {
-  const [stored] = await readStoredReservations(trx, [{ connectionId: connection.id, externalId }])
+  const [stored] = await readStoredReservations(trx, [{ connectionId: connection.id, externalId, format }])
   const newest = stored?.newest
   if (stored === undefined || newest === undefined || newest.reservation === null) return
   const { reservation, version } = newest

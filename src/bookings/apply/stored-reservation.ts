@@ -1,7 +1,8 @@
 import type { Transaction } from 'kysely'
-import type { Reservation } from '../../channels/contract/reservation.ts'
+import type { Reservation, ReservationFormat } from '../../channels/contract/reservation.ts'
+import type { ReservationDraft } from '../../channels/contract/reservation-draft.ts'
+import { overDraft, wasSent } from '../../channels/contract/reservation-format.ts'
 import { type MergedReservation, mergeReservation } from '../../channels/contract/reservation-merge.ts'
-import { parseReservation } from '../../channels/hostaway/wire/reservation.ts'
 import type { BlockRow, BookingQueueRow, BookingRow, Database } from '../../platform/db/tables.ts'
 import { findQueuedReservations } from '../approval-store.ts'
 import { findBlocks } from '../block-store.ts'
@@ -18,10 +19,13 @@ export type StoredReservation = {
   newest: { version: ReservationVersion; reservation: Reservation | null } | undefined
 }
 
+/** A reservation, and how its channel spells it. */
+export type FormattedKey = ReservationKey & { format: ReservationFormat }
+
 /** Reads what is stored of these reservations, in the same order; the caller holds their locks. */
 export async function readStoredReservations(
   trx: Transaction<Database>,
-  keys: ReservationKey[],
+  keys: FormattedKey[],
 ): Promise<StoredReservation[]> {
   if (keys.length === 0) return []
   const bookings = byReservation(await findBookingsOfReservations(trx, keys))
@@ -31,7 +35,7 @@ export async function readStoredReservations(
     const name = nameOf(key)
     const booking = bookings.get(name)
     const queued = queue.get(name)
-    return { booking, queued, block: blocks.get(name), newest: newestOf(booking, queued) }
+    return { booking, queued, block: blocks.get(name), newest: newestOf(key.format, booking, queued) }
   })
 }
 
@@ -47,7 +51,7 @@ export function knownOf({
 /** What came in together with what is stored: each field as the newest body has it that speaks of it. */
 export function mergedWithStored(
   { reservation, version, isStored }: IncomingReservation,
-  { newest }: StoredReservation,
+  { newest, booking }: StoredReservation,
 ): { reservation: Reservation; version: ReservationVersion } {
   // As it is under the lock: parts of it may have come after it was read.
   if (isStored === true && newest !== undefined && newest.reservation !== null) {
@@ -56,7 +60,10 @@ export function mergedWithStored(
   const known = newest === undefined ? undefined : knownOf(newest)
   const merged = mergeReservation(known, { reservation, version: versionText(version) })
   const { fields: _, ...newer } = newest === undefined ? version : newerVersion(newest.version, version)
-  return { reservation: merged.reservation, version: { ...newer, fields: merged.fields } }
+  const whole = wasSent(merged.reservation)
+    ? overDraft(merged.reservation, draftOf(booking))
+    : merged.reservation
+  return { reservation: whole, version: { ...newer, fields: merged.fields } }
 }
 
 /** Groups rows that belong to reservations, at most one each. */
@@ -74,6 +81,7 @@ export function nameOf({ connectionId, externalId }: ReservationKey): string {
 }
 
 function newestOf(
+  format: ReservationFormat,
   booking: BookingRow | undefined,
   queued: BookingQueueRow | undefined,
 ): StoredReservation['newest'] {
@@ -93,5 +101,27 @@ function newestOf(
   )
   if (versions.length === 0) return undefined
   const { source, ...version } = versions.reduce(newerVersion)
-  return { version, reservation: parseReservation(source).reservation }
+  return { version, reservation: read(format, source, draftOf(booking)) }
+}
+
+/** What TVL wrote of a booking that it made; null for every other one. */
+export function draftOf(booking: Pick<BookingRow, 'draft'> | undefined): ReservationDraft | null {
+  return (booking?.draft ?? null) as ReservationDraft | null
+}
+
+/** The reservation of a booking as its channel holds it, or as it was drafted where the channel has sent nothing yet. */
+export function reservationOf(format: ReservationFormat, booking: BookingRow): Reservation {
+  const reservation = read(format, booking.source, draftOf(booking))
+  if (reservation === null) throw new Error('The stored body of a booking cannot be read')
+  return reservation
+}
+
+function read(
+  format: ReservationFormat,
+  source: unknown,
+  draft: ReservationDraft | null,
+): Reservation | null {
+  const { reservation } = format.parse(source)
+  if (reservation !== null) return overDraft(reservation, draft)
+  return draft === null ? null : format.ofDraft(draft)
 }

@@ -1,6 +1,7 @@
 import type { Transaction } from 'kysely'
 import { noteReleasedNights, releasedStretches, type Stretch } from '../../calendar/released-nights-store.ts'
 import type { Reservation } from '../../channels/contract/reservation.ts'
+import { wasSent } from '../../channels/contract/reservation-format.ts'
 import { unitCountsOf } from '../../listings/listing-store.ts'
 import type { MappedReservation } from '../../mapping/apply-mapping.ts'
 import { applyOverrides, mergeOverrides } from '../../mapping/booking-overrides.ts'
@@ -73,7 +74,9 @@ export async function writePlanned(
   await upsertQueuedReservations(
     trx,
     planned.flatMap(({ row, plan: { approval }, draft, problems, overrides, webhookId }) =>
-      approval === null ? [] : [{ ...row, status: approval, draft, problems, overrides, webhookId }],
+      approval === null
+        ? []
+        : [{ ...row, source: row.source ?? {}, status: approval, draft, problems, overrides, webhookId }],
     ),
   )
   const bookingIdOf = ({ row, stored }: PlannedWrite) =>
@@ -150,8 +153,9 @@ function plan(
     connectionId: incoming.connection.id,
     externalId: reservation.id,
     tenantId: incoming.connection.tenantId,
-    source: reservation.source,
+    source: wasSent(reservation) ? reservation.source : null,
     version: withEarlierFetch(version, stored),
+    reservationDraft: incoming.draft,
   } satisfies ReservationKey & Record<string, unknown>
   const planned = planReservation({
     draft,

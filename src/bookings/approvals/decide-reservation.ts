@@ -1,5 +1,6 @@
 import type { Kysely, Transaction } from 'kysely'
-import { findConnections } from '../../connections/connection-store.ts'
+import type { Channels } from '../../channels/contract/channel.ts'
+import { type Connection, findConnections } from '../../connections/connection-store.ts'
 import { findListings, listListingsOfUnit } from '../../listings/listing-store.ts'
 import { isOverridden, type ManualOverride } from '../../mapping/booking-overrides.ts'
 import { readOverrideFields, type Scalar, sourceNames } from '../../mapping/override-fields.ts'
@@ -24,9 +25,9 @@ export type ImportOrder = {
   by: string
 }
 
-export type DecisionDeps = ConflictDeps & { db: Kysely<Database> }
+export type DecisionDeps = ConflictDeps & { db: Kysely<Database>; channels: Channels }
 
-type Waiting = { row: QueuedRow; stored: StoredReservation; connectionId: string }
+type Waiting = { row: QueuedRow; stored: StoredReservation; connection: Connection }
 
 /**
  * Books a reservation that waits, as the newest version of it says and a person differently. Takes the same locks and
@@ -41,7 +42,7 @@ export async function importQueued(
   const { said, problems } = readOverrideFields(order.fields)
   if (problems.length > 0) throw new Problem(422, 'VALIDATION_FAILED', 'The fields are not valid', problems)
   const { decided, change } = await deps.db.transaction().execute(async (trx) => {
-    const waiting = await lockWaiting(trx, scope)
+    const waiting = await lockWaiting(trx, deps.channels, scope)
     const { row, stored } = waiting
     const approved: ManualOverride = { ...said, ...(await overriddenUnit(trx, row, order.unitId)) }
     if (
@@ -66,12 +67,12 @@ export async function importQueued(
  * Safe to repeat, with another reason too.
  */
 export async function rejectQueued(
-  { db }: DecisionDeps,
+  deps: DecisionDeps,
   scope: QueuedScope,
   { reason, by }: { reason: string; by: string },
 ): Promise<QueuedRow> {
-  return db.transaction().execute(async (trx) => {
-    const waiting = await lockWaiting(trx, scope)
+  return deps.db.transaction().execute(async (trx) => {
+    const waiting = await lockWaiting(trx, deps.channels, scope)
     const { row, stored } = waiting
     if (stored.booking !== undefined) {
       throw new Problem(409, 'ALREADY_IMPORTED', 'The reservation is a booking by now; cancel it at Hostaway')
@@ -83,30 +84,37 @@ export async function rejectQueued(
   })
 }
 
-async function lockWaiting(trx: Transaction<Database>, scope: QueuedScope): Promise<Waiting> {
+async function lockWaiting(
+  trx: Transaction<Database>,
+  channels: Channels,
+  scope: QueuedScope,
+): Promise<Waiting> {
   const { connection_id: connectionId, external_id: externalId } = await requireRow(trx, scope)
   await lockReservations(trx, [{ connectionId, externalId }])
-  const [stored] = await readStoredReservations(trx, [{ connectionId, externalId }])
+  const [connection] = await findConnections(trx, [connectionId])
+  if (connection === undefined) throw notFound('The connection')
+  const { format } = channels.of(connection.channel)
+  const [stored] = await readStoredReservations(trx, [{ connectionId, externalId, format }])
   // Read again: it may have changed before the lock was ours.
   const row = await requireRow(trx, scope)
   if (stored === undefined) throw notFound('The reservation')
   if (row.status === 'withdrawn') {
     throw new Problem(409, 'RESERVATION_WITHDRAWN', 'The reservation was cancelled at Hostaway meanwhile')
   }
-  return { row, stored, connectionId }
+  return { row, stored, connection }
 }
 
 async function book(
   trx: Transaction<Database>,
-  { row, stored, connectionId }: Waiting,
+  { row, stored, connection }: Waiting,
   approved: ManualOverride,
 ): Promise<ReservationChange> {
-  const [connection] = await findConnections(trx, [connectionId])
   const reservation = stored.newest?.reservation
-  if (connection === undefined || stored.newest === undefined || reservation == null) {
+  if (stored.newest === undefined || reservation == null) {
     throw new Error(`The reservation of queue row ${row.id} cannot be read again`)
   }
   const { listingId } = reservation
+  const connectionId = connection.id
   const [listing] = await findListings(trx, listingId === undefined ? [] : [{ connectionId, listingId }])
   const { version } = stored.newest
   const incoming = { connection, reservation, version, webhook: null, isStored: true, approved }

@@ -1,4 +1,4 @@
-import type { Kysely, Transaction } from 'kysely'
+import type { Transaction } from 'kysely'
 import { parkDesired } from '../../calendar/parked-desired-store.ts'
 import { assignUnit, findListings, lockListing } from '../../listings/listing-store.ts'
 import { lockMapping } from '../../mapping/mapping-lock.ts'
@@ -7,7 +7,7 @@ import { dayIn } from '../../platform/days.ts'
 import type { BlockRow, Database, ListingRow } from '../../platform/db/tables.ts'
 import { notFound, Problem } from '../../platform/http/problems.ts'
 import type { ReservationOwner } from '../apply/incoming-reservation.ts'
-import { releaseWaiting } from '../apply/release-waiting.ts'
+import { type ReleaseDeps, releaseWaiting } from '../apply/release-waiting.ts'
 import { type ConflictDeps, reportConflict } from '../apply/report-conflict.ts'
 import { eventsOfChange, newClaim, type ReservationChange } from '../apply/reservation-events.ts'
 import { byReservation, nameOf } from '../apply/stored-reservation.ts'
@@ -26,7 +26,7 @@ export type Mapped = {
   released: number
 }
 
-export type MapListingDeps = ConflictDeps & { db: Kysely<Database> }
+export type MapListingDeps = ConflictDeps & ReleaseDeps
 
 /**
  * Gives a listing a unit, another unit or none. Stays that are not over move with it, with their events, in the same
@@ -47,7 +47,7 @@ export async function mapListing(
       throw isTaken(error) ? alreadyMapped(order.unitId) : error
     })
   for (const change of changes) reportConflict(deps, connection.id, change)
-  return { listing, moved: changes.length, released: await releaseWaiting(deps.db, key) }
+  return { listing, moved: changes.length, released: await releaseWaiting(deps, key) }
 }
 
 async function assign(

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyRequest } from 'fastify'
 import type { Kysely, Transaction } from 'kysely'
 import { type Static, Type } from 'typebox'
+import type { Channels } from '../../channels/contract/channel.ts'
 import { type Connection, findConnection } from '../../connections/connection-store.ts'
 import { findListings, listListingsOfUnit } from '../../listings/listing-store.ts'
 import type { Database, ListingRow } from '../../platform/db/tables.ts'
@@ -26,12 +27,12 @@ const tags = ['TVL to Hostaway']
 const Params = Type.Object({ id: Type.String() })
 const scope = 'bookings'
 
-export type BookingWriteRouteOptions = { db: Kysely<Database>; queues: JobQueues }
+export type BookingWriteRouteOptions = { db: Kysely<Database>; channels: Channels; queues: JobQueues }
 
 /** Bookings that are made, changed and cancelled here, and told to Hostaway. */
 export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOptions> = async (
   app,
-  { db, queues },
+  { db, channels, queues },
 ) => {
   app.post(
     '/bookings',
@@ -55,7 +56,7 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
       const answer = await onceByKey(db, request, { tenantId: tenant.id, scope }, async (trx) => {
         const booking = await makeBooking(
           trx,
-          await readBookable(trx, tenant.id, request.body, bodyViolations(request)),
+          await readBookable(trx, channels, tenant.id, request.body, bodyViolations(request)),
         )
         return show(trx, booking)
       })
@@ -86,7 +87,11 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
       const current = { checkIn: booking.check_in, checkOut: booking.check_out }
       refuse([...wrong, ...checkBooking(sent, listing, new Date(), current)], 'Nothing was changed')
       const desired = withGuestCount(toDesired(sent), booking)
-      await changeBooking(db, { connection, booking, listing }, desired)
+      await changeBooking(
+        db,
+        { connection, channel: channels.of(connection.channel), booking, listing },
+        desired,
+      )
       await signalBookings(db, queues, [connection.id])
       return showAgain(booking)
     },
@@ -107,7 +112,7 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
     },
     async (request) => {
       const { booking, connection } = await requireBooking(request, request.params.id)
-      await cancelBooking(db, { connection, booking })
+      await cancelBooking(db, { connection, channel: channels.of(connection.channel), booking })
       await signalBookings(db, queues, [connection.id])
       return showAgain(booking)
     },
@@ -145,6 +150,7 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
 // Refuses everything that is wrong at once: what validation found, and what the unit's listing does not allow.
 async function readBookable(
   trx: Transaction<Database>,
+  channels: Channels,
   tenantId: string,
   body: Static<typeof NewBookingBody>,
   wrong: WrongField[],
@@ -162,7 +168,8 @@ async function readBookable(
   const { checkIn, checkOut } = sent
   if (bookable === undefined || checkIn === undefined || checkOut === undefined)
     throw new Error('A booking was checked and is not complete')
-  return { ...bookable, checkIn, checkOut, desired: withGuestCount(toDesired(sent)) }
+  const { format } = channels.of(bookable.connection.channel)
+  return { ...bookable, format, checkIn, checkOut, desired: withGuestCount(toDesired(sent)) }
 }
 
 async function findBookable(

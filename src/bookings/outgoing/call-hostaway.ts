@@ -14,10 +14,11 @@ import { AppError, factsOf, isRefusal, toAppError } from '../../platform/errors.
 import type { Metrics } from '../../platform/telemetry/metrics.ts'
 import { applyReservation } from '../apply/apply-reservation.ts'
 import { rewriteReservation } from '../apply/rewrite-reservation.ts'
+import { reservationOf } from '../apply/stored-reservation.ts'
 import { knownExternalId, markerOf } from '../booking-marker.ts'
 import { findBooking, findBookingsOfReservations } from '../booking-store.ts'
 import { type DesiredBooking, desiredBookingOf } from '../desired-booking.ts'
-import { type NextStep, nextStep, reservationOf } from './next-step.ts'
+import { type NextStep, nextStep } from './next-step.ts'
 import { beginCall, clearPending, endCall, noteStep, type PushClaim } from './push-store.ts'
 import { withLockedBooking } from './revise-booking.ts'
 
@@ -65,7 +66,7 @@ async function call(push: BookingPush, action: BookingPushAction): Promise<Answe
     await beginCall(deps.db, claim, action, lastsMs)
     // Only now: from here on a change of the booking is a desired value beside what is being told.
     const booking = await findBooking(deps.db, claim.bookingId, connection.tenantId)
-    const step: NextStep = booking === undefined ? { action: 'none' } : nextStep(booking)
+    const step: NextStep = booking === undefined ? { action: 'none' } : nextStep(channel.format, booking)
     if (booking === undefined || step.action !== action) return undefined
     const writes = capabilityOf(channel, 'bookingWrites')
     return { step, reservation: await send(push, { writes, call: { ...call, startBefore } }, booking, step) }
@@ -102,7 +103,7 @@ async function send(
   if (step.action === 'cancel') return writes.cancel(call, booking.external_id)
   if (step.action === 'change') return writes.change(call, booking.external_id, step.fields)
   try {
-    return await writes.create(call, step.reservation)
+    return await writes.create(call, step.draft)
   } catch (error) {
     // "Not available" is also what Hostaway says when an earlier try of ours holds the nights.
     if (!(error instanceof AppError && isRefusal(error))) throw error
@@ -126,7 +127,9 @@ async function findCreated(
   }
   if (marked !== undefined || arrivalDate === null) return marked
   const sameDay = await writes.findByArrival(call, { listingId, arrivalDate })
-  const alike = sameDay.filter((reservation) => isTheSame(reservation, reservationOf(booking)))
+  const alike = sameDay.filter((reservation) =>
+    isTheSame(reservation, reservationOf(deps.channels.of(booking.channel).format, booking)),
+  )
   const connectionId = booking.connection_id
   const known = await findBookingsOfReservations(
     deps.db,
@@ -200,7 +203,11 @@ async function strike({ deps, connection, claim }: BookingPush, told: DesiredBoo
     { id: claim.bookingId, tenantId: connection.tenantId },
     async (trx, booking) => {
       await clearPending(trx, { id: booking.id, desired: desiredBookingOf(booking) }, told)
-      await rewriteReservation(trx, connection, booking.external_id)
+      await rewriteReservation(
+        trx,
+        { connection, format: deps.channels.of(connection.channel).format },
+        booking.external_id,
+      )
     },
   )
 }

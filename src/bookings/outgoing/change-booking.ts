@@ -1,21 +1,23 @@
 import type { Kysely, Transaction } from 'kysely'
-import { isHostsToChange } from '../../channels/hostaway/wire/reservation-fields.ts'
+import { type Channel, capabilityOf } from '../../channels/contract/channel.ts'
+import type { ReservationFormat } from '../../channels/contract/reservation.ts'
 import type { Connection } from '../../connections/connection-store.ts'
 import type { Database, ListingRow } from '../../platform/db/tables.ts'
 import { Problem } from '../../platform/http/problems.ts'
 import { rewriteReservation } from '../apply/rewrite-reservation.ts'
+import { reservationOf } from '../apply/stored-reservation.ts'
 import { lockUnits } from '../block-store.ts'
 import { knownExternalId } from '../booking-marker.ts'
 import type { BookingWithTenant } from '../booking-store.ts'
 import { type DesiredBooking, desiredBookingOf } from '../desired-booking.ts'
 import { findTakenNights } from './free-nights-store.ts'
 import { refuseTaken } from './make-booking.ts'
-import { reservationOf } from './next-step.ts'
 import { lockPush, requestPush, writeDesiredBooking } from './push-store.ts'
 import { applyPending, withLockedBooking } from './revise-booking.ts'
 
 export type ChangeOptions = {
   connection: Connection
+  channel: Channel
   booking: Pick<BookingWithTenant, 'id'>
   listing: ListingRow
 }
@@ -26,45 +28,52 @@ export type ChangeOptions = {
  */
 export async function changeBooking(
   db: Kysely<Database>,
-  { connection, booking, listing }: ChangeOptions,
+  { connection, channel, booking, listing }: ChangeOptions,
   desired: DesiredBooking,
 ): Promise<void> {
   await withLockedBooking(db, { id: booking.id, tenantId: connection.tenantId }, async (trx, locked) => {
     if (locked.status === 'cancelled') {
       throw new Problem(409, 'BOOKING_CANCELLED', 'A cancelled booking cannot be changed; make a new one')
     }
-    refuseForeign(locked, desired)
+    refuseForeign(channel, locked, desired)
     await refuseStay(trx, listing, locked, desired)
-    await write(trx, connection, locked, desired, `change of ${Object.keys(desired).join(', ')}`)
+    await write(
+      trx,
+      { connection, format: channel.format },
+      locked,
+      desired,
+      `change of ${Object.keys(desired).join(', ')}`,
+    )
   })
 }
 
 /** Cancels a booking and lets Hostaway be told; its nights are free once Hostaway has let them go. Safe to repeat. */
 export async function cancelBooking(
   db: Kysely<Database>,
-  { connection, booking }: Omit<ChangeOptions, 'listing'>,
+  { connection, channel, booking }: Omit<ChangeOptions, 'listing'>,
 ): Promise<void> {
   await withLockedBooking(db, { id: booking.id, tenantId: connection.tenantId }, async (trx, locked) => {
     if (locked.status === 'cancelled') return
     const desired: DesiredBooking = { status: 'cancelled' }
-    refuseForeign(locked, desired)
-    await write(trx, connection, locked, desired, 'cancellation')
+    refuseForeign(channel, locked, desired)
+    await write(trx, { connection, format: channel.format }, locked, desired, 'cancellation')
   })
 }
 
 async function write(
   trx: Transaction<Database>,
-  connection: Connection,
+  owner: { connection: Connection; format: ReservationFormat },
   booking: BookingWithTenant,
   desired: DesiredBooking,
   accepted: string,
 ): Promise<void> {
+  const { connection } = owner
   const push = await lockPush(trx, booking.id)
   if (knownExternalId(booking.external_id) === null && push?.sending == null) {
-    await applyPending(trx, connection, booking, { ...desiredBookingOf(booking), ...desired })
+    await applyPending(trx, owner, booking, { ...desiredBookingOf(booking), ...desired })
   } else {
     await writeDesiredBooking(trx, booking.id, { ...desiredBookingOf(booking), ...desired })
-    await rewriteReservation(trx, connection, booking.external_id)
+    await rewriteReservation(trx, owner, booking.external_id)
   }
   await requestPush(
     trx,
@@ -74,14 +83,15 @@ async function write(
 }
 
 // A note is the host's own; everything else of a booking belongs to the channel that it came from.
-function refuseForeign(booking: BookingWithTenant, desired: DesiredBooking): void {
+function refuseForeign(channel: Channel, booking: BookingWithTenant, desired: DesiredBooking): void {
   const isNoteOnly = Object.keys(desired).every((name) => name === 'note')
-  if (isNoteOnly || isHostsToChange(reservationOf(booking))) return
-  const channel = booking.channel_name ?? 'its channel'
+  if (isNoteOnly || capabilityOf(channel, 'bookingWrites').mayChange(reservationOf(channel.format, booking)))
+    return
+  const bookedAt = booking.channel_name ?? 'its channel'
   throw new Problem(
     409,
     'BOOKING_NOT_CHANGEABLE',
-    `The booking belongs to ${channel}: change or cancel it there. Only its note can be changed here.`,
+    `The booking belongs to ${bookedAt}: change or cancel it there. Only its note can be changed here.`,
   )
 }
 

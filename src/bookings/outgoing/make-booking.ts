@@ -1,7 +1,7 @@
 import type { Kysely, Transaction } from 'kysely'
 import { v7 as uuid } from 'uuid'
-import { parseReservation } from '../../channels/hostaway/wire/reservation.ts'
-import { expectedBody } from '../../channels/hostaway/wire/reservation-fields.ts'
+import type { ReservationFormat } from '../../channels/contract/reservation.ts'
+import type { ReservationDraft } from '../../channels/contract/reservation-draft.ts'
 import type { Connection } from '../../connections/connection-store.ts'
 import { findListings } from '../../listings/listing-store.ts'
 import { databaseTime } from '../../platform/db/database-time.ts'
@@ -19,6 +19,8 @@ import { requestPush } from './push-store.ts'
 
 export type NewBooking = {
   connection: Connection
+  /** How the connection's channel spells reservations. */
+  format: ReservationFormat
   /** The listing that stood for the unit when it was looked up. */
   listing: ListingRow
   unitId: string
@@ -35,7 +37,7 @@ const nightsNamed = 10
  */
 export async function makeBooking(
   trx: Transaction<Database>,
-  { connection, listing: seen, unitId, checkIn, checkOut, desired }: NewBooking,
+  { connection, format, listing: seen, unitId, checkIn, checkOut, desired }: NewBooking,
 ): Promise<BookingWithTenant> {
   const { tenantId } = connection
   const { listing_id: listingId } = seen
@@ -48,19 +50,19 @@ export async function makeBooking(
   if (listing?.unit_id !== unitId) throw unknownUnit(unitId)
   await lockUnits(trx, [{ tenantId, unitId }])
   refuseTaken(await findTakenNights(trx, { tenantId, unitId, listing, checkIn, checkOut, ownId: null }))
-  const body = expectedBody(marker, {
+  const draft: ReservationDraft = {
     listingId,
     marker,
     currency: listing.currency,
+    isCancelled: false,
     fields: { ...toFields(desired), arrivalDate: checkIn, departureDate: checkOut },
-  })
-  const { reservation } = parseReservation(body)
-  if (reservation === null) throw new Error('The body of a new booking cannot be read')
+  }
   await applyReservationsWithin(trx, [
     {
       // What is made here needs nobody's approval.
       connection: { ...connection, autoImport: true },
-      reservation,
+      reservation: format.ofDraft(draft),
+      draft,
       version: { kind: 'provisional', at: await databaseTime(trx), fetchedAt: null },
       webhook: null,
     },

@@ -1,15 +1,15 @@
 import { Big } from 'big.js'
-import type { Reservation } from '../../channels/contract/reservation.ts'
+import type { Reservation, ReservationFormat } from '../../channels/contract/reservation.ts'
 import type { ReservationDraft, ReservationFields } from '../../channels/contract/reservation-draft.ts'
-import { parseReservation } from '../../channels/hostaway/wire/reservation.ts'
 import type { BookingRow } from '../../platform/db/tables.ts'
-import { knownExternalId, markerOf } from '../booking-marker.ts'
+import { draftOf, reservationOf } from '../apply/stored-reservation.ts'
+import { knownExternalId } from '../booking-marker.ts'
 import { type DesiredBooking, desiredBookingOf } from '../desired-booking.ts'
 
 /** What Hostaway is to be told next of a booking; `told` is struck off the desired value once it has answered. */
 export type NextStep =
   | { action: 'none' }
-  | { action: 'create'; reservation: ReservationDraft }
+  | { action: 'create'; draft: ReservationDraft }
   | { action: 'change'; fields: ReservationFields; told: DesiredBooking }
   | { action: 'cancel'; told: DesiredBooking }
 
@@ -31,14 +31,16 @@ const fieldOf = {
 } as const satisfies Partial<Record<keyof DesiredBooking, FieldName>>
 
 /** Compares what is desired with what Hostaway was last seen to hold. Pure. */
-export function nextStep(booking: BookingRow): NextStep {
-  const reservation = reservationOf(booking)
-  const desired = desiredBookingOf(booking)
+export function nextStep(format: ReservationFormat, booking: BookingRow): NextStep {
   if (knownExternalId(booking.external_id) === null) {
+    const draft = draftOf(booking)
+    if (draft === null) throw new Error('A booking made in TVL has no draft')
     return booking.status === 'cancelled'
       ? { action: 'none' }
-      : { action: 'create', reservation: newReservation(booking, reservation) }
+      : { action: 'create', draft: withoutBlanks(draft) }
   }
+  const reservation = reservationOf(format, booking)
+  const desired = desiredBookingOf(booking)
   if (reservation.bookingStatus === 'cancelled') return { action: 'none' }
   if (desired.status === 'cancelled') return { action: 'cancel', told: { status: 'cancelled' } }
   const fields = toFields(desired)
@@ -48,10 +50,10 @@ export function nextStep(booking: BookingRow): NextStep {
 }
 
 /** The part of a desired value that Hostaway holds already. Pure. */
-export function alreadyHeld(booking: BookingRow): DesiredBooking {
+export function alreadyHeld(format: ReservationFormat, booking: BookingRow): DesiredBooking {
   const desired = desiredBookingOf(booking)
   if (knownExternalId(booking.external_id) === null) return {}
-  const reservation = reservationOf(booking)
+  const reservation = reservationOf(format, booking)
   if (reservation.bookingStatus === 'cancelled') return desired
   const fields = toFields(desired)
   const held = new Set<string>(
@@ -75,23 +77,10 @@ export function toFields(desired: DesiredBooking): ReservationFields {
   )
 }
 
-/** The newest body of a booking's reservation, Hostaway's own or the one that was made here. */
-export function reservationOf(booking: BookingRow): Reservation {
-  const { reservation } = parseReservation(booking.source)
-  if (reservation === null) throw new Error('The stored body of a booking cannot be read')
-  return reservation
-}
-
-function newReservation(booking: BookingRow, reservation: Reservation): ReservationDraft {
-  const names = Object.values(fieldOf)
-  return {
-    listingId: booking.listing_id,
-    marker: markerOf(booking.id),
-    currency: booking.currency,
-    fields: Object.fromEntries(
-      names.flatMap((name) => (reservation[name] == null ? [] : [[name, reservation[name]]])),
-    ),
-  }
+// What is blank need not be said of a reservation that does not exist yet.
+function withoutBlanks(draft: ReservationDraft): ReservationDraft {
+  const named = Object.entries(draft.fields).filter(([, value]) => value != null)
+  return { ...draft, fields: Object.fromEntries(named) }
 }
 
 // A day alone could come to lie behind the other one on its way.

@@ -1,4 +1,5 @@
 import { decidePush, type PushTarget, probeWhileBreakerOpen } from '../../calendar/host-probe.ts'
+import type { ReservationFormat } from '../../channels/contract/reservation.ts'
 import type { Connection } from '../../connections/connection-store.ts'
 import { openDeadLetter } from '../../dead-letters/dead-letter-store.ts'
 import type { BookingPushRow } from '../../platform/db/outbound-tables.ts'
@@ -62,7 +63,7 @@ async function work(push: BookingPush, row: BookingPushRow): Promise<void> {
   let created = false
   for (let round = 0; round < maxRounds; round += 1) {
     const booking = await settle(push)
-    const { action } = nextStep(booking)
+    const { action } = nextStep(formatOf(push), booking)
     if (action === 'none') {
       if (await finishPush(deps.db, claim)) return
       continue
@@ -82,16 +83,19 @@ async function work(push: BookingPush, row: BookingPushRow): Promise<void> {
 async function settle(push: BookingPush): Promise<BookingRow> {
   const { deps, connection, claim } = push
   const booking = await requireBooking(push)
+  const format = formatOf(push)
   const isFolded = knownExternalId(booking.external_id) === null
-  if (Object.keys(isFolded ? desiredBookingOf(booking) : alreadyHeld(booking)).length === 0) return booking
+  if (Object.keys(isFolded ? desiredBookingOf(booking) : alreadyHeld(format, booking)).length === 0)
+    return booking
   await withLockedBooking(
     deps.db,
     { id: claim.bookingId, tenantId: connection.tenantId },
     async (trx, locked) => {
       const desired = desiredBookingOf(locked)
-      if (knownExternalId(locked.external_id) === null) return applyPending(trx, connection, locked, desired)
-      await clearPending(trx, { id: locked.id, desired }, alreadyHeld(locked))
-      return rewriteReservation(trx, connection, locked.external_id)
+      if (knownExternalId(locked.external_id) === null)
+        return applyPending(trx, { connection, format }, locked, desired)
+      await clearPending(trx, { id: locked.id, desired }, alreadyHeld(format, locked))
+      return rewriteReservation(trx, { connection, format }, locked.external_id)
     },
   )
   return requireBooking(push)
@@ -100,6 +104,10 @@ async function settle(push: BookingPush): Promise<BookingRow> {
 async function pushTargetOf(push: BookingPush): Promise<PushTarget> {
   const { deps, connection } = push
   return { deps, connection, listing: await requireBooking(push) }
+}
+
+function formatOf({ deps, connection }: BookingPush): ReservationFormat {
+  return deps.channels.of(connection.channel).format
 }
 
 async function requireBooking({ deps, connection, claim }: BookingPush): Promise<BookingRow> {

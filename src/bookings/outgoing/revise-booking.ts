@@ -1,10 +1,12 @@
 import type { Kysely, Transaction } from 'kysely'
-import { parseReservation } from '../../channels/hostaway/wire/reservation.ts'
+import type { ReservationFormat } from '../../channels/contract/reservation.ts'
+import type { ReservationDraft } from '../../channels/contract/reservation-draft.ts'
 import { databaseTime } from '../../platform/db/database-time.ts'
 import type { BookingRow, Database } from '../../platform/db/tables.ts'
 import { applyReservationsWithin, type ReservationOwner } from '../apply/apply-reservation.ts'
+import { draftOf } from '../apply/stored-reservation.ts'
 import { knownExternalId, markerOf } from '../booking-marker.ts'
-import { type BookingWithTenant, findBooking, lockReservations } from '../booking-store.ts'
+import { type BookingWithTenant, findBooking, lockReservations, writeDraft } from '../booking-store.ts'
 import { type DesiredBooking, desiredBookingOf } from '../desired-booking.ts'
 import { toFields } from './next-step.ts'
 import { writeDesiredBooking } from './push-store.ts'
@@ -38,23 +40,25 @@ export async function withLockedBooking<Result>(
  */
 export async function applyPending(
   trx: Transaction<Database>,
-  connection: ReservationOwner,
+  { connection, format }: { connection: ReservationOwner; format: ReservationFormat },
   booking: BookingRow,
   desired: DesiredBooking,
 ): Promise<void> {
-  const { status } = desired
-  const body = {
-    ...(booking.source as Record<string, unknown>),
-    ...toFields(desired),
-    ...(status === undefined ? {} : { status }),
+  const before = draftOf(booking)
+  if (before === null) throw new Error('A booking made in TVL has no draft')
+  const draft: ReservationDraft = {
+    ...before,
+    isCancelled: before.isCancelled || desired.status === 'cancelled',
+    fields: { ...before.fields, ...toFields(desired) },
   }
-  const { reservation } = parseReservation(body)
-  if (reservation === null) throw new Error('The body of a booking made here cannot be read')
+  await writeDraft(trx, booking.id, draft)
   if (Object.keys(desiredBookingOf(booking)).length > 0) await writeDesiredBooking(trx, booking.id, {})
   // Newer than the one before, whatever the clock says.
   const at = new Date(Math.max((await databaseTime(trx)).getTime(), booking.version_at.getTime() + 1))
   const version = { kind: 'provisional' as const, at, fetchedAt: null }
-  await applyReservationsWithin(trx, [{ connection, reservation, version, webhook: null }])
+  await applyReservationsWithin(trx, [
+    { connection, reservation: format.ofDraft(draft), version, webhook: null },
+  ])
 }
 
 function keysOf(booking: BookingRow) {

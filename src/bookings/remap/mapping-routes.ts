@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
+import type { Channels } from '../../channels/contract/channel.ts'
 import { requireConnection } from '../../connections/require-connection.ts'
 import { defaultSpec } from '../../mapping/mapping-spec.ts'
 import {
@@ -30,7 +31,10 @@ const MappingView = Type.Object({
 })
 
 /** The field mapping of a connection, its versions, and what a change of it would do. */
-export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = async (app, { db }) => {
+export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database>; channels: Channels }> = async (
+  app,
+  { db, channels },
+) => {
   app.get(
     '/connections/:id/mapping',
     {
@@ -143,7 +147,7 @@ export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> 
     async (request): Promise<PreviewResult> => {
       const connection = await requireConnection(db, request, request.params.id)
       refuseWrongBody(request)
-      return previewMapping(db, connection, request.body)
+      return previewMapping({ db, channels }, connection, request.body)
     },
   )
 }

@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Kysely } from 'kysely'
+import { type Channel, type Channels, capabilityOf } from '../../channels/contract/channel.ts'
 import type { Reservation } from '../../channels/contract/reservation.ts'
-import { parseReservation } from '../../channels/hostaway/wire/reservation.ts'
-import { parseWebhookBody } from '../../channels/hostaway/wire/webhook-envelope.ts'
 import type { Connection } from '../../connections/connection-store.ts'
 import { findListings } from '../../listings/listing-store.ts'
 import {
@@ -22,7 +21,7 @@ import type { StoredReservation } from '../apply/stored-reservation.ts'
 import type { PreviewedReservation } from './preview-view.ts'
 import type { PreviewOrder } from './read-mapping-body.ts'
 import { listRecentReservations } from './recent-reservations-store.ts'
-import { planRemap } from './remap-reservations.ts'
+import { planRemap, type Remapped } from './remap-reservations.ts'
 
 export type PreviewResult =
   | { draft: BookingDraft; problems: MappingProblem[]; warnings: MappingProblem[] }
@@ -30,17 +29,18 @@ export type PreviewResult =
 
 /** Carries out a mapping without writing anything; see the route for what it is tried over. */
 export async function previewMapping(
-  db: Kysely<Database>,
+  { db, channels }: { db: Kysely<Database>; channels: Channels },
   connection: Connection,
   { spec, reservation: given, webhookId, last }: PreviewOrder,
 ): Promise<PreviewResult> {
+  const channel = channels.of(connection.channel)
   const inForce = await compiledMappings(db, [connection.id])
   const mapping = spec === undefined ? inForce.get(connection.id) : compileMapping(spec, 0)
-  if (last !== undefined) return previewLast(db, connection, mapping, last)
+  if (last !== undefined) return previewLast(db, { connection, format: channel.format }, mapping, last)
   const reservation =
     webhookId === undefined
-      ? readReservation(given, 'reservation')
-      : await reservationOfWebhook(db, connection, webhookId)
+      ? readReservation(channel, given, 'reservation')
+      : await reservationOfWebhook(db, connection, channel, webhookId)
   const { draft, problems } = await mapOne(db, connection, mapping, reservation)
   return { draft, problems, warnings: draft.warnings }
 }
@@ -51,16 +51,16 @@ const chunk = 10
 // Decided as it would be if they were mapped again, without a lock: nothing is written.
 async function previewLast(
   db: Kysely<Database>,
-  connection: Connection,
+  remapped: Remapped,
   mapping: CompiledMapping | undefined,
   last: number,
 ) {
   const data: PreviewedReservation[] = []
   const counts = { examined: 0, changed: 0, incomplete: 0 }
-  const externalIds = await listRecentReservations(db, connection, last)
+  const externalIds = await listRecentReservations(db, remapped.connection, last)
   for (let at = 0; at < externalIds.length; at += chunk) {
     const page = externalIds.slice(at, at + chunk)
-    const planned = await db.transaction().execute((trx) => planRemap(trx, connection, page, { mapping }))
+    const planned = await db.transaction().execute((trx) => planRemap(trx, remapped, page, { mapping }))
     for (const { row, stored, draft, problems } of planned) {
       const changes = changesOf(stored, draft)
       counts.examined += 1
@@ -125,16 +125,17 @@ async function mapOne(
 async function reservationOfWebhook(
   db: Kysely<Database>,
   connection: Connection,
+  channel: Channel,
   webhookId: string,
 ): Promise<Reservation> {
   const webhook = await findWebhook(db, webhookId, connection.tenantId)
   if (webhook?.connection_id !== connection.id) throw notFound('The webhook')
-  const parsed = parseWebhookBody(JSON.parse(webhook.body))
-  return readReservation(parsed.ok ? parsed.event.data : null, 'webhookId')
+  const parsed = capabilityOf(channel, 'webhooks').parse(JSON.parse(webhook.body))
+  return readReservation(channel, parsed.ok ? parsed.event.data : null, 'webhookId')
 }
 
-function readReservation(data: unknown, field: string): Reservation {
-  const { reservation, problems } = parseReservation(data)
+function readReservation({ format }: Channel, data: unknown, field: string): Reservation {
+  const { reservation, problems } = format.parse(data)
   if (reservation !== null) return reservation
   throw new Problem(
     422,

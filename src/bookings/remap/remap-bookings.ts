@@ -1,14 +1,14 @@
 import type { Kysely, Transaction } from 'kysely'
+import type { Channels } from '../../channels/contract/channel.ts'
 import { findConnection } from '../../connections/connection-store.ts'
 import type { BookingRemapRow } from '../../platform/db/mapping-tables.ts'
 import type { Database } from '../../platform/db/tables.ts'
 import { type AppError, toAppError } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
-import type { ReservationOwner } from '../apply/incoming-reservation.ts'
-import { type RemapCounts, remapReservations } from './remap-reservations.ts'
+import { type RemapCounts, type Remapped, remapReservations } from './remap-reservations.ts'
 import { advanceRemap, endRemap, nextRemap, nextReservations, type RemapProgress } from './remap-store.ts'
 
-export type RemapDeps = { db: Kysely<Database>; log: Logger }
+export type RemapDeps = { db: Kysely<Database>; channels: Channels; log: Logger }
 
 const pageReservations = 50
 
@@ -28,7 +28,8 @@ export async function continueRemaps(deps: RemapDeps, sliceMs: number): Promise<
   return mapped
 }
 
-async function continueRemap({ db, log }: RemapDeps, remap: BookingRemapRow): Promise<number> {
+async function continueRemap(deps: RemapDeps, remap: BookingRemapRow): Promise<number> {
+  const { db, channels, log } = deps
   const connection = await findConnection(db, remap.connection_id)
   const page = await nextReservations(db, remap, pageReservations)
   if (connection === undefined || page.length === 0) {
@@ -36,11 +37,12 @@ async function continueRemap({ db, log }: RemapDeps, remap: BookingRemapRow): Pr
     log.info({ remapId: remap.id, connectionId: remap.connection_id, total: remap.total }, 'mapping.remapped')
     return 0
   }
+  const remapped = { connection, format: channels.of(connection.channel).format }
   try {
-    await mapPage(db, connection, remap, page)
+    await mapPage(db, remapped, remap, page)
   } catch (error) {
     if (error instanceof RemapMoved) return 0
-    await mapOneByOne({ db, log }, connection, remap, page, toAppError(error))
+    await mapOneByOne(deps, remapped, remap, page, toAppError(error))
   }
   return page.length
 }
@@ -50,11 +52,11 @@ class RemapMoved extends Error {}
 
 async function mapPage(
   db: Kysely<Database>,
-  connection: ReservationOwner,
+  remapped: Remapped,
   remap: BookingRemapRow,
   page: string[],
 ): Promise<void> {
-  await remapReservations(db, connection, page, (trx, counts) => advance(trx, remap, page, counts))
+  await remapReservations(db, remapped, page, (trx, counts) => advance(trx, remap, page, counts))
 }
 
 async function advance(
@@ -78,7 +80,7 @@ async function advance(
 // One reservation that cannot be written must not hold up the others. A database that is away is waited for.
 async function mapOneByOne(
   { db, log }: RemapDeps,
-  connection: ReservationOwner,
+  remapped: Remapped,
   remap: BookingRemapRow,
   page: string[],
   failure: AppError,
@@ -87,7 +89,7 @@ async function mapOneByOne(
   let at = remap
   for (const externalId of page) {
     try {
-      await mapPage(db, connection, at, [externalId])
+      await mapPage(db, remapped, at, [externalId])
     } catch (caught) {
       if (caught instanceof RemapMoved) return
       const error = toAppError(caught)

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Kysely, Transaction } from 'kysely'
+import type { ReservationFormat } from '../../channels/contract/reservation.ts'
 import { findListings } from '../../listings/listing-store.ts'
 import type { Database } from '../../platform/db/tables.ts'
 import { endQueuedWebhooks, type QueuedEnd } from '../../webhooks/queued-webhook-store.ts'
@@ -17,6 +18,9 @@ import {
 import { changesBooking } from '../booking-change.ts'
 import { lockReservations, noteMapping } from '../booking-store.ts'
 
+/** The connection whose reservations are mapped again, and how its channel spells them. */
+export type Remapped = { connection: ReservationOwner; format: ReservationFormat }
+
 /** What mapping some reservations again came to. */
 export type RemapCounts = {
   /** Bookings and waiting rows that say something else now. */
@@ -32,14 +36,17 @@ export type RemapCounts = {
  */
 export async function remapReservations(
   db: Kysely<Database>,
-  connection: ReservationOwner,
+  remapped: Remapped,
   externalIds: string[],
   commit: (trx: Transaction<Database>, counts: RemapCounts) => Promise<void>,
 ): Promise<void> {
   await db.transaction().execute(async (trx) => {
-    const keys = externalIds.map((externalId) => ({ connectionId: connection.id, externalId }))
-    await lockReservations(trx, keys)
-    const planned = await planRemap(trx, connection, externalIds)
+    const connectionId = remapped.connection.id
+    await lockReservations(
+      trx,
+      externalIds.map((externalId) => ({ connectionId, externalId })),
+    )
+    const planned = await planRemap(trx, remapped, externalIds)
     const changed = planned.filter(changesAnything)
     const changes = await writePlanned(trx, changed)
     await endQueuedWebhooks(
@@ -61,11 +68,11 @@ export async function remapReservations(
  */
 export async function planRemap(
   trx: Transaction<Database>,
-  connection: ReservationOwner,
+  { connection, format }: Remapped,
   externalIds: string[],
   candidate?: CandidateMapping,
 ): Promise<PlannedWrite[]> {
-  const keys = externalIds.map((externalId) => ({ connectionId: connection.id, externalId }))
+  const keys = externalIds.map((externalId) => ({ connectionId: connection.id, externalId, format }))
   const writes = await toWrites(trx, connection, await readStoredReservations(trx, keys))
   return planWrites(trx, writes, candidate)
 }

@@ -126,8 +126,6 @@ export type CalendarCapability = {
 }
 
 export type BookingWriteCapability = {
-  /** The reservation that the channel is going to make of a draft, without a source; its id is the marker. Pure. */
-  expected(draft: ReservationDraft): Reservation
   /** Whether the host may change a reservation through the channel; any other is changed where it was booked. Pure. */
   mayChange(reservation: Reservation): boolean
   /**

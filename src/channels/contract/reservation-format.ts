@@ -1,7 +1,8 @@
 import type { PartNames, Reservation, ReservationFormat, ReservationPart } from './reservation.ts'
+import type { ReservationDraft } from './reservation-draft.ts'
 
 /** What a channel says of its bodies; every part that it does not name is called in them as it is here. */
-export type FormatRules = Pick<ReservationFormat, 'isPlaceholder' | 'leavesOut' | 'parse'> & {
+export type FormatRules = Pick<ReservationFormat, 'isPlaceholder' | 'leavesOut' | 'parse' | 'ofDraft'> & {
   names: Partial<PartNames>
   /** The spellings in use of one and the same field, the channel's own first. */
   spellings: ReadonlyArray<readonly [string, ...string[]]>
@@ -48,7 +49,7 @@ const ownNames: PartNames = {
 }
 
 export function createReservationFormat(rules: FormatRules): ReservationFormat {
-  const { spellings, noise, isPlaceholder, leavesOut, parse } = rules
+  const { spellings, noise, isPlaceholder, leavesOut, parse, ofDraft } = rules
   const names = { ...ownNames, ...rules.names }
   const fieldByKey = new Map<string, string>(
     spellings.flatMap((keys) => keys.map((key) => [key, keys[0]] as const)),
@@ -61,13 +62,18 @@ export function createReservationFormat(rules: FormatRules): ReservationFormat {
     ...rules.idNames,
     names.datesUnspecified,
   ])
+  const partByField = new Map<string | null, ReservationPart>(
+    (Object.keys(names) as ReservationPart[]).map((part) => [names[part], part]),
+  )
   const fieldOf = (key: string) => fieldByKey.get(key) ?? key
   return {
     names,
     isPlaceholder,
     leavesOut,
     parse,
+    ofDraft,
     fieldOf,
+    partOf: (field) => partByField.get(field),
     keysOf: (field) => keysByField.get(fieldOf(field)) ?? [field],
     isNoise: (field) => noise.has(field),
     isComparedAsParsed: (key) => comparedAsParsed.has(key),
@@ -91,4 +97,18 @@ export function presentFields(reservation: Reservation): Set<string> {
   }
   if (reservation.datesUnspecified) present.add(arrivalDate).add(departureDate)
   return present
+}
+
+/** Whether a channel has sent the reservation; one that exists as a draft alone has no source. */
+export function wasSent({ source }: Reservation): boolean {
+  return Object.keys(source).length > 0
+}
+
+/** What a channel says of a reservation, and where it has said nothing yet, what TVL wrote in the draft. Pure. */
+export function overDraft(sent: Reservation, draft: ReservationDraft | null): Reservation {
+  if (draft === null) return sent
+  const drafted = sent.format.ofDraft(draft)
+  const said = Object.fromEntries(Object.entries(sent).filter(([, value]) => value !== undefined))
+  const bookingStatus = sent.status === undefined ? drafted.bookingStatus : sent.bookingStatus
+  return { ...drafted, ...said, bookingStatus }
 }

@@ -1,4 +1,5 @@
 import type { Problem, Read } from './field-reader.ts'
+import type { ReservationDraft } from './reservation-draft.ts'
 
 /** What a reservation's status means for a booking. `unknown` = a status that the channel has no meaning for: a person decides. */
 export type ReservationMeaning = 'confirmed' | 'pending' | 'cancelled' | 'inquiry' | 'unknown'
@@ -75,11 +76,15 @@ export type ReservationFormat = {
   leavesOut(reservation: Reservation, key: string, value: unknown): boolean
   /** Reads a reservation; null only when it has no usable id. Total: it never throws. */
   parse(data: unknown): ParsedReservation
+  /** The reservation that the channel is going to make of a draft. It has no source, and its id is the marker. Pure. */
+  ofDraft(draft: ReservationDraft): Reservation
   /** The channel's own name of the field that a key stands for. */
   fieldOf(key: string): string
   /** The keys under which a field may be found, by any of its names; the channel's own first. */
   keysOf(field: string): readonly string[]
   isNoise(field: string): boolean
+  /** The part that a field stands for, if it is one that a reservation is compared or written by. */
+  partOf(field: string): ReservationPart | undefined
   /** Whether a key is compared by what was parsed of it, and not by its value in the body. */
   isComparedAsParsed(key: string): boolean
 }

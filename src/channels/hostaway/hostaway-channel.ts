@@ -5,7 +5,7 @@ import { createHostawayClient, type HostawayClient } from './client.ts'
 import { isAuthentic } from './webhook-auth.ts'
 import { maxIntervalsPerCall } from './wire/calendar.ts'
 import { reservationFormat } from './wire/reservation.ts'
-import { expectedReservation, isHostsToChange } from './wire/reservation-fields.ts'
+import { isHostsToChange } from './wire/reservation-fields.ts'
 import { isRegistrationPing, parseWebhookBody } from './wire/webhook-envelope.ts'
 import { deviationsOf } from './wire/webhook-registration.ts'
 
@@ -58,7 +58,6 @@ function hostawayChannel(client: HostawayClient, breakerState: () => BreakerStat
       },
     },
     bookingWrites: {
-      expected: expectedReservation,
       mayChange: isHostsToChange,
       create: client.createReservation,
       change: client.updateReservation,

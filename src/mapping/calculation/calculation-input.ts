@@ -1,5 +1,6 @@
 import { createFieldReader, idText, isRecord } from '../../channels/contract/field-reader.ts'
 import type { Reservation } from '../../channels/contract/reservation.ts'
+import { wasSent } from '../../channels/contract/reservation-format.ts'
 import type { MappedListing } from '../booking-draft.ts'
 import { customFieldName, isCharged, stayDayKeys } from '../reservation-rows.ts'
 import type { Meter } from './calculation.ts'
@@ -39,12 +40,25 @@ export function calculationInput(
     return result
   }
   const input = bare()
-  input.reservation = copy({ ...reservation.source, ...knownFields(reservation) })
+  input.reservation = copy({ ...bodyOf(reservation), ...knownFields(reservation) })
   input.financeLines = copy((reservation.financeFields ?? []).filter(isCharged))
   input.finance = copy(totalsByName(reservation.financeFields ?? []))
   input.customFields = copy(customFieldsByName(reservation.customFieldValues ?? []))
   input.property = copy(propertyOf(listing))
   return copied > maxValues ? undefined : give(input, copied)
+}
+
+// A draft of TVL's has no body; it is seen as the body that the channel is going to make of it.
+function bodyOf(reservation: Reservation): Record<string, unknown> {
+  if (wasSent(reservation)) return reservation.source
+  const { id, channelId, marker, hostNote, format } = reservation
+  const { names } = format
+  return {
+    [names.id]: id,
+    [names.channelId]: channelId,
+    [names.marker]: marker,
+    [names.hostNote]: hostNote,
+  }
 }
 
 function knownFields(reservation: Reservation): Record<string, unknown> {

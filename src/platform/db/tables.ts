@@ -154,7 +154,10 @@ export interface BookingsTable {
   fields: Json<Record<string, unknown>>
   mapping_version: number
   mapping_warnings: Json<Array<{ field: string; code: string; message: string }>>
-  source: Json<unknown>
+  /** What the channel sent; null until it has sent anything of a booking made in TVL. */
+  source: ColumnType<unknown, string | null, string | null>
+  /** What TVL wrote of a booking that it made; null for every other one. */
+  draft: ColumnType<unknown, string | null | undefined, string | null>
   origin: Generated<BookingOrigin>
   desired: ColumnType<Record<string, unknown> | null, string | null | undefined, string | null>
   version_kind: VersionKind

@@ -47,7 +47,7 @@ describe('the mapping of a connection', async () => {
     system.api<{ version: number; spec: unknown; code: string }>('PUT', path, { spec, ...more })
   const preview = async (body: Record<string, unknown>) =>
     (await system.api<Preview>('POST', `${path}/preview`, body)).body
-  const remapping = { db: system.deps.db, log: system.deps.log }
+  const remapping = { db: system.deps.db, channels: system.deps.channels, log: system.deps.log }
 
   async function startRemap(): Promise<Remap> {
     const answer = await system.api<Remap>('POST', `${path}/remap`)
@@ -218,9 +218,14 @@ describe('the mapping of a connection', async () => {
     assert.ok(done > 0 && done < remap.total, `${done} of ${remap.total}`)
     const owner = await findConnection(system.deps.db, connection.id)
     assert.ok(owner)
-    const dies = remapReservations(system.deps.db, owner, ids.map(String), async () => {
-      throw new Error('killed')
-    })
+    const dies = remapReservations(
+      system.deps.db,
+      { connection: owner, format: system.deps.channels.of(owner.channel).format },
+      ids.map(String),
+      async () => {
+        throw new Error('killed')
+      },
+    )
     await assert.rejects(dies, /killed/)
     assert.equal((await shown(remap)).done, done)
 

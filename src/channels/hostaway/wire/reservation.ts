@@ -1,7 +1,9 @@
 import { createFieldReader, isRecord, type Problem, type Read } from '../../contract/field-reader.ts'
 import type { ParsedReservation, Reservation, ReservationFormat } from '../../contract/reservation.ts'
+import type { ReservationDraft } from '../../contract/reservation-draft.ts'
 import { createReservationFormat } from '../../contract/reservation-format.ts'
 import { storableSource } from '../../contract/storable-source.ts'
+import { directChannelId } from './reservation-fields.ts'
 import { meaningOfStatus } from './reservation-status.ts'
 
 // Bookkeeping of Hostaway's or of people reading there.
@@ -50,6 +52,7 @@ export const reservationFormat: ReservationFormat = createReservationFormat({
   isPlaceholder,
   leavesOut,
   parse: (data) => parseReservation(data),
+  ofDraft,
 })
 
 // Unless asked for everything, Hostaway sends empty lists and nulls for what it left out.
@@ -64,6 +67,45 @@ function isPlaceholder(key: string, value: unknown): boolean {
     return key === 'hostProxyEmail' || key === 'remainingBalance' || key.startsWith('bookingcom')
   }
   return Array.isArray(value) && value.length === 0
+}
+
+// What is booked with the host directly has this channel there.
+function ofDraft({ listingId, marker, currency, isCancelled, fields }: ReservationDraft): Reservation {
+  const status = isCancelled ? 'cancelled' : 'new'
+  return {
+    id: marker,
+    listingId,
+    marker,
+    status,
+    bookingStatus: meaningOfStatus(status),
+    datesUnspecified: false,
+    arrivalDate: fields.arrivalDate,
+    departureDate: fields.departureDate,
+    guestName: fields.guestName,
+    guestEmail: fields.guestEmail,
+    phone: fields.phone,
+    numberOfGuests: fields.numberOfGuests,
+    adults: fields.adults,
+    children: fields.children,
+    infants: fields.infants,
+    pets: fields.pets,
+    totalPrice: fields.totalPrice,
+    hostNote: fields.hostNote,
+    currency,
+    channelName: 'direct',
+    channelId: directChannelId,
+    confirmationCode: undefined,
+    unitCount: 1,
+    units: undefined,
+    updatedOn: undefined,
+    insertedOn: undefined,
+    customFieldValues: undefined,
+    financeFields: undefined,
+    isComplete: false,
+    problems: [],
+    source: {},
+    format: reservationFormat,
+  }
 }
 
 /**
