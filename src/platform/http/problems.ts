@@ -1,15 +1,16 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { AppError, failureKinds, toAppError } from '../errors.ts'
+import { failureKinds, toAppError } from '../errors.ts'
+import { codeOfKind, type ProblemCode } from './problem-codes.ts'
 import { describeViolations, maxWrongFields, type WrongField } from './violations.ts'
 
 /** An answer other than success, with a stable `code`; becomes `application/problem+json` (RFC 9457). */
 export class Problem extends Error {
   readonly status: number
-  readonly code: string
+  readonly code: ProblemCode
   readonly errors: WrongField[] | undefined
 
-  constructor(status: number, code: string, detail: string, errors?: WrongField[]) {
+  constructor(status: number, code: ProblemCode, detail: string, errors?: WrongField[]) {
     super(detail)
     this.name = 'Problem'
     this.status = status
@@ -72,7 +73,7 @@ function toProblem(error: unknown): Problem {
   }
   const classified = toAppError(error)
   const { httpStatus } = failureKinds[classified.kind]
-  const code = classified instanceof AppError ? classified.kind.toUpperCase() : 'UNEXPECTED'
+  const code = codeOfKind(classified.kind)
   return new Problem(httpStatus, code, httpStatus >= 500 ? safeDetail(httpStatus) : classified.message)
 }
 
@@ -88,8 +89,8 @@ function validationProblem({ validation = [], validationContext }: FastifyError)
   return new Problem(422, 'VALIDATION_FAILED', `The ${partNames.get(part) ?? part} is not valid`, errors)
 }
 
-function clientErrorCode(status: number): string {
-  const codes: Record<number, string> = {
+function clientErrorCode(status: number): ProblemCode {
+  const codes: Record<number, ProblemCode> = {
     400: 'BAD_REQUEST',
     404: 'NOT_FOUND',
     413: 'BODY_TOO_LARGE',
