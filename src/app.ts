@@ -1,5 +1,4 @@
 import rateLimit from '@fastify/rate-limit'
-import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import { pendingWork, resumeWork } from './connection-work.ts'
@@ -9,10 +8,10 @@ import { deadLetterRoutes } from './dead-letters/dead-letter-routes.ts'
 import { type Deps, modules, refreshGauges } from './deps.ts'
 import { pingDatabase } from './platform/db/leader-lock.ts'
 import { useApiAuth } from './platform/http/api-auth.ts'
-import { completeApiDocument } from './platform/http/api-document.ts'
+import { describeApi } from './platform/http/api-document.ts'
 import { healthRoutes } from './platform/http/health.ts'
 import { closeIdleConnections } from './platform/http/idle-connections.ts'
-import { useOptionalBodies, withDefaultBody } from './platform/http/optional-body.ts'
+import { useOptionalBodies } from './platform/http/optional-body.ts'
 import { refuseUnroutable, useProblems } from './platform/http/problems.ts'
 import { useValidation } from './platform/http/validation.ts'
 import { beginFirstImport } from './polling/request-import.ts'
@@ -48,23 +47,8 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
   closeIdleConnections(app)
   // Every body here is JSON; read as text it would be refused as the wrong type of JSON.
   app.removeContentTypeParser('text/plain')
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'Hostaway connector',
-        version: '0.1.0',
-        description:
-          'Keeps TVL and Hostaway in step. Errors are RFC 9457 problem documents with a stable `code`.',
-      },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-    },
-    transform: ({ schema, url, route }) => ({ schema: withDefaultBody(schema, route.config), url }),
-    transformObject: (made) =>
-      'openapiObject' in made ? completeApiDocument(made.openapiObject) : made.swaggerObject,
-  })
+  await describeApi(app)
   await app.register(swaggerUi, { routePrefix: '/docs' })
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
   await app.register(rateLimit, { global: false })
 
   for (const module of modules) await module.publicRoutes?.(app, deps)

@@ -1,15 +1,87 @@
 import { STATUS_CODES } from 'node:http'
+import swagger from '@fastify/swagger'
+import type { FastifyInstance, FastifySchema } from 'fastify'
+import { withDefaultBody } from './optional-body.ts'
+import { problemCodes, type Refusals } from './problem-codes.ts'
 
-type Content = Record<string, { schema?: Record<string, unknown> }>
-type Answer = { description?: string; content?: Content } | { $ref: string }
-type Operation = {
-  requestBody?: { required?: boolean; content?: Content }
-  responses?: Record<string, Answer>
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The codes of the route's own refusals; what every route like it may refuse is added in the document. */
+    refusals?: Refusals
+    /** The body of a route that reads its bytes itself: described, and not validated. */
+    describedBody?: object
+  }
 }
-type Paths = Record<string, Record<string, Operation>>
+
+type Json = { [name: string]: Json } | Json[] | string | number | boolean | null | undefined
+type Fields = { [name: string]: Json }
+type Content = Record<string, { schema?: Fields }>
+type Operation = {
+  parameters?: Array<{ name: string; in: string; required?: boolean; schema?: Json }>
+  requestBody?: { required?: boolean; content?: Content }
+  responses?: Record<string, { description?: string; content?: Content }>
+  security?: object[]
+  'x-role'?: string[]
+  'x-refusals'?: Refusals
+}
 type ApiDocument = {
   paths?: object | undefined
   components?: { schemas?: object; responses?: object } | undefined
+}
+
+const tags = {
+  Bookings: 'Bookings, the nights they hold, and the events about them.',
+  Connections: 'Accounts of a channel, their listings, and how they are kept in step.',
+  History: 'Reading what a channel held before it was connected.',
+  Mapping: 'How reservations become bookings.',
+  Operations: 'For those who run the connector.',
+  'TVL to Hostaway': 'What TVL desires of Hostaway, and how far the pushes are.',
+  'Tenants and tokens': 'Who may call.',
+  'Webhooks from Hostaway': 'Called by Hostaway.',
+  'When things fail': 'What was received, what failed, and how to try again.',
+}
+
+/** Serves the description of all routes that are registered afterwards at `/openapi.json`. */
+export async function describeApi(app: FastifyInstance): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Hostaway connector',
+        version: '0.1.0',
+        description:
+          'Keeps TVL and Hostaway in step. Errors are RFC 9457 problem documents with a stable `code`. `x-role` names the least roles that may call an operation: admin includes owner, owner includes manager and service, manager includes viewer.',
+      },
+      servers: [{ url: '/', description: 'Where this document comes from' }],
+      tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
+      components: {
+        securitySchemes: {
+          token: { type: 'http', scheme: 'bearer', description: 'A token of POST /v1/tokens.' },
+          webhookLogin: { type: 'http', scheme: 'basic', description: 'As registered with Hostaway.' },
+          webhookSignature: {
+            type: 'apiKey',
+            in: 'header',
+            name: 'x-hostaway-signature',
+            description: 'HMAC-SHA256 of the body, with the secret of the connection.',
+          },
+        },
+      },
+    },
+    transform: ({ schema, url, route }) => {
+      const { roles, refusals, describedBody } = route.config ?? {}
+      const described = {
+        security: [],
+        ...withDefaultBody(schema ?? {}, route.config),
+        ...(roles === undefined ? {} : { 'x-role': roles }),
+        ...(describedBody === undefined ? {} : { body: describedBody }),
+        'x-refusals': refusals ?? {},
+      }
+      return { schema: described as FastifySchema, url }
+    },
+    transformObject: (made) =>
+      'openapiObject' in made ? completeApiDocument(made.openapiObject) : made.swaggerObject,
+  })
+  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
 }
 
 const text = { type: 'string' }
@@ -21,11 +93,11 @@ const problemSchema = {
     title: text,
     status: { type: 'integer' },
     detail: { type: 'string', description: 'What is wrong, for people.' },
-    code: { type: 'string', description: 'What is wrong, for programs.' },
+    code: { type: 'string', enum: problemCodes, description: 'What is wrong, for programs.' },
     instance: { type: 'string', description: 'The path that was asked for.' },
     errors: {
       type: 'array',
-      description: 'Every field that is not valid, where that is what is wrong.',
+      description: 'Every wrong field, up to 100, where fields are what is wrong.',
       items: { type: 'object', required: ['field', 'message'], properties: { field: text, message: text } },
     },
   },
@@ -35,44 +107,172 @@ const problemAnswer = {
   content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
 }
 // What stands there for an answer whose route does not describe it.
-const unsaid = 'Default Response'
+const undescribed = 'Default Response'
 
 /**
- * The API's description with what holds for every route: each answer that is not listed is a problem document, a status
- * has its name, and a body that has a default may be left out. Changes nothing of what it is given.
+ * The API's description with what holds for every route: its refusals with their codes, any other failure as a problem
+ * document, a name for each status, and a component for each schema with a title. Changes nothing of what it is given.
  */
-export function completeApiDocument<Document extends ApiDocument>(document: Document): Document {
+function completeApiDocument<Document extends ApiDocument>(document: Document): Document {
   const { schemas, responses, ...components } = document.components ?? {}
+  const named: Record<string, Json> = { Problem: problemSchema }
+  const operations = mapValues(document.paths as Record<string, Record<string, Operation>>, (path) =>
+    mapValues(path, complete),
+  )
+  const paths = namingSchemas(operations as Json, named)
   return {
     ...document,
     components: {
       ...components,
-      schemas: { ...schemas, Problem: problemSchema },
+      schemas: { ...schemas, ...named },
       responses: { ...responses, Problem: problemAnswer },
     },
-    paths: mapValues(document.paths as Paths, (path) => mapValues(path, complete)),
+    paths,
   }
 }
 
-function complete({ requestBody, responses = {}, ...operation }: Operation): Operation {
+function complete(operation: Operation): Operation {
+  const { 'x-refusals': own = {}, requestBody, parameters, responses = {}, ...rest } = operation
+  const refusals = allRefusals(operation, own)
+  const described = mapValues(responses, ({ description, ...answer }, status) => ({
+    description: description === undescribed ? (STATUS_CODES[status] ?? undescribed) : description,
+    ...answer,
+  }))
   return {
-    ...operation,
+    ...rest,
+    ...(parameters === undefined ? {} : { parameters: parameters.map(describedParameter) }),
     ...(requestBody === undefined
       ? {}
-      : { requestBody: { ...requestBody, required: isRequired(requestBody) } }),
+      : {
+          requestBody: {
+            ...requestBody,
+            required: isRequired(requestBody),
+            content: mapValues(requestBody.content ?? {}, ({ schema, ...media }) => ({
+              ...media,
+              schema: onlyStorable(schema) as Fields,
+            })),
+          },
+        }),
     responses: {
-      ...mapValues(responses, (answer, status) =>
-        'description' in answer && answer.description === unsaid
-          ? { ...answer, description: STATUS_CODES[status] ?? unsaid }
-          : answer,
-      ),
+      ...described,
+      ...mapValues(refusals, (codes, status) => refusalAnswer(status, codes ?? [])),
       default: { $ref: '#/components/responses/Problem' },
-    },
+    } as Operation['responses'] & {},
+  }
+}
+
+const queryTexts: Record<string, string> = {
+  connection: 'Only what belongs to the connection with this id.',
+  externalId: 'Only what has this id at the channel.',
+  kind: 'Only failures of this kind.',
+  queue: 'Only jobs of this queue.',
+  status: 'Only what has this status.',
+  tenant: 'Slug of the tenant; needed where the caller is an admin.',
+  unitId: 'Only what belongs to this unit.',
+}
+
+function describedParameter(parameter: NonNullable<Operation['parameters']>[number]) {
+  if (parameter.in !== 'query') return parameter
+  const { name, required, schema } = parameter
+  return {
+    ...(queryTexts[name] === undefined ? {} : { description: queryTexts[name] }),
+    ...parameter,
+    required: required === true && !(isFields(schema) && 'default' in schema),
+    schema: onlyStorable(schema),
+  }
+}
+
+// What follows from the parts that a route has, beside what its handler refuses.
+function allRefusals({ parameters = [], requestBody, security = [] }: Operation, own: Refusals): Refusals {
+  const has = (place: string, name?: string) =>
+    parameters.some((one) => one.in === place && (name === undefined || one.name === name))
+  const names = JSON.stringify(requestBody ?? {})
+  const isProtected = security.some((scheme) => 'token' in scheme)
+  const namesTenant = has('query', 'tenant') || names.includes('"tenant":')
+  const all: Array<[keyof Refusals, Refusals[keyof Refusals], boolean]> = [
+    [401, ['UNAUTHENTICATED'], isProtected],
+    [403, ['FORBIDDEN'], isProtected],
+    [404, ['NOT_FOUND'], isProtected && (has('path') || namesTenant)],
+    [422, ['VALIDATION_FAILED'], isProtected && (has('query') || has('header') || requestBody !== undefined)],
+    [422, ['INVALID_CURSOR'], has('query', 'cursor')],
+    [422, ['TENANT_REQUIRED'], namesTenant],
+    [422, ['IDEMPOTENCY_KEY_REUSED'], has('header', 'idempotency-key')],
+  ]
+  const merged: Refusals = { ...own }
+  for (const [status, codes = [], applies] of all) {
+    if (applies) merged[status] = [...new Set([...codes, ...(merged[status] ?? [])])]
+  }
+  return merged
+}
+
+function refusalAnswer(status: string, codes: string[]) {
+  const schema = {
+    allOf: [{ $ref: '#/components/schemas/Problem' }],
+    type: 'object',
+    properties: { code: { type: 'string', enum: codes.toSorted() } },
+  }
+  return {
+    description: STATUS_CODES[status] ?? undescribed,
+    content: { 'application/problem+json': { schema } },
   }
 }
 
 function isRequired({ content = {} }: { content?: Content }): boolean {
   return Object.values(content).every(({ schema }) => schema === undefined || !('default' in schema))
+}
+
+// Requests with NUL in a text are refused, and a text in the document says so where nothing narrower does.
+function onlyStorable(schema: Json): Json {
+  if (Array.isArray(schema)) return schema.map(onlyStorable)
+  if (typeof schema !== 'object' || schema === null) return schema
+  const inner = mapValues(schema, (part, name) => (name === 'examples' ? part : onlyStorable(part)))
+  const isFreeText =
+    [schema.type].flat().includes('string') &&
+    ['pattern', 'format', 'enum', 'const'].every((name) => schema[name] === undefined)
+  return isFreeText ? { ...inner, pattern: '^[^\\u0000]*$' } : inner
+}
+
+// Gives each schema with a title its place among the components, and lets the others point there.
+function namingSchemas(value: Json, named: Record<string, Json>): Json {
+  if (Array.isArray(value)) return value.map((entry) => namingSchemas(entry, named))
+  if (typeof value !== 'object' || value === null) return value
+  const walked = mapValues(value, (entry, name) =>
+    name === 'examples' ? entry : namingSchemas(entry, named),
+  )
+  const { title, ...tagged } = withTagMapping(withAlternatives(walked), named)
+  if (typeof title !== 'string') return tagged
+  const known = named[title]
+  if (known !== undefined && JSON.stringify(known) !== JSON.stringify(tagged)) {
+    throw new Error(`Two schemas of the API have the title ${title}`)
+  }
+  named[title] = tagged
+  return { $ref: `#/components/schemas/${title}` }
+}
+
+// Conditions become alternatives, which more tools understand.
+function withAlternatives({ if: condition, then: having, else: lacking, ...schema }: Fields): Fields {
+  return condition === undefined || having === undefined || lacking === undefined
+    ? schema
+    : { ...schema, anyOf: [having, lacking] }
+}
+
+// Which value of the tag means which component; the validator wants no such list, and finds it by itself.
+function withTagMapping(schema: Fields, named: Record<string, Json>): Fields {
+  const { discriminator, oneOf } = schema
+  if (!isFields(discriminator) || !Array.isArray(oneOf)) return schema
+  const tag = String(discriminator.propertyName)
+  const mapping = oneOf.flatMap((one) => {
+    const ref = isFields(one) ? String(one.$ref) : ''
+    const component = named[ref.replace('#/components/schemas/', '')]
+    const property = isFields(component) && isFields(component.properties) ? component.properties[tag] : null
+    const [value] = isFields(property) ? [property.const ?? property.enum].flat() : []
+    return value === undefined ? [] : [[String(value), ref]]
+  })
+  return { ...schema, discriminator: { ...discriminator, mapping: Object.fromEntries(mapping) } }
+}
+
+function isFields(value: Json): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function mapValues<Value, Mapped>(

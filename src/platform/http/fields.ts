@@ -51,8 +51,15 @@ export const Uuid = Type.String({ pattern: patterns.uuid })
 /** The id of one of TVL's units, in a body. */
 export const UnitId = Type.String({ pattern: patterns.notBlank, maxLength: 200 })
 
-/** An id of Hostaway's or TVL's in a path, any text that can be stored. */
-export const PathText = Type.String({ pattern: patterns.storable })
+/** The id of something in a path; what has no such id is 404, whatever the text. */
+export function idOf(what: string) {
+  return Type.String({ description: `Id of the ${what}.` })
+}
+
+/** An id in a path that may be any text that can be stored. */
+export function textIdOf(what: string) {
+  return Type.String({ pattern: patterns.storable, description: `Id of the ${what}.` })
+}
 
 /** A name that is not blank. */
 export const Name = Type.String({ pattern: patterns.notBlank, maxLength: 200 })
@@ -88,8 +95,13 @@ export function amount(digits: 9 | 12) {
 }
 
 /** One of several objects, which a constant `tag` tells apart: only the one that is meant is checked and described. */
-export function taggedUnion<Schemas extends TSchema[]>(tag: string, schemas: readonly [...Schemas]) {
+export function taggedUnion<Schemas extends TSchema[]>(
+  title: string,
+  tag: string,
+  schemas: readonly [...Schemas],
+) {
   return Type.Unsafe<Static<Schemas[number]>>({
+    title,
     type: 'object',
     discriminator: { propertyName: tag },
     oneOf: schemas,
@@ -103,11 +115,13 @@ export function exactlyOneOf<Schema extends TSchema>(schema: Schema, names: stri
 
 /** Objects of two kinds, of which only one has `field`: what is wrong is described about the kind that is meant. */
 export function byPresenceOf<Having extends TSchema, Lacking extends TSchema>(
+  title: string,
   field: string,
   having: Having,
   lacking: Lacking,
 ) {
   return Type.Unsafe<Static<Having> | Static<Lacking>>({
+    title,
     type: 'object',
     if: { required: [field] },
     // biome-ignore lint/suspicious/noThenProperty: JSON Schema names it so.

@@ -25,6 +25,7 @@ export async function healthRoutes(app: FastifyInstance, options: HealthOptions)
     {
       schema: {
         tags,
+        operationId: 'getHealth',
         summary: 'Whether the process is alive',
         response: { 200: Type.Object({ status: Type.Literal('ok') }) },
       },
@@ -36,6 +37,7 @@ export async function healthRoutes(app: FastifyInstance, options: HealthOptions)
     {
       schema: {
         tags,
+        operationId: 'getReadiness',
         summary: 'Whether the process can do its job, with the reasons why not',
         response: { 200: Ready, 503: Ready },
       },
@@ -56,7 +58,7 @@ export async function healthRoutes(app: FastifyInstance, options: HealthOptions)
   }
   app.get(
     '/metrics',
-    { schema: { tags, summary: 'Prometheus metrics', response: { 200: text } } },
+    { schema: { tags, operationId: 'getMetrics', summary: 'Prometheus metrics', response: { 200: text } } },
     async (_request, reply) => {
       refresh ??= options.refreshGauges().finally(() => {
         refresh = undefined
