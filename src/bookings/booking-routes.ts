@@ -3,7 +3,7 @@ import type { Kysely, Transaction } from 'kysely'
 import { Type } from 'typebox'
 import type { Database } from '../platform/db/tables.ts'
 import { tenantScope } from '../platform/http/api-auth.ts'
-import { Day, Instant } from '../platform/http/fields.ts'
+import { Day, Instant, idOf } from '../platform/http/fields.ts'
 import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
 import { notFound } from '../platform/http/problems.ts'
 import { type BookingWithTenant, findBooking, listBookings } from './booking-store.ts'
@@ -33,6 +33,7 @@ export const bookingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> 
       config: { roles: ['viewer', 'service'] },
       schema: {
         tags,
+        operationId: 'listBookings',
         summary: 'List bookings',
         description:
           'In the order of their creation. `from` and `to` find stays with a night on or between these days.',
@@ -74,10 +75,14 @@ export const bookingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> 
       config: { roles: ['viewer', 'service'] },
       schema: {
         tags,
+        operationId: 'getBooking',
         summary: 'Show a booking with its timeline',
-        params: Type.Object({ id: Type.String() }),
+        params: Type.Object({ id: idOf('booking') }),
         response: {
-          200: Type.Object({ ...BookingDetail.properties, timeline: Type.Array(TimelineEntry) }),
+          200: Type.Object(
+            { ...BookingDetail.properties, timeline: Type.Array(TimelineEntry) },
+            { title: 'BookingWithTimeline' },
+          ),
         },
       },
     },

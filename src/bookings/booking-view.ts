@@ -77,7 +77,10 @@ const Push = Type.Object({
 })
 
 /** A booking with how far Hostaway has been told of it; null where there was never anything to tell. */
-export const BookingDetail = Type.Object({ ...BookingView.properties, push: nullable(Push) })
+export const BookingDetail = Type.Object(
+  { ...BookingView.properties, push: nullable(Push) },
+  { title: 'Booking' },
+)
 export type BookingDetail = Static<typeof BookingDetail>
 
 export function toBookingDetail(row: BookingWithTenant, push: BookingPushRow | undefined): BookingDetail {

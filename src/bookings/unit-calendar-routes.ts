@@ -5,7 +5,7 @@ import { type DesiredNight, desiredOfUnit } from '../calendar/desired-of-unit.ts
 import { listListingsOfUnit } from '../listings/listing-store.ts'
 import { addDays, dayIn, eachDay } from '../platform/days.ts'
 import type { BlockRow, Database } from '../platform/db/tables.ts'
-import { Day, LastDay, PathText } from '../platform/http/fields.ts'
+import { Day, LastDay, textIdOf } from '../platform/http/fields.ts'
 import { notFound, Problem } from '../platform/http/problems.ts'
 import { requireTenant } from '../tenants/require-tenant.ts'
 import { listBlocksOfUnit } from './block-store.ts'
@@ -13,19 +13,22 @@ import { listBlocksOfUnit } from './block-store.ts'
 const defaultDays = 90
 const maxDays = 1_100
 
-const CalendarDay = Type.Object({
-  date: Type.String(),
-  booked: Type.Boolean({ description: 'Every unit is held on this night.' }),
-  bookingId: Type.Union([Type.String(), Type.Null()], {
-    description:
-      'The (first) booking that holds this night; null also where a reservation waits for approval.',
-  }),
-  heldUnits: Type.Integer(),
-  units: Type.Integer(),
-  desired: Type.Record(Type.String(), Type.Unknown(), { description: 'What TVL last desired for.' }),
-  pushed: Type.Record(Type.String(), Type.Unknown(), { description: 'What Hostaway was last told.' }),
-  pending: Type.Boolean({ description: 'Something of the desired is still to be pushed.' }),
-})
+const CalendarDay = Type.Object(
+  {
+    date: Type.String(),
+    booked: Type.Boolean({ description: 'Every unit is held on this night.' }),
+    bookingId: Type.Union([Type.String(), Type.Null()], {
+      description:
+        'The (first) booking that holds this night; null also where a reservation waits for approval.',
+    }),
+    heldUnits: Type.Integer(),
+    units: Type.Integer(),
+    desired: Type.Record(Type.String(), Type.Unknown(), { description: 'What TVL last desired for.' }),
+    pushed: Type.Record(Type.String(), Type.Unknown(), { description: 'What Hostaway was last told.' }),
+    pending: Type.Boolean({ description: 'Something of the desired is still to be pushed.' }),
+  },
+  { title: 'CalendarDay' },
+)
 
 const nothingDesired: DesiredNight = { desired: {}, pushed: {}, pending: false }
 
@@ -40,9 +43,10 @@ export const unitCalendarRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database
       config: { roles: ['viewer', 'service'] },
       schema: {
         tags: ['Bookings'],
+        operationId: 'getUnitCalendar',
         summary: 'Show the calendar of a unit',
         description: `Both ends inclusive; without them the ${defaultDays} days from today (UTC).`,
-        params: Type.Object({ unitId: PathText }),
+        params: Type.Object({ unitId: textIdOf('unit') }),
         querystring: Type.Object({
           tenant: Type.Optional(Type.String()),
           from: Type.Optional(Day),

@@ -21,11 +21,8 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRouteOptions> = async (
   app,
   { db, queues, settleMs },
 ) => {
-  app.addContentTypeParser(
-    ['application/cloudevents+json', 'application/cloudevents-batch+json'],
-    { parseAs: 'string' },
-    app.getDefaultJsonParser('error', 'error'),
-  )
+  const cloudEvents = ['application/cloudevents+json', 'application/cloudevents-batch+json']
+  app.addContentTypeParser(cloudEvents, { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'))
 
   app.post(
     '/events',
@@ -33,10 +30,12 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRouteOptions> = async (
       config: { roles: ['service'] },
       schema: {
         tags: ['TVL to Hostaway'],
+        operationId: 'postEvents',
         summary: 'Say what is desired of Hostaway',
         description: `One event or up to ${maxEvents}, plain or as CloudEvents 1.0 (unitId and what follows in \`data\`); all or nothing. A field left out means "no opinion" and is never sent. Where ranges overlap, the later one wins. 202 = the desired are stored.`,
         querystring: Type.Object({ tenant: Type.Optional(Type.String()) }),
         headers: keyHeader,
+        consumes: ['application/json', ...cloudEvents],
         body: EventsBody,
         response: { 202: Type.Object({ accepted: Type.Integer() }) },
       },

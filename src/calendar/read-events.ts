@@ -45,20 +45,32 @@ const availability = { unitId: UnitId, ranges: Type.Array(AvailabilityRange, ran
 const pricing = { unitId: UnitId, currency: Currency, ranges: Type.Array(PriceRange, rangeCount) }
 const listing = { unitId: UnitId, changes: ListingChanges }
 
-const PlainEvent = taggedUnion('type', [
-  Type.Object({ type: Type.Literal('availability.updated'), ...availability }),
-  Type.Object({ type: Type.Literal('pricing.updated'), ...pricing }),
-  Type.Object({ type: Type.Literal('listing.updated'), ...listing }),
+const PlainEvent = taggedUnion('PlainEvent', 'type', [
+  Type.Object(
+    { type: Type.Literal('availability.updated'), ...availability },
+    { title: 'AvailabilityUpdated' },
+  ),
+  Type.Object({ type: Type.Literal('pricing.updated'), ...pricing }, { title: 'PricingUpdated' }),
+  Type.Object({ type: Type.Literal('listing.updated'), ...listing }, { title: 'ListingUpdated' }),
 ])
 
 const envelope = { specversion: Type.String({ description: '`1.0`' }) }
-const CloudEvent = taggedUnion('type', [
-  Type.Object({ ...envelope, type: Type.Literal('availability.updated'), data: Type.Object(availability) }),
-  Type.Object({ ...envelope, type: Type.Literal('pricing.updated'), data: Type.Object(pricing) }),
-  Type.Object({ ...envelope, type: Type.Literal('listing.updated'), data: Type.Object(listing) }),
+const CloudEvent = taggedUnion('CloudEvent', 'type', [
+  Type.Object(
+    { ...envelope, type: Type.Literal('availability.updated'), data: Type.Object(availability) },
+    { title: 'AvailabilityUpdatedCloudEvent' },
+  ),
+  Type.Object(
+    { ...envelope, type: Type.Literal('pricing.updated'), data: Type.Object(pricing) },
+    { title: 'PricingUpdatedCloudEvent' },
+  ),
+  Type.Object(
+    { ...envelope, type: Type.Literal('listing.updated'), data: Type.Object(listing) },
+    { title: 'ListingUpdatedCloudEvent' },
+  ),
 ])
 
-const SentEvent = byPresenceOf('specversion', CloudEvent, PlainEvent)
+const SentEvent = byPresenceOf('DesiredEvent', 'specversion', CloudEvent, PlainEvent)
 
 export const EventsBody = Type.Union([SentEvent, Type.Array(SentEvent, { minItems: 1, maxItems: maxEvents })])
 

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
 import { disconnectedProblem, requireConnection } from '../connections/require-connection.ts'
 import type { Database } from '../platform/db/tables.ts'
+import { idOf } from '../platform/http/fields.ts'
 import type { JobQueues } from '../platform/queue/queues.ts'
 import { restoreDesired } from './parked-desired-store.ts'
 import { signalConnections } from './signal-connections.ts'
@@ -11,29 +12,35 @@ import { clearPushed, listListingSyncs } from './sync-status-store.ts'
 const tags = ['TVL to Hostaway']
 const time = Type.Union([Type.String(), Type.Null()])
 const days = (description: string) => Type.Integer({ description })
-const Params = Type.Object({ id: Type.String() })
+const Params = Type.Object({ id: idOf('connection') })
 
-const ListingSyncView = Type.Object({
-  listingId: Type.String(),
-  unitId: Type.Union([Type.String(), Type.Null()]),
-  pendingDays: days('Will be pushed.'),
-  failedDays: days('Set aside with a dead letter until the desired changes or it is replayed.'),
-  driftedDays: days('Changed at Hostaway behind our back, and about to be put right.'),
-  detailsPending: Type.Boolean(),
-  detailsFailed: Type.Boolean(),
-  attempts: Type.Integer(),
-  nextAttemptAt: time,
-  lastPushedAt: time,
-  lastCheckedAt: time,
-  lastError: Type.Union([Type.String(), Type.Null()]),
-})
+const ListingSyncView = Type.Object(
+  {
+    listingId: Type.String(),
+    unitId: Type.Union([Type.String(), Type.Null()]),
+    pendingDays: days('Will be pushed.'),
+    failedDays: days('Set aside with a dead letter until the desired changes or it is replayed.'),
+    driftedDays: days('Changed at Hostaway behind our back, and about to be put right.'),
+    detailsPending: Type.Boolean(),
+    detailsFailed: Type.Boolean(),
+    attempts: Type.Integer(),
+    nextAttemptAt: time,
+    lastPushedAt: time,
+    lastCheckedAt: time,
+    lastError: Type.Union([Type.String(), Type.Null()]),
+  },
+  { title: 'ListingSync' },
+)
 
-const SyncView = Type.Object({
-  pendingDays: Type.Integer(),
-  failedDays: Type.Integer(),
-  driftedDays: Type.Integer(),
-  listings: Type.Array(ListingSyncView),
-})
+const SyncView = Type.Object(
+  {
+    pendingDays: Type.Integer(),
+    failedDays: Type.Integer(),
+    driftedDays: Type.Integer(),
+    listings: Type.Array(ListingSyncView),
+  },
+  { title: 'SyncStatus' },
+)
 
 const staggerMs = 250
 
@@ -47,6 +54,7 @@ export const syncRoutes: FastifyPluginAsyncTypebox<SyncRouteOptions> = async (ap
       config: { roles: ['viewer', 'service'] },
       schema: {
         tags,
+        operationId: 'getSync',
         summary: 'Show what waits to be pushed and what failed',
         params: Params,
         response: { 200: SyncView },
@@ -74,9 +82,10 @@ export const syncRoutes: FastifyPluginAsyncTypebox<SyncRouteOptions> = async (ap
   app.post(
     '/connections/:id/full-sync',
     {
-      config: { roles: ['manager'] },
+      config: { roles: ['manager'], refusals: { 409: ['CONNECTION_DISCONNECTED'] } },
       schema: {
         tags,
+        operationId: 'startFullSync',
         summary: 'Send everything that is desired once more',
         description:
           'One listing after another, beside what changes meanwhile. A unit that has another listing than before gets there what was desired for it before and not since.',

@@ -151,7 +151,7 @@ export const MappingSpec = Type.Object(
       }),
     ),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, title: 'MappingSpec' },
 )
 export type MappingSpec = Static<typeof MappingSpec>
 

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { OverrideFields } from '../../mapping/override-fields.ts'
 import { hasRole, tenantScope } from '../../platform/http/api-auth.ts'
+import { idOf } from '../../platform/http/fields.ts'
 import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../../platform/http/paging.ts'
 import { notFound } from '../../platform/http/problems.ts'
 import { findQueuedReservationById, listQueuedReservations } from '../approval-store.ts'
@@ -9,7 +10,7 @@ import { type DecisionDeps, importQueued, type QueuedScope, rejectQueued } from 
 import { QueuedView, QueueStatus, toQueuedView } from './queued-view.ts'
 
 const tags = ['Bookings']
-const Params = Type.Object({ id: Type.String() })
+const Params = Type.Object({ id: idOf('waiting reservation') })
 
 const ImportOrder = Type.Object(
   {
@@ -36,6 +37,7 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<DecisionDeps> = async (ap
       config: { roles: ['viewer'] },
       schema: {
         tags,
+        operationId: 'listQueuedReservations',
         summary: 'List the reservations that wait for a person',
         description: '`pending`: something is missing; `mapped`: complete, waits for a yes.',
         querystring: Type.Object({
@@ -66,13 +68,17 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<DecisionDeps> = async (ap
       config: { roles: ['viewer'] },
       schema: {
         tags,
+        operationId: 'getQueuedReservation',
         summary: 'Show a waiting reservation; with the body as received for managers',
         params: Params,
         response: {
-          200: Type.Object({
-            ...QueuedView.properties,
-            source: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-          }),
+          200: Type.Object(
+            {
+              ...QueuedView.properties,
+              source: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
+            },
+            { title: 'QueuedReservationWithSource' },
+          ),
         },
       },
     },
@@ -89,9 +95,14 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<DecisionDeps> = async (ap
     '/booking-queue/:id/import',
     {
       // No body means a plain yes.
-      config: { roles: ['manager'], bodyIsOptional: true },
+      config: {
+        roles: ['manager'],
+        bodyIsOptional: true,
+        refusals: { 409: ['RESERVATION_WITHDRAWN'], 422: ['RESERVATION_INCOMPLETE'] },
+      },
       schema: {
         tags,
+        operationId: 'importQueuedReservation',
         summary: 'Book a waiting reservation, with what Hostaway does not say',
         description:
           'Books the newest version; what is sent is kept for the versions after it. 422 `RESERVATION_INCOMPLETE` lists everything that is still missing, and nothing is written. Repeated, the answer is the same; a booking that was imported can be corrected this way. A rejected reservation can be imported after all; a withdrawn one is 409 `RESERVATION_WITHDRAWN`.',
@@ -110,9 +121,10 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<DecisionDeps> = async (ap
   app.post(
     '/booking-queue/:id/reject',
     {
-      config: { roles: ['manager'] },
+      config: { roles: ['manager'], refusals: { 409: ['ALREADY_IMPORTED', 'RESERVATION_WITHDRAWN'] } },
       schema: {
         tags,
+        operationId: 'rejectQueuedReservation',
         summary: 'Turn a waiting reservation down',
         description:
           'It becomes no booking, whatever Hostaway says of it later. Hostaway still holds it, so its nights stay blocked until it is cancelled there. 409 `ALREADY_IMPORTED` where there is a booking, `RESERVATION_WITHDRAWN` where it was cancelled.',

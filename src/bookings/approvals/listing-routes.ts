@@ -3,21 +3,24 @@ import { Type } from 'typebox'
 import { requireConnection } from '../../connections/require-connection.ts'
 import { listListings } from '../../listings/listing-store.ts'
 import type { ListingRow } from '../../platform/db/tables.ts'
-import { PathText } from '../../platform/http/fields.ts'
+import { idOf, textIdOf } from '../../platform/http/fields.ts'
 import { pageOf, pageQuery, toPage } from '../../platform/http/paging.ts'
 import { type MapListingDeps, mapListing } from './map-listing.ts'
 
 const nullableText = Type.Union([Type.String(), Type.Null()])
 
-const ListingView = Type.Object({
-  listingId: Type.String({ description: 'Hostaway’s id, which it calls listingMapId elsewhere.' }),
-  unitId: nullableText,
-  name: Type.String(),
-  currency: nullableText,
-  timeZone: nullableText,
-  units: Type.Integer({ description: 'How many units of this type there are to sell.' }),
-  commissionRate: Type.Union([Type.Number(), Type.Null()]),
-})
+const ListingView = Type.Object(
+  {
+    listingId: Type.String({ description: 'Hostaway’s id, which it calls listingMapId elsewhere.' }),
+    unitId: nullableText,
+    name: Type.String(),
+    currency: nullableText,
+    timeZone: nullableText,
+    units: Type.Integer({ description: 'How many units of this type there are to sell.' }),
+    commissionRate: Type.Union([Type.Number(), Type.Null()]),
+  },
+  { title: 'Listing' },
+)
 
 const MappingOrder = Type.Object(
   {
@@ -48,8 +51,9 @@ export const listingRoutes: FastifyPluginAsyncTypebox<MapListingDeps> = async (a
       config: { roles: ['viewer'] },
       schema: {
         tags: ['Connections'],
+        operationId: 'listListings',
         summary: 'List the listings of a connection',
-        params: Type.Object({ id: Type.String() }),
+        params: Type.Object({ id: idOf('connection') }),
         querystring: Type.Object(pageQuery),
         response: { 200: pageOf(ListingView) },
       },
@@ -65,13 +69,14 @@ export const listingRoutes: FastifyPluginAsyncTypebox<MapListingDeps> = async (a
   app.put(
     '/connections/:id/listings/:listingId',
     {
-      config: { roles: ['manager'] },
+      config: { roles: ['manager'], refusals: { 409: ['UNIT_ALREADY_MAPPED'] } },
       schema: {
         tags: ['Connections'],
+        operationId: 'mapListing',
         summary: 'Say which unit a listing stands for',
         description:
           'What waited for the listing is released at once. A listing that had another unit takes the stays that are not over with it, and starts without desired unless `full-sync` is asked for. 409 `UNIT_ALREADY_MAPPED` where the unit has another listing of this connection.',
-        params: Type.Object({ id: Type.String(), listingId: PathText }),
+        params: Type.Object({ id: idOf('connection'), listingId: textIdOf('listing at Hostaway') }),
         body: MappingOrder,
         response: {
           200: Type.Object({

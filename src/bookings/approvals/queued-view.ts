@@ -8,32 +8,37 @@ const nullableText = (description?: string) =>
 export const QueueStatus = Type.Enum(['pending', 'mapped', 'imported', 'rejected', 'withdrawn', 'failed'])
 
 /** A reservation that waits, or waited, for a person. */
-export const QueuedView = Type.Object({
-  id: Type.String(),
-  connectionId: Type.String(),
-  externalId: Type.String(),
-  listingId: nullableText(),
-  status: QueueStatus,
-  sourceStatus: nullableText(),
-  problems: Type.Array(Type.Object({ field: Type.String(), code: Type.String(), message: Type.String() }), {
-    description: 'What is missing or wrong; empty where only a yes is missing.',
-  }),
-  draft: Type.Record(Type.String(), Type.Unknown(), { description: 'The booking as far as it is known.' }),
-  overrides: Type.Object(
-    {
-      unitId: Type.Optional(Type.String()),
-      fields: Type.Record(Type.String(), Type.Unknown()),
-    },
-    { description: 'What a person said with the import; in force until Hostaway says something new of it.' },
-  ),
-  bookingId: nullableText('The booking that the reservation has become.'),
-  rejectionReason: nullableText(),
-  decidedAt: nullableText('When a person imported or rejected it.'),
-  decidedBy: nullableText('The name of the token that did.'),
-  webhookId: nullableText(),
-  createdAt: Type.String(),
-  updatedAt: Type.String(),
-})
+export const QueuedView = Type.Object(
+  {
+    id: Type.String(),
+    connectionId: Type.String(),
+    externalId: Type.String(),
+    listingId: nullableText(),
+    status: QueueStatus,
+    sourceStatus: nullableText(),
+    problems: Type.Array(Type.Object({ field: Type.String(), code: Type.String(), message: Type.String() }), {
+      description: 'What is missing or wrong; empty where only a yes is missing.',
+    }),
+    draft: Type.Record(Type.String(), Type.Unknown(), { description: 'The booking as far as it is known.' }),
+    overrides: Type.Object(
+      {
+        unitId: Type.Optional(Type.String()),
+        fields: Type.Record(Type.String(), Type.Unknown()),
+      },
+      {
+        description: 'What a person said with the import; in force until Hostaway says something new of it.',
+      },
+    ),
+    bookingId: nullableText('The booking that the reservation has become.'),
+    rejectionReason: nullableText(),
+    decidedAt: nullableText('When a person imported or rejected it.'),
+    decidedBy: nullableText('The name of the token that did.'),
+    webhookId: nullableText(),
+    createdAt: Type.String(),
+    updatedAt: Type.String(),
+  },
+  { title: 'QueuedReservation' },
+)
 export type QueuedView = Static<typeof QueuedView>
 
 export function toQueuedView(row: QueuedRow): QueuedView {

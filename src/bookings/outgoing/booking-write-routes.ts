@@ -7,6 +7,7 @@ import { type Connection, findConnection } from '../../connections/connection-st
 import { findListings, listListingsOfUnit } from '../../listings/listing-store.ts'
 import type { Database, ListingRow } from '../../platform/db/tables.ts'
 import { tenantScope } from '../../platform/http/api-auth.ts'
+import { idOf } from '../../platform/http/fields.ts'
 import { keyHeader, onceByKey } from '../../platform/http/once-by-key.ts'
 import { isUuid } from '../../platform/http/paging.ts'
 import { notFound, Problem } from '../../platform/http/problems.ts'
@@ -24,7 +25,7 @@ import { BookingChangeBody, NewBookingBody, toSentBooking } from './read-booking
 import { signalBookings } from './signal-bookings.ts'
 
 const tags = ['TVL to Hostaway']
-const Params = Type.Object({ id: Type.String() })
+const Params = Type.Object({ id: idOf('booking') })
 const scope = 'bookings'
 
 export type BookingWriteRouteOptions = { db: Kysely<Database>; channels: Channels; queues: JobQueues }
@@ -37,9 +38,10 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
   app.post(
     '/bookings',
     {
-      config: { roles: ['service'] },
+      config: { roles: ['service'], refusals: { 409: ['UNIT_NOT_AVAILABLE'] } },
       schema: {
         tags,
+        operationId: 'makeBooking',
         summary: 'Make a booking',
         description:
           '201 = it is stored and its nights are blocked; Hostaway is told next, and `push` says how far that is. 409 `UNIT_NOT_AVAILABLE` where a night is booked beyond the unit’s rooms or closed. A repeated `Idempotency-Key` answers what the first request was answered.',
@@ -68,9 +70,20 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
   app.patch(
     '/bookings/:id',
     {
-      config: { roles: ['service'] },
+      config: {
+        roles: ['service'],
+        refusals: {
+          409: [
+            'BOOKING_CANCELLED',
+            'BOOKING_NOT_CHANGEABLE',
+            'CONNECTION_DISCONNECTED',
+            'UNIT_NOT_AVAILABLE',
+          ],
+        },
+      },
       schema: {
         tags,
+        operationId: 'changeBooking',
         summary: 'Change a booking',
         description:
           'What is left out stays as it is; the later change wins, field by field. Hostaway is told next. New nights are taken at once, and old ones stay blocked until Hostaway has let them go. Of a booking that came from a travel agency only the `note` can be changed (409 `BOOKING_NOT_CHANGEABLE`).',
@@ -100,9 +113,13 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
   app.post(
     '/bookings/:id/cancel',
     {
-      config: { roles: ['service'] },
+      config: {
+        roles: ['service'],
+        refusals: { 409: ['BOOKING_NOT_CHANGEABLE', 'CONNECTION_DISCONNECTED'] },
+      },
       schema: {
         tags,
+        operationId: 'cancelBooking',
         summary: 'Cancel a booking',
         description:
           'On behalf of the host; safe to repeat. Hostaway is told next, and the nights are free once it has let them go. A booking that came from a travel agency is cancelled there (409 `BOOKING_NOT_CHANGEABLE`).',

@@ -39,7 +39,7 @@ export const NewBookingBody = Type.Object(
     ...common,
     status: Type.Optional(Type.Literal('confirmed', { description: 'Hostaway takes no other booking.' })),
   },
-  closed,
+  { ...closed, title: 'NewBooking' },
 )
 
 const change = { ...closed, minProperties: 1 }
@@ -51,7 +51,7 @@ export const BookingChangeBody = Type.Object(
     guests: Type.Optional(Type.Object(guests, change)),
     ...common,
   },
-  change,
+  { ...change, title: 'BookingChange' },
 )
 
 /** What a valid body, or the valid fields of one, says of a booking: texts are trimmed, and a blank one is null. */

@@ -13,6 +13,7 @@ import {
   storeMapping,
 } from '../../mapping/mapping-store.ts'
 import type { Database } from '../../platform/db/tables.ts'
+import { idOf } from '../../platform/http/fields.ts'
 import { pageOf, pageQuery, toPage } from '../../platform/http/paging.ts'
 import { notFound, Problem } from '../../platform/http/problems.ts'
 import { type PreviewResult, previewMapping } from './preview-mapping.ts'
@@ -20,15 +21,18 @@ import { PreviewAnswer } from './preview-view.ts'
 import { MappingOrder, PreviewOrder, refuseWrongBody } from './read-mapping-body.ts'
 
 const tags = ['Mapping']
-const Params = Type.Object({ id: Type.String() })
+const Params = Type.Object({ id: idOf('connection') })
 
-const MappingView = Type.Object({
-  connectionId: Type.String(),
-  version: Type.Integer({ description: 'Counts the changes; 0 is the default mapping.' }),
-  // As it was stored: only what is sent is checked.
-  spec: Type.Record(Type.String(), Type.Unknown(), { description: 'See the body of PUT.' }),
-  createdAt: Type.Union([Type.String(), Type.Null()]),
-})
+const MappingView = Type.Object(
+  {
+    connectionId: Type.String(),
+    version: Type.Integer({ description: 'Counts the changes; 0 is the default mapping.' }),
+    // As it was stored: only what is sent is checked.
+    spec: Type.Record(Type.String(), Type.Unknown(), { description: 'See the body of PUT.' }),
+    createdAt: Type.Union([Type.String(), Type.Null()]),
+  },
+  { title: 'Mapping' },
+)
 
 /** The field mapping of a connection, its versions, and what a change of it would do. */
 export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database>; channels: Channels }> = async (
@@ -41,6 +45,7 @@ export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database>; ch
       config: { roles: ['viewer'] },
       schema: {
         tags,
+        operationId: 'getMapping',
         summary: 'Show the field mapping in force',
         description: 'Version 0 is the default mapping. The ETag is the version, for If-Match.',
         params: Params,
@@ -56,11 +61,12 @@ export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database>; ch
   app.put(
     '/connections/:id/mapping',
     {
-      config: { roles: ['manager'] },
+      config: { roles: ['manager'], refusals: { 409: ['MAPPING_CHANGED'], 412: ['MAPPING_CHANGED'] } },
       // What is wrong inside the spec is listed with it, in words of its own.
       attachValidation: true,
       schema: {
         tags,
+        operationId: 'replaceMapping',
         summary: 'Replace the field mapping',
         description:
           'Checks the whole spec and answers 422 with the place of everything that is wrong. What comes in from then on is mapped by it; bookings that exist are mapped again by `POST …/mapping/remap`. The same spec again makes no new version. With `expectedVersion` (409) or If-Match (412) only if nobody changed it meanwhile: `MAPPING_CHANGED`.',
@@ -89,6 +95,7 @@ export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database>; ch
       config: { roles: ['viewer'] },
       schema: {
         tags,
+        operationId: 'listMappingVersions',
         summary: 'List the versions of the field mapping, newest first',
         params: Params,
         querystring: Type.Object(pageQuery),
@@ -114,8 +121,12 @@ export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database>; ch
       config: { roles: ['viewer'] },
       schema: {
         tags,
+        operationId: 'getMappingVersion',
         summary: 'Show a version of the field mapping',
-        params: Type.Object({ id: Type.String(), version: Type.String() }),
+        params: Type.Object({
+          id: idOf('connection'),
+          version: Type.String({ description: 'Number of the version.' }),
+        }),
         response: { 200: MappingView },
       },
     },
@@ -136,6 +147,7 @@ export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database>; ch
       attachValidation: true,
       schema: {
         tags,
+        operationId: 'previewMapping',
         summary: 'Try a field mapping without changing anything',
         description:
           'Maps one reservation, given in the body or by a stored webhook, and answers its draft with everything that keeps it from being complete. With `last`, maps that many of the bookings and waiting reservations that changed last, and answers what would change.',

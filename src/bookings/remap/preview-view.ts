@@ -22,16 +22,19 @@ const PreviewedReservation = Type.Object({
 export type PreviewedReservation = Static<typeof PreviewedReservation>
 
 /** Of one reservation: draft, problems and warnings; of the last ones: the counts and those that would change. */
-export const PreviewAnswer = Type.Object({
-  draft: Type.Optional(
-    Type.Record(Type.String(), Type.Unknown(), { description: 'The booking as far as it is known.' }),
-  ),
-  problems: Type.Optional(ProblemList),
-  warnings: Type.Optional(WarningList),
-  examined: Type.Optional(Type.Integer()),
-  changed: Type.Optional(Type.Integer()),
-  incomplete: Type.Optional(Type.Integer({ description: 'How many would wait for a person.' })),
-  data: Type.Optional(
-    Type.Array(PreviewedReservation, { description: 'Those with a change, a problem or a warning.' }),
-  ),
-})
+export const PreviewAnswer = Type.Object(
+  {
+    draft: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), { description: 'The booking as far as it is known.' }),
+    ),
+    problems: Type.Optional(ProblemList),
+    warnings: Type.Optional(WarningList),
+    examined: Type.Optional(Type.Integer()),
+    changed: Type.Optional(Type.Integer()),
+    incomplete: Type.Optional(Type.Integer({ description: 'How many would wait for a person.' })),
+    data: Type.Optional(
+      Type.Array(PreviewedReservation, { description: 'Those with a change, a problem or a warning.' }),
+    ),
+  },
+  { title: 'MappingPreview' },
+)

@@ -4,30 +4,34 @@ import { type Static, Type } from 'typebox'
 import { requireConnection } from '../../connections/require-connection.ts'
 import type { BookingRemapRow } from '../../platform/db/mapping-tables.ts'
 import type { Database } from '../../platform/db/tables.ts'
+import { idOf } from '../../platform/http/fields.ts'
 import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../../platform/http/paging.ts'
 import { notFound } from '../../platform/http/problems.ts'
 import { endRemap, findRemap, listRemaps, startRemap } from './remap-store.ts'
 
 const tags = ['Mapping']
-const Params = Type.Object({ id: Type.String() })
-const RemapParams = Type.Object({ id: Type.String(), remapId: Type.String() })
+const Params = Type.Object({ id: idOf('connection') })
+const RemapParams = Type.Object({ id: idOf('connection'), remapId: idOf('remap') })
 const nullableText = Type.Union([Type.String(), Type.Null()])
 
-const RemapView = Type.Object({
-  id: Type.String(),
-  connectionId: Type.String(),
-  mappingVersion: Type.Integer(),
-  status: Type.Enum(['running', 'completed', 'cancelled']),
-  done: Type.Integer({ description: 'Reservations that were mapped again.' }),
-  total: Type.Integer({ description: 'Reservations that there were at the start.' }),
-  changed: Type.Integer({ description: 'Those of them that say something else now.' }),
-  waiting: Type.Integer({ description: 'Those of them that wait for a person now.' }),
-  failed: Type.Integer({ description: 'Those of them that could not be written.' }),
-  lastError: nullableText,
-  startedAt: Type.String(),
-  updatedAt: Type.String(),
-  finishedAt: nullableText,
-})
+const RemapView = Type.Object(
+  {
+    id: Type.String(),
+    connectionId: Type.String(),
+    mappingVersion: Type.Integer(),
+    status: Type.Enum(['running', 'completed', 'cancelled']),
+    done: Type.Integer({ description: 'Reservations that were mapped again.' }),
+    total: Type.Integer({ description: 'Reservations that there were at the start.' }),
+    changed: Type.Integer({ description: 'Those of them that say something else now.' }),
+    waiting: Type.Integer({ description: 'Those of them that wait for a person now.' }),
+    failed: Type.Integer({ description: 'Those of them that could not be written.' }),
+    lastError: nullableText,
+    startedAt: Type.String(),
+    updatedAt: Type.String(),
+    finishedAt: nullableText,
+  },
+  { title: 'Remap' },
+)
 
 /** Mapping again what is booked already, after a change of the mapping. */
 export const remapRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = async (app, { db }) => {
@@ -38,6 +42,7 @@ export const remapRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = 
       config: { roles: ['manager'], bodyIsOptional: true },
       schema: {
         tags,
+        operationId: 'startRemap',
         summary: 'Map the bookings of a connection again',
         description:
           'Maps every booking and every waiting reservation again, by the mapping in force, from the newest body that was received. Other services hear only of bookings that say something else then. Answers the remap that runs already, if it is for the same version of the mapping; one for an earlier version is cancelled.',
@@ -58,6 +63,7 @@ export const remapRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = 
       config: { roles: ['viewer'] },
       schema: {
         tags,
+        operationId: 'listRemaps',
         summary: 'List the remaps of a connection, newest first',
         params: Params,
         querystring: Type.Object(pageQuery),
@@ -78,6 +84,7 @@ export const remapRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = 
       config: { roles: ['viewer'] },
       schema: {
         tags,
+        operationId: 'getRemap',
         summary: 'Show how far a remap is',
         params: RemapParams,
         response: { 200: RemapView },
@@ -95,6 +102,7 @@ export const remapRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = 
       config: { roles: ['manager'], bodyIsOptional: true },
       schema: {
         tags,
+        operationId: 'cancelRemap',
         summary: 'Stop a remap',
         description: 'What it has mapped stays. One that has ended stays as it ended.',
         params: RemapParams,
