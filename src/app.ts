@@ -47,7 +47,10 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
   closeIdleConnections(app)
   // Every body here is JSON; read as text it would be refused as the wrong type of JSON.
   app.removeContentTypeParser('text/plain')
-  await describeApi(app)
+  await describeApi(
+    app,
+    deps.channels.all.map(({ name }) => name),
+  )
   await app.register(swaggerUi, { routePrefix: '/docs' })
   await app.register(rateLimit, { global: false })
 

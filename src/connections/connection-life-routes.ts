@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { idOf } from '../platform/http/fields.ts'
 import { Problem } from '../platform/http/problems.ts'
 import type { ConnectDeps } from './connect.ts'
 import { resumeConnection, setConnectionStatus } from './connection-status-store.ts'
@@ -12,19 +13,22 @@ import { hmacOverlapMs, rotateCredentials } from './rotate-credentials.ts'
 import { type Pending, verifyConnection } from './verify-connection.ts'
 
 const tags = ['Connections']
-const Params = Type.Object({ id: Type.String() })
+const Params = Type.Object({ id: idOf('connection') })
 
-const Verification = Type.Object({
-  ok: Type.Boolean({ description: 'Whether every check is.' }),
-  status: ConnectionView.properties.status,
-  checks: Type.Array(
-    Type.Object({
-      name: Type.Enum(['token', 'webhookRegistered', 'webhookEnabled', 'lastInbound', 'backlog', 'drift']),
-      ok: Type.Boolean(),
-      detail: Type.String(),
-    }),
-  ),
-})
+const Verification = Type.Object(
+  {
+    ok: Type.Boolean({ description: 'Whether every check is.' }),
+    status: ConnectionView.properties.status,
+    checks: Type.Array(
+      Type.Object({
+        name: Type.Enum(['token', 'webhookRegistered', 'webhookEnabled', 'lastInbound', 'backlog', 'drift']),
+        ok: Type.Boolean(),
+        detail: Type.String(),
+      }),
+    ),
+  },
+  { title: 'ConnectionVerification' },
+)
 
 const maxOverlapSeconds = 7 * 86_400
 
@@ -59,9 +63,13 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
   app.post(
     '/connections/:id/pause',
     {
-      config: { roles: ['manager'] },
+      config: {
+        roles: ['manager'],
+        refusals: { 409: ['CONNECTION_DISCONNECTED', 'CONNECTION_NEEDS_KEY', 'CONNECTION_NOT_CONNECTED'] },
+      },
       schema: {
         tags,
+        operationId: 'pauseConnection',
         summary: 'Pause a connection',
         description:
           'Webhooks are stored and wait, nothing is pushed or polled. Pausing a paused connection changes nothing.',
@@ -80,9 +88,13 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
   app.post(
     '/connections/:id/resume',
     {
-      config: { roles: ['manager'] },
+      config: {
+        roles: ['manager'],
+        refusals: { 409: ['CONNECTION_DISCONNECTED', 'CONNECTION_NEEDS_KEY', 'CONNECTION_NOT_CONNECTED'] },
+      },
       schema: {
         tags,
+        operationId: 'resumeConnection',
         summary: 'Let a paused connection go on',
         description: 'What waited is worked on at once. Resuming an active connection changes nothing.',
         params: Params,
@@ -101,9 +113,10 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
   app.post(
     '/connections/:id/verify',
     {
-      config: { roles: ['manager'] },
+      config: { roles: ['manager'], refusals: { 409: ['CONNECTION_DISCONNECTED'] } },
       schema: {
         tags,
+        operationId: 'verifyConnection',
         summary: 'Check a connection',
         description:
           'Asks Hostaway whether the token works and how the webhook is registered, and looks at what waits here. It repairs nothing, except that a connection in `needs_reauth` whose key works after all is active again.',
@@ -121,9 +134,17 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
   app.post(
     '/connections/:id/rotate-webhook-credentials',
     {
-      config: { roles: ['owner'], bodyIsOptional: true },
+      config: {
+        roles: ['owner'],
+        bodyIsOptional: true,
+        refusals: {
+          409: ['CONNECTION_DISCONNECTED', 'CONNECTION_NEEDS_KEY', 'CONNECTION_NOT_CONNECTED'],
+          422: ['CHANNEL_CREDENTIALS_REJECTED'],
+        },
+      },
       schema: {
         tags,
+        operationId: 'rotateWebhookCredentials',
         summary: 'Replace what webhooks are authenticated with',
         description:
           'Hostaway gets a new login and password; old and new are both accepted until it has them. Where the connection has an HMAC secret, it is replaced as well: the new one is shown in this answer only, unless it was given, and the old one is accepted for `overlapSeconds` more. A call that was interrupted is safe to repeat.',
@@ -150,6 +171,7 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
       config: { roles: ['owner'] },
       schema: {
         tags,
+        operationId: 'disconnect',
         summary: 'Disconnect',
         description:
           'From now on webhooks are refused and nothing is pushed. Then the webhook is removed at Hostaway, the access token revoked and every secret erased: 200. Where Hostaway cannot be reached, `disconnecting` is true, and the rest follows by itself: 202. Bookings are kept. Safe to repeat.',

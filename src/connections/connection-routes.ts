@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { tenantScope } from '../platform/http/api-auth.ts'
-import { Email, NumberedId } from '../platform/http/fields.ts'
+import { Email, idOf, NumberedId } from '../platform/http/fields.ts'
 import { cursorId, pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
 import { requireTenant } from '../tenants/require-tenant.ts'
 import { changeConnection } from './change-connection.ts'
@@ -57,7 +57,7 @@ const NewConnection = Type.Object(
     ...options,
     alertingEmailAddress: Type.Optional(Email),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, title: 'NewConnection' },
 )
 
 const SyncChange = Type.Object(
@@ -102,10 +102,10 @@ const ConnectionChange = Type.Object(
       ),
     ),
   },
-  { additionalProperties: false, minProperties: 1 },
+  { additionalProperties: false, minProperties: 1, title: 'ConnectionChange' },
 )
 
-const ConnectionParams = Type.Object({ id: Type.String() })
+const ConnectionParams = Type.Object({ id: idOf('connection') })
 
 export type ConnectionRouteOptions = ConnectDeps & { crons: DefaultCrons }
 
@@ -114,9 +114,16 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
   app.post(
     '/connections',
     {
-      config: { roles: ['owner'] },
+      config: {
+        roles: ['owner'],
+        refusals: {
+          409: ['ACCOUNT_ALREADY_CONNECTED', 'TENANT_ALREADY_CONNECTED', 'CONNECTION_NEEDS_KEY'],
+          422: ['CHANNEL_CREDENTIALS_REJECTED'],
+        },
+      },
       schema: {
         tags,
+        operationId: 'connect',
         summary: 'Connect a tenant to its Hostaway account',
         description:
           'Proves the key, registers the webhook, reads the listings and begins the import of the history. Safe to repeat: the same tenant again replaces the key (200), changes the options that are named, keeps the webhook and puts it right where somebody removed or changed it at Hostaway. One that was disconnected begins anew, with whatever account.',
@@ -142,6 +149,7 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
       config: { roles: ['viewer'] },
       schema: {
         tags,
+        operationId: 'listConnections',
         summary: 'List connections',
         querystring: Type.Object(pageQuery),
         response: { 200: pageOf(ConnectionView) },
@@ -170,6 +178,7 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
       config: { roles: ['viewer'] },
       schema: {
         tags,
+        operationId: 'getConnection',
         summary: 'Show a connection',
         params: ConnectionParams,
         response: { 200: ConnectionView },
@@ -184,9 +193,16 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
   app.patch(
     '/connections/:id',
     {
-      config: { roles: ['owner'] },
+      config: {
+        roles: ['owner'],
+        refusals: {
+          409: ['CONNECTION_DISCONNECTED', 'CONNECTION_NEEDS_KEY', 'CONNECTION_NOT_CONNECTED'],
+          422: ['CHANNEL_CREDENTIALS_REJECTED'],
+        },
+      },
       schema: {
         tags,
+        operationId: 'changeConnection',
         summary: 'Change what is set about a connection',
         description:
           'What is not named stays as it is. A part of `sync` that is not enabled is neither pushed nor polled; what is desired meanwhile is pushed once it is enabled again.',

@@ -18,47 +18,53 @@ export function perSyncPart<Property extends TProperties[string]>(property: (par
 }
 
 /** A connection as every answer shows it; nothing in it is secret but `webhook.secret`. */
-export const ConnectionView = Type.Object({
-  id: Type.String(),
-  tenant: Type.String(),
-  channel: Type.String(),
-  accountId: Type.String(),
-  status: Type.Enum([...connectionStatuses]),
-  statusReason: Type.Union([Type.String(), Type.Null()]),
-  disconnecting: Type.Boolean({
-    description:
-      'Disconnected here, but Hostaway could not be told yet: its webhook and our secrets are removed as soon as it can.',
-  }),
-  autoImport: Type.Boolean(),
-  autoMapListings: Type.Boolean(),
-  webhookAuth: Type.Enum(['basic', 'hmac', 'basic+hmac']),
-  alertingEmailAddress: Type.Union([Type.String(), Type.Null()]),
-  webhook: Type.Object({
-    id: Type.Union([Type.String({ description: 'Hostaway’s id of the registered webhook.' }), Type.Null()]),
-    url: Type.String(),
-    secret: Type.Optional(
-      Type.String({ description: 'The HMAC secret, if it was made here. Shown in this answer only.' }),
+export const ConnectionView = Type.Object(
+  {
+    id: Type.String(),
+    tenant: Type.String(),
+    channel: Type.String(),
+    accountId: Type.String(),
+    status: Type.Enum([...connectionStatuses]),
+    statusReason: Type.Union([Type.String(), Type.Null()]),
+    disconnecting: Type.Boolean({
+      description:
+        'Disconnected here, but Hostaway could not be told yet: its webhook and our secrets are removed as soon as it can.',
+    }),
+    autoImport: Type.Boolean(),
+    autoMapListings: Type.Boolean(),
+    webhookAuth: Type.Enum(['basic', 'hmac', 'basic+hmac']),
+    alertingEmailAddress: Type.Union([Type.String(), Type.Null()]),
+    webhook: Type.Object({
+      id: Type.Union([Type.String({ description: 'Hostaway’s id of the registered webhook.' }), Type.Null()]),
+      url: Type.String(),
+      secret: Type.Optional(
+        Type.String({ description: 'The HMAC secret, if it was made here. Shown in this answer only.' }),
+      ),
+    }),
+    sync: Type.Object(perSyncPart(() => SyncSetting)),
+    rateLimit: Type.Union([
+      Type.Object({ rpm: Type.Integer(), burst: Type.Integer() }),
+      Type.Null({ description: 'The limits of the installation.' }),
+    ]),
+    import: Type.Union(
+      [
+        Type.Object({
+          id: Type.String(),
+          status: Type.Enum(['running', 'completed', 'failed', 'cancelled']),
+        }),
+        Type.Null(),
+      ],
+      { description: 'The newest import of its history.' },
     ),
-  }),
-  sync: Type.Object(perSyncPart(() => SyncSetting)),
-  rateLimit: Type.Union([
-    Type.Object({ rpm: Type.Integer(), burst: Type.Integer() }),
-    Type.Null({ description: 'The limits of the installation.' }),
-  ]),
-  import: Type.Union(
-    [
-      Type.Object({ id: Type.String(), status: Type.Enum(['running', 'completed', 'failed', 'cancelled']) }),
-      Type.Null(),
-    ],
-    { description: 'The newest import of its history.' },
-  ),
-  lastInboundAt: nullableTime,
-  lastSyncAt: Type.Union([Type.String(), Type.Null()], {
-    description: 'When all changes of reservations at Hostaway were last read.',
-  }),
-  keySetAt: Type.String(),
-  createdAt: Type.String(),
-})
+    lastInboundAt: nullableTime,
+    lastSyncAt: Type.Union([Type.String(), Type.Null()], {
+      description: 'When all changes of reservations at Hostaway were last read.',
+    }),
+    keySetAt: Type.String(),
+    createdAt: Type.String(),
+  },
+  { title: 'Connection' },
+)
 
 /** When things run where a connection does not say otherwise. */
 export type DefaultCrons = Record<SyncPart, string>

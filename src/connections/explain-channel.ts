@@ -1,5 +1,6 @@
 import type { Channel } from '../channels/contract/channel.ts'
 import { AppError, isRemoteAway } from '../platform/errors.ts'
+import { codeOfChannel } from '../platform/http/problem-codes.ts'
 import { Problem } from '../platform/http/problems.ts'
 
 /** Whether a failure says that the channel cannot be asked now, rather than what it thinks of us. */
@@ -9,13 +10,12 @@ export function isChannelAway(error: unknown): boolean {
 
 /** Throws the failure of a step at a channel as a problem for the caller of the API. */
 export function explainFailure({ name, title, access }: Channel): (error: unknown) => never {
-  const code = name.toUpperCase()
   return (error) => {
     if (!(error instanceof AppError) || error.kind === 'database_unavailable') throw error
     if (error.kind === 'credentials_rejected') {
       throw new Problem(
         422,
-        `${code}_CREDENTIALS_REJECTED`,
+        codeOfChannel(name, 'CREDENTIALS_REJECTED'),
         `${title} does not accept this account id with this API key; ${access.keyHint}`,
       )
     }
@@ -23,10 +23,10 @@ export function explainFailure({ name, title, access }: Channel): (error: unknow
     if (isChannelAway(error)) {
       throw new Problem(
         503,
-        `${code}_UNAVAILABLE`,
+        codeOfChannel(name, 'UNAVAILABLE'),
         `${title} cannot be reached at the moment: ${error.message}`,
       )
     }
-    throw new Problem(502, `${code}_REFUSED`, `${title} refused a step: ${error.message}`)
+    throw new Problem(502, codeOfChannel(name, 'REFUSED'), `${title} refused a step: ${error.message}`)
   }
 }

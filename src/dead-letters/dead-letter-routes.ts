@@ -4,6 +4,7 @@ import { Type } from 'typebox'
 import type { Database, DeadLetterRow } from '../platform/db/tables.ts'
 import { type FailureKind, failureKinds } from '../platform/errors.ts'
 import { tenantScope } from '../platform/http/api-auth.ts'
+import { idOf } from '../platform/http/fields.ts'
 import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
 import { notFound, Problem } from '../platform/http/problems.ts'
 import { queueNames } from '../platform/telemetry/metrics.ts'
@@ -15,26 +16,29 @@ const Status = Type.Enum(['open', 'replayed', 'discarded'])
 const Kind = Type.Enum(Object.keys(failureKinds) as FailureKind[])
 const Queue = Type.Enum([...queueNames])
 
-const DeadLetterView = Type.Object({
-  id: Type.String(),
-  connectionId: nullableText,
-  queue: Type.String(),
-  job: Type.String(),
-  subject: Type.String({ description: 'What the job is about, for webhooks their id.' }),
-  payload: Type.Record(Type.String(), Type.String()),
-  kind: Type.String(),
-  message: Type.String(),
-  attempts: Type.Integer(),
-  status: Status,
-  traceId: nullableText,
-  firstFailedAt: Type.String(),
-  lastFailedAt: Type.String(),
-  replayedAt: nullableText,
-  discardedAt: nullableText,
-  discardReason: nullableText,
-})
+const DeadLetterView = Type.Object(
+  {
+    id: Type.String(),
+    connectionId: nullableText,
+    queue: Type.String(),
+    job: Type.String(),
+    subject: Type.String({ description: 'What the job is about, for webhooks their id.' }),
+    payload: Type.Record(Type.String(), Type.String()),
+    kind: Type.String(),
+    message: Type.String(),
+    attempts: Type.Integer(),
+    status: Status,
+    traceId: nullableText,
+    firstFailedAt: Type.String(),
+    lastFailedAt: Type.String(),
+    replayedAt: nullableText,
+    discardedAt: nullableText,
+    discardReason: nullableText,
+  },
+  { title: 'DeadLetter' },
+)
 
-const Params = Type.Object({ id: Type.String() })
+const Params = Type.Object({ id: idOf('dead letter') })
 const Count = Type.Object({ count: Type.Integer({ description: 'How many are being replayed.' }) })
 
 export type DeadLetterRouteOptions = {
@@ -56,6 +60,7 @@ export const deadLetterRoutes: FastifyPluginAsyncTypebox<DeadLetterRouteOptions>
       config: { roles: ['viewer'] },
       schema: {
         tags,
+        operationId: 'listDeadLetters',
         summary: 'List dead letters, newest first',
         querystring: Type.Object({
           ...pageQuery,
@@ -87,7 +92,13 @@ export const deadLetterRoutes: FastifyPluginAsyncTypebox<DeadLetterRouteOptions>
     '/dead-letters/:id',
     {
       config: { roles: ['viewer'] },
-      schema: { tags, summary: 'Show a dead letter', params: Params, response: { 200: DeadLetterView } },
+      schema: {
+        tags,
+        operationId: 'getDeadLetter',
+        summary: 'Show a dead letter',
+        params: Params,
+        response: { 200: DeadLetterView },
+      },
     },
     async (request) => toDeadLetterView(await requireDeadLetter(request.params.id, tenantScope(request))),
   )
@@ -95,9 +106,10 @@ export const deadLetterRoutes: FastifyPluginAsyncTypebox<DeadLetterRouteOptions>
   app.post(
     '/dead-letters/:id/replay',
     {
-      config: { roles: ['manager'] },
+      config: { roles: ['manager'], refusals: { 409: ['DEAD_LETTER_NOT_OPEN', 'IMPORT_RUNNING'] } },
       schema: {
         tags,
+        operationId: 'replayDeadLetter',
         summary: 'Run the job again',
         description:
           'An import goes on where it stopped; 409 `IMPORT_RUNNING` while another one of its connection runs, and the dead letter stays open.',
@@ -119,6 +131,7 @@ export const deadLetterRoutes: FastifyPluginAsyncTypebox<DeadLetterRouteOptions>
       config: { roles: ['manager'], bodyIsOptional: true },
       schema: {
         tags,
+        operationId: 'replayDeadLetters',
         summary: 'Run the jobs of all open dead letters again that match',
         body: Type.Object(
           {
@@ -147,9 +160,10 @@ export const deadLetterRoutes: FastifyPluginAsyncTypebox<DeadLetterRouteOptions>
   app.post(
     '/dead-letters/:id/discard',
     {
-      config: { roles: ['manager'] },
+      config: { roles: ['manager'], refusals: { 409: ['DEAD_LETTER_NOT_OPEN'] } },
       schema: {
         tags,
+        operationId: 'discardDeadLetter',
         summary: 'Close a dead letter without running it again',
         params: Params,
         body: Type.Object(

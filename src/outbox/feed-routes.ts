@@ -3,15 +3,19 @@ import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
 import type { Database } from '../platform/db/tables.ts'
 import { tenantScope } from '../platform/http/api-auth.ts'
+import { pageQuery } from '../platform/http/paging.ts'
 import { Problem } from '../platform/http/problems.ts'
-import { isEventId, readEvents } from './outbox-store.ts'
+import { isEventId, outboxEventTypes, readEvents } from './outbox-store.ts'
 
-const Event = Type.Object({
-  id: Type.String({ description: 'Position in the feed; pass the last one as `after`.' }),
-  type: Type.String(),
-  time: Type.String(),
-  data: Type.Record(Type.String(), Type.Unknown()),
-})
+const Event = Type.Object(
+  {
+    id: Type.String({ description: 'Position in the feed; pass the last one as `after`.' }),
+    type: Type.Enum([...outboxEventTypes]),
+    time: Type.String(),
+    data: Type.Record(Type.String(), Type.Unknown()),
+  },
+  { title: 'Event' },
+)
 
 const eventId = Type.String({ maxLength: 40, description: 'Id of an event of this feed.' })
 
@@ -23,13 +27,14 @@ export const feedRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = a
       config: { roles: ['viewer', 'service'] },
       schema: {
         tags: ['Bookings'],
+        operationId: 'readFeed',
         summary: 'Read events in order',
         description:
           'Events after the one with the id `after`, oldest first; `nextCursor` is the `after` of the next read, also where nothing new was there. `firstNight` and `departure` are the first night held and the day of departure.',
         querystring: Type.Object({
           after: Type.Optional(eventId),
           cursor: Type.Optional({ ...eventId, description: 'The same as `after`, as every list has it.' }),
-          limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
+          limit: pageQuery.limit,
         }),
         response: {
           200: Type.Object({

@@ -29,7 +29,7 @@ export type NewOutboxEvent = {
 export type OutboxEvent = {
   id: string
   tenantId: string
-  type: string
+  type: OutboxEventType
   time: Date
   data: unknown
 }
@@ -44,7 +44,7 @@ export async function appendEvents(trx: Transaction<Database>, events: NewOutbox
         tenant_id: event.tenantId,
         connection_id: event.connectionId,
         subject: event.subject,
-        type: event.type,
+        type: event.type as OutboxEventType,
         data: JSON.stringify(event.data),
       })),
     )
@@ -105,7 +105,7 @@ function toOutboxEvent(
   return {
     id: `${event.transaction_id}-${event.id}`,
     tenantId: event.tenant_id,
-    type: event.type,
+    type: event.type as OutboxEventType,
     time: event.created_at,
     data: event.data,
   }

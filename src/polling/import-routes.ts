@@ -5,6 +5,7 @@ import { Type } from 'typebox'
 import { requireConnection } from '../connections/require-connection.ts'
 import type { ImportRow } from '../platform/db/history-tables.ts'
 import type { Database } from '../platform/db/tables.ts'
+import { idOf } from '../platform/http/fields.ts'
 import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
 import { notFound, Problem } from '../platform/http/problems.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
@@ -13,8 +14,8 @@ import { ImportStatusView, ImportView, toImportView } from './import-view.ts'
 import { requestImport } from './request-import.ts'
 
 const tags = ['History']
-const Params = Type.Object({ id: Type.String() })
-const ImportParams = Type.Object({ id: Type.String(), importId: Type.String() })
+const Params = Type.Object({ id: idOf('connection') })
+const ImportParams = Type.Object({ id: idOf('connection'), importId: idOf('import') })
 const day = (description: string) => Type.Optional(Type.String({ format: 'date', description }))
 
 export type ImportRouteOptions = { db: Kysely<Database>; metrics: Pick<Metrics, 'imports'> }
@@ -25,9 +26,14 @@ export const importRoutes: FastifyPluginAsyncTypebox<ImportRouteOptions> = async
     '/connections/:id/import',
     {
       // No body means no restriction.
-      config: { roles: ['manager'], bodyIsOptional: true },
+      config: {
+        roles: ['manager'],
+        bodyIsOptional: true,
+        refusals: { 409: ['CONNECTION_NOT_ACTIVE', 'IMPORT_RUNNING'] },
+      },
       schema: {
         tags,
+        operationId: 'startImport',
         summary: 'Import the history of a connection',
         description:
           'Listings, then reservations, the newest change first, then again what changed meanwhile. Safe to repeat: what is here already in the same version is left alone. While an import is running that reads all that is asked for, it is the answer; one that reads other stays is 409 `IMPORT_RUNNING`. While the connection is paused or needs a new key the import waits.',
@@ -60,6 +66,7 @@ export const importRoutes: FastifyPluginAsyncTypebox<ImportRouteOptions> = async
       config: { roles: ['viewer'] },
       schema: {
         tags,
+        operationId: 'listImports',
         summary: 'List the imports of a connection, newest first',
         params: Params,
         querystring: Type.Object(pageQuery),
@@ -85,6 +92,7 @@ export const importRoutes: FastifyPluginAsyncTypebox<ImportRouteOptions> = async
       config: { roles: ['viewer'] },
       schema: {
         tags,
+        operationId: 'getImport',
         summary: 'Show an import with its progress',
         params: ImportParams,
         response: { 200: ImportView },
@@ -96,9 +104,10 @@ export const importRoutes: FastifyPluginAsyncTypebox<ImportRouteOptions> = async
   app.post(
     '/connections/:id/imports/:importId/cancel',
     {
-      config: { roles: ['manager'] },
+      config: { roles: ['manager'], refusals: { 409: ['IMPORT_NOT_RUNNING'] } },
       schema: {
         tags,
+        operationId: 'cancelImport',
         summary: 'Cancel an import',
         description: 'Takes effect with the page under way. What was imported stays.',
         params: ImportParams,

@@ -7,35 +7,40 @@ const count = (description: string) => Type.Integer({ description })
 
 export const ImportStatusView = Type.Enum(['running', 'completed', 'failed', 'cancelled'])
 
-export const ImportView = Type.Object({
-  id: Type.String(),
-  connectionId: Type.String(),
-  status: ImportStatusView,
-  step: Type.Enum(['listings', 'history', 'changes'], {
-    description:
-      'What it reads, or read last: the listings, the reservations, or what changed while it read those.',
-  }),
-  from: day,
-  to: day,
-  done: count('Reservations read so far. One that changes before its turn is read, and counted, at the end.'),
-  total: Type.Union([Type.Integer(), Type.Null()], {
-    description: 'Reservations there are, as Hostaway says; null until it has said so.',
-  }),
-  created: count('Became bookings.'),
-  updated: count('Changed bookings that were there.'),
-  unchanged: count('Were here already in that version or a newer one.'),
-  waiting: count('Wait in the booking queue for a person.'),
-  failed: count('Could not be read or applied; each has a dead letter.'),
-  ratePerSecond: Type.Union([Type.Number(), Type.Null()], {
-    description: 'Reservations per second, of late while it runs and over all afterwards.',
-  }),
-  estimatedEndAt: time,
-  attempts: count('Failures in a row; the next page that succeeds sets it to 0.'),
-  lastError: Type.Union([Type.String(), Type.Null()]),
-  createdAt: Type.String(),
-  startedAt: time,
-  finishedAt: time,
-})
+export const ImportView = Type.Object(
+  {
+    id: Type.String(),
+    connectionId: Type.String(),
+    status: ImportStatusView,
+    step: Type.Enum(['listings', 'history', 'changes'], {
+      description:
+        'What it reads, or read last: the listings, the reservations, or what changed while it read those.',
+    }),
+    from: day,
+    to: day,
+    done: count(
+      'Reservations read so far. One that changes before its turn is read, and counted, at the end.',
+    ),
+    total: Type.Union([Type.Integer(), Type.Null()], {
+      description: 'Reservations there are, as Hostaway says; null until it has said so.',
+    }),
+    created: count('Became bookings.'),
+    updated: count('Changed bookings that were there.'),
+    unchanged: count('Were here already in that version or a newer one.'),
+    waiting: count('Wait in the booking queue for a person.'),
+    failed: count('Could not be read or applied; each has a dead letter.'),
+    ratePerSecond: Type.Union([Type.Number(), Type.Null()], {
+      description: 'Reservations per second, of late while it runs and over all afterwards.',
+    }),
+    estimatedEndAt: time,
+    attempts: count('Failures in a row; the next page that succeeds sets it to 0.'),
+    lastError: Type.Union([Type.String(), Type.Null()]),
+    createdAt: Type.String(),
+    startedAt: time,
+    finishedAt: time,
+  },
+  { title: 'Import' },
+)
 
 /** An import as the API shows it; `now` is what the estimate counts from. */
 export function toImportView(row: ImportRow, now: Date): Static<typeof ImportView> {

@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
 import type { Database } from '../platform/db/tables.ts'
 import { tenantScope } from '../platform/http/api-auth.ts'
+import { idOf } from '../platform/http/fields.ts'
 import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
 import { notFound, Problem } from '../platform/http/problems.ts'
 import { createApiToken, listApiTokens, revokeApiToken } from './api-token-store.ts'
@@ -18,9 +19,10 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
   app.post(
     '/tenants',
     {
-      config: { roles: ['admin'] },
+      config: { roles: ['admin'], refusals: { 409: ['TENANT_EXISTS'] } },
       schema: {
         tags,
+        operationId: 'createTenant',
         summary: 'Create a tenant',
         body: Type.Object({ slug: Slug, name: Name }, { additionalProperties: false }),
         response: { 201: Type.Object({ id: Type.String(), slug: Type.String(), name: Type.String() }) },
@@ -40,16 +42,20 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
       config: { roles: ['admin'] },
       schema: {
         tags,
+        operationId: 'listTenants',
         summary: 'List tenants',
         querystring: Type.Object(pageQuery),
         response: {
           200: pageOf(
-            Type.Object({
-              id: Type.String(),
-              slug: Type.String(),
-              name: Type.String(),
-              createdAt: Type.String(),
-            }),
+            Type.Object(
+              {
+                id: Type.String(),
+                slug: Type.String(),
+                name: Type.String(),
+                createdAt: Type.String(),
+              },
+              { title: 'Tenant' },
+            ),
           ),
         },
       },
@@ -67,17 +73,21 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
       config: { roles: ['owner'] },
       schema: {
         tags,
+        operationId: 'listTokens',
         summary: 'List the API tokens in force, without what they consist of',
         querystring: Type.Object(pageQuery),
         response: {
           200: pageOf(
-            Type.Object({
-              id: Type.String(),
-              tenant: Type.Union([Type.String(), Type.Null()]),
-              role: Type.String(),
-              name: Type.String(),
-              createdAt: Type.String(),
-            }),
+            Type.Object(
+              {
+                id: Type.String(),
+                tenant: Type.Union([Type.String(), Type.Null()]),
+                role: Type.String(),
+                name: Type.String(),
+                createdAt: Type.String(),
+              },
+              { title: 'Token' },
+            ),
           ),
         },
       },
@@ -99,6 +109,7 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
       config: { roles: ['owner'] },
       schema: {
         tags,
+        operationId: 'createToken',
         summary: 'Create an API token; it is shown once',
         description:
           'An owner makes tokens of its own tenant; only an admin makes tokens of any, and other admins. An admin belongs to no tenant: `tenant` together with the role admin is refused.',
@@ -135,8 +146,9 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
       config: { roles: ['owner'] },
       schema: {
         tags,
+        operationId: 'revokeToken',
         summary: 'Revoke an API token',
-        params: Type.Object({ id: Type.String() }),
+        params: Type.Object({ id: idOf('token') }),
         response: { 204: Type.Null() },
       },
     },

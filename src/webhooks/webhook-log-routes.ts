@@ -3,6 +3,7 @@ import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
 import type { Database, WebhookLogRow } from '../platform/db/tables.ts'
 import { hasRole, tenantScope } from '../platform/http/api-auth.ts'
+import { idOf } from '../platform/http/fields.ts'
 import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
 import { notFound } from '../platform/http/problems.ts'
 import { findWebhook, listWebhooks } from './webhook-log.ts'
@@ -11,18 +12,21 @@ const tags = ['When things fail']
 const nullableText = Type.Union([Type.String(), Type.Null()])
 const Status = Type.Enum(['received', 'processed', 'queued', 'ignored', 'failed'])
 
-const WebhookView = Type.Object({
-  id: Type.String(),
-  connectionId: Type.String(),
-  eventType: Type.String(),
-  sourceEvent: nullableText,
-  externalId: nullableText,
-  status: Status,
-  outcome: nullableText,
-  receivedAt: Type.String(),
-  enqueuedAt: nullableText,
-  processedAt: nullableText,
-})
+const WebhookView = Type.Object(
+  {
+    id: Type.String(),
+    connectionId: Type.String(),
+    eventType: Type.String(),
+    sourceEvent: nullableText,
+    externalId: nullableText,
+    status: Status,
+    outcome: nullableText,
+    receivedAt: Type.String(),
+    enqueuedAt: nullableText,
+    processedAt: nullableText,
+  },
+  { title: 'WebhookLog' },
+)
 
 export type WebhookLogRouteOptions = {
   db: Kysely<Database>
@@ -35,7 +39,7 @@ export const webhookLogRoutes: FastifyPluginAsyncTypebox<WebhookLogRouteOptions>
   app,
   { db, replay },
 ) => {
-  const Params = Type.Object({ id: Type.String() })
+  const Params = Type.Object({ id: idOf('webhook') })
 
   app.get(
     '/webhooks',
@@ -43,6 +47,7 @@ export const webhookLogRoutes: FastifyPluginAsyncTypebox<WebhookLogRouteOptions>
       config: { roles: ['viewer'] },
       schema: {
         tags,
+        operationId: 'listWebhooks',
         summary: 'List accepted webhooks, newest first',
         querystring: Type.Object({
           ...pageQuery,
@@ -74,9 +79,15 @@ export const webhookLogRoutes: FastifyPluginAsyncTypebox<WebhookLogRouteOptions>
       config: { roles: ['viewer'] },
       schema: {
         tags,
+        operationId: 'getWebhook',
         summary: 'Show a webhook; with its body for managers',
         params: Params,
-        response: { 200: Type.Object({ ...WebhookView.properties, body: Type.Optional(Type.String()) }) },
+        response: {
+          200: Type.Object(
+            { ...WebhookView.properties, body: Type.Optional(Type.String()) },
+            { title: 'WebhookLogWithBody' },
+          ),
+        },
       },
     },
     async (request) => {
@@ -88,9 +99,10 @@ export const webhookLogRoutes: FastifyPluginAsyncTypebox<WebhookLogRouteOptions>
   app.post(
     '/webhooks/:id/replay',
     {
-      config: { roles: ['manager'] },
+      config: { roles: ['manager'], refusals: { 409: ['IMPORT_RUNNING'] } },
       schema: {
         tags,
+        operationId: 'replayWebhook',
         summary: 'Process a webhook once more',
         description: 'Harmless to repeat: an old version of a reservation does not replace a newer one.',
         params: Params,

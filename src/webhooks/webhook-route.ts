@@ -6,6 +6,8 @@ import type { WebhookCapability } from '../channels/contract/channel.ts'
 import type { WebhookEnvelope } from '../channels/contract/webhook.ts'
 import type { ConnectionCache } from '../connections/connection-cache.ts'
 import type { WebhookReceiver } from '../connections/webhook-receiver-store.ts'
+import { idOf } from '../platform/http/fields.ts'
+import type { Refusals } from '../platform/http/problem-codes.ts'
 import { Problem } from '../platform/http/problems.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
 import { createThrottle } from '../platform/telemetry/throttle.ts'
@@ -28,7 +30,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
 const idPattern = /^[\w.:-]{1,64}$/
 
 const Received = Type.Object({ received: Type.Literal(true), webhookId: Type.Optional(Type.String()) })
-const ConnectionParams = Type.Object({ connectionId: Type.String() })
+const ConnectionParams = Type.Object({ connectionId: idOf('connection') })
 
 /**
  * The two addresses that a channel delivers to. A 4xx may be final for the sender, so 401 is answered only where it
@@ -37,7 +39,6 @@ const ConnectionParams = Type.Object({ connectionId: Type.String() })
 export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteOptions): Promise<void> {
   const { name, title } = options.channel
   const address = `/webhooks/${name}`
-  const tags = [`Webhooks from ${title}`]
   // The same for every connection, whatever it asks for: a 401 tells nothing about what there is.
   const challenge = `Basic realm="${title} webhooks", charset="UTF-8"`
   // The bytes are what was signed; parsed JSON could not be verified. This parser exists in here only.
@@ -67,19 +68,36 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteO
     )
   })
 
-  const common = { bodyLimit: bodyLimitBytes }
-  const answers = { 200: Received }
+  const common = {
+    bodyLimit: bodyLimitBytes,
+    config: {
+      describedBody: Type.Record(Type.String(), Type.Unknown(), {
+        title: `${title}Webhook`,
+        description: `An event as ${title} sends it.`,
+      }),
+      refusals: {
+        400: ['NOT_A_JSON_OBJECT'],
+        401: ['UNAUTHENTICATED'],
+        403: ['FOREIGN_ACCOUNT'],
+      } satisfies Refusals,
+    },
+  }
+  const described = {
+    tags: [`Webhooks from ${title}`],
+    security: [{ webhookLogin: [] }],
+    response: { 200: Received },
+  }
 
   app.post<{ Params: Static<typeof ConnectionParams> }>(
     `${address}/:connectionId`,
     {
       ...common,
       schema: {
-        tags,
+        ...described,
+        operationId: `receive${title}WebhookOfConnection`,
         summary: 'Receive a webhook of one connection',
         description: `The address that is registered with ${title}. 200: stored. 401: not authenticated. 403: the body names another account. 400: not JSON, or not an object. 413: over 1 MiB. 415: not JSON by its content type. 503: could not be checked or stored, send it again.`,
         params: ConnectionParams,
-        response: answers,
       },
     },
     (request, reply) =>
@@ -91,9 +109,9 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteO
     {
       ...common,
       schema: {
-        tags,
+        ...described,
+        operationId: `receive${title}WebhookOfAccount`,
         summary: 'Receive a webhook, the connection found by `accountId`',
-        response: answers,
       },
     },
     (request, reply) =>
@@ -103,10 +121,14 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteO
       }),
   )
 
-  for (const url of [address, `${address}/:connectionId`]) {
-    const schema = { tags, summary: 'Probe', response: answers }
-    app.get(url, { schema }, () => ({ received: true as const }))
-  }
+  const probe = { ...described, security: [], summary: 'Probe the address' }
+  const answer = () => ({ received: true as const })
+  app.get(address, { schema: { ...probe, operationId: `probe${title}Webhooks` } }, answer)
+  app.get(
+    `${address}/:connectionId`,
+    { schema: { ...probe, operationId: `probe${title}WebhooksOfConnection`, params: ConnectionParams } },
+    answer,
+  )
 }
 
 async function receive(

@@ -1,12 +1,26 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import { createConfig, lintFromString } from '@redocly/openapi-core'
+import { problemCodes } from '../../src/platform/http/problem-codes.ts'
 import { afterAll } from '../support/after-all.ts'
 import { assertProblem } from '../support/assert-problem.ts'
 import { startTestSystem, type TestSystem } from '../support/test-system.ts'
 
 type Schema = { required?: string[]; properties?: Record<string, unknown> }
-type Answer = { description?: string; content?: Record<string, { schema: { $ref?: string } }>; $ref?: string }
-type Operation = { requestBody?: { required: boolean }; responses: Record<string, Answer> }
+type Answer = {
+  description?: string
+  content?: Record<string, { schema: { $ref?: string; properties?: { code?: { enum: string[] } } } }>
+  $ref?: string
+}
+type Operation = {
+  operationId?: string
+  summary?: string
+  tags?: string[]
+  parameters?: Array<{ name: string; description?: string }>
+  requestBody?: { required: boolean }
+  responses: Record<string, Answer>
+  'x-role'?: string[]
+}
 type Document = {
   paths: Record<string, Record<string, Operation>>
   components: { schemas: Record<string, Schema>; responses: Record<string, Answer> }
@@ -49,6 +63,42 @@ describe('the description of the API', () => {
     }
   })
 
+  it('passes the rules of Redocly, but for a license and refusals of probes', async () => {
+    const rules = { 'info-license': 'off', 'operation-4xx-response': 'off' } as const
+    const config = await createConfig({ extends: ['recommended-strict'], rules })
+    const found = await lintFromString({ source: JSON.stringify(document), config })
+    assert.deepEqual(
+      found.map(({ ruleId, message, location: [place] }) => `${ruleId} at ${place?.pointer}: ${message}`),
+      [],
+    )
+  })
+
+  it('gives each operation an id, a summary, a tag, and a text for each parameter', () => {
+    const ids = operations.map(({ operation }) => operation.operationId)
+    assert.equal(new Set(ids).size, ids.length)
+    for (const { method, path, operation } of operations) {
+      assert.ok(
+        operation.operationId && operation.summary && operation.tags?.length === 1,
+        `${method} ${path}`,
+      )
+      for (const { name, description } of operation.parameters ?? []) {
+        assert.ok(description, `${method} ${path} ${name}`)
+      }
+    }
+  })
+
+  it('lists the roles and the codes of the refusals of every protected operation', () => {
+    const codes = document.components.schemas.Problem?.properties?.code as { enum: string[] }
+    assert.deepEqual(codes.enum, problemCodes(['hostaway']))
+    for (const { method, path, operation } of operations.filter((one) => one.path.startsWith('/v1/'))) {
+      assert.ok((operation['x-role'] ?? []).length > 0, `${method} ${path}`)
+      for (const status of ['401', '403', ...(path.includes(unknownId) ? ['404'] : [])]) {
+        const schema = operation.responses[status]?.content?.['application/problem+json']?.schema
+        assert.ok((schema?.properties?.code?.enum ?? []).length > 0, `${method} ${path} ${status}`)
+      }
+    }
+  })
+
   it('names what every status means', () => {
     for (const { method, path, operation } of operations) {
       for (const [status, { description }] of Object.entries(operation.responses)) {
@@ -58,7 +108,9 @@ describe('the description of the API', () => {
   })
 
   it('asks for a body exactly where a request without one is refused for that', async () => {
-    const withBody = operations.filter(({ operation }) => operation.requestBody !== undefined)
+    const withBody = operations.filter(
+      ({ path, operation }) => path.startsWith('/v1/') && operation.requestBody !== undefined,
+    )
     const optional = withBody.filter(({ operation }) => operation.requestBody?.required === false)
     assert.ok(optional.length >= 6)
     for (const { method, path } of optional) {

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import swagger from '@fastify/swagger'
 import type { FastifyInstance, FastifySchema } from 'fastify'
 import { withDefaultBody } from './optional-body.ts'
-import { problemCodes, type Refusals } from './problem-codes.ts'
+import { problemCodes, type Refusals, refusalsOf } from './problem-codes.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -17,6 +17,7 @@ type Json = { [name: string]: Json } | Json[] | string | number | boolean | null
 type Fields = { [name: string]: Json }
 type Content = Record<string, { schema?: Fields }>
 type Operation = {
+  tags?: string[]
   parameters?: Array<{ name: string; in: string; required?: boolean; schema?: Json }>
   requestBody?: { required?: boolean; content?: Content }
   responses?: Record<string, { description?: string; content?: Content }>
@@ -29,7 +30,7 @@ type ApiDocument = {
   components?: { schemas?: object; responses?: object } | undefined
 }
 
-const tags = {
+const tagTexts: Record<string, string> = {
   Bookings: 'Bookings, the nights they hold, and the events about them.',
   Connections: 'Accounts of a channel, their listings, and how they are kept in step.',
   History: 'Reading what a channel held before it was connected.',
@@ -37,12 +38,11 @@ const tags = {
   Operations: 'For those who run the connector.',
   'TVL to Hostaway': 'What TVL desires of Hostaway, and how far the pushes are.',
   'Tenants and tokens': 'Who may call.',
-  'Webhooks from Hostaway': 'Called by Hostaway.',
   'When things fail': 'What was received, what failed, and how to try again.',
 }
 
-/** Serves the description of all routes that are registered afterwards at `/openapi.json`. */
-export async function describeApi(app: FastifyInstance): Promise<void> {
+/** Serves the description of all routes that are registered afterwards at `/openapi.json`; takes the names of the channels. */
+export async function describeApi(app: FastifyInstance, channels: string[]): Promise<void> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -53,16 +53,13 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
           'Keeps TVL and Hostaway in step. Errors are RFC 9457 problem documents with a stable `code`. `x-role` names the least roles that may call an operation: admin includes owner, owner includes manager and service, manager includes viewer.',
       },
       servers: [{ url: '/', description: 'Where this document comes from' }],
-      tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
       components: {
         securitySchemes: {
           token: { type: 'http', scheme: 'bearer', description: 'A token of POST /v1/tokens.' },
-          webhookLogin: { type: 'http', scheme: 'basic', description: 'As registered with Hostaway.' },
-          webhookSignature: {
-            type: 'apiKey',
-            in: 'header',
-            name: 'x-hostaway-signature',
-            description: 'HMAC-SHA256 of the body, with the secret of the connection.',
+          webhookLogin: {
+            type: 'http',
+            scheme: 'basic',
+            description: 'As registered at the channel; a connection may require a signature instead.',
           },
         },
       },
@@ -74,18 +71,20 @@ export async function describeApi(app: FastifyInstance): Promise<void> {
         ...withDefaultBody(schema ?? {}, route.config),
         ...(roles === undefined ? {} : { 'x-role': roles }),
         ...(describedBody === undefined ? {} : { body: describedBody }),
-        'x-refusals': refusals ?? {},
+        'x-refusals': refusalsOf(channels, refusals ?? {}),
       }
       return { schema: described as FastifySchema, url }
     },
     transformObject: (made) =>
-      'openapiObject' in made ? completeApiDocument(made.openapiObject) : made.swaggerObject,
+      'openapiObject' in made
+        ? completeApiDocument(made.openapiObject, problemCodes(channels))
+        : made.swaggerObject,
   })
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
 }
 
 const text = { type: 'string' }
-const problemSchema = {
+const problemSchema = (codes: string[]) => ({
   type: 'object',
   required: ['type', 'title', 'status', 'detail', 'code', 'instance'],
   properties: {
@@ -93,7 +92,7 @@ const problemSchema = {
     title: text,
     status: { type: 'integer' },
     detail: { type: 'string', description: 'What is wrong, for people.' },
-    code: { type: 'string', enum: problemCodes, description: 'What is wrong, for programs.' },
+    code: { type: 'string', enum: codes, description: 'What is wrong, for programs.' },
     instance: { type: 'string', description: 'The path that was asked for.' },
     errors: {
       type: 'array',
@@ -101,7 +100,7 @@ const problemSchema = {
       items: { type: 'object', required: ['field', 'message'], properties: { field: text, message: text } },
     },
   },
-}
+})
 const problemAnswer = {
   description: 'Refused or failed: a problem document (RFC 9457)',
   content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
@@ -113,15 +112,16 @@ const undescribed = 'Default Response'
  * The API's description with what holds for every route: its refusals with their codes, any other failure as a problem
  * document, a name for each status, and a component for each schema with a title. Changes nothing of what it is given.
  */
-function completeApiDocument<Document extends ApiDocument>(document: Document): Document {
+function completeApiDocument<Document extends ApiDocument>(document: Document, codes: string[]): Document {
   const { schemas, responses, ...components } = document.components ?? {}
-  const named: Record<string, Json> = { Problem: problemSchema }
+  const named: Record<string, Json> = { Problem: problemSchema(codes) }
   const operations = mapValues(document.paths as Record<string, Record<string, Operation>>, (path) =>
     mapValues(path, complete),
   )
   const paths = namingSchemas(operations as Json, named)
   return {
     ...document,
+    tags: tagsOf(operations),
     components: {
       ...components,
       schemas: { ...schemas, ...named },
@@ -129,6 +129,14 @@ function completeApiDocument<Document extends ApiDocument>(document: Document): 
     },
     paths,
   }
+}
+
+function tagsOf(paths: Record<string, Record<string, Operation>>) {
+  const operations = Object.values(paths).flatMap((methods) => Object.values(methods))
+  const names = new Set(operations.flatMap(({ tags = [] }) => tags))
+  return [...names]
+    .toSorted()
+    .map((name) => ({ name, description: tagTexts[name] ?? 'Called by a channel.' }))
 }
 
 function complete(operation: Operation): Operation {

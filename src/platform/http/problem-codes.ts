@@ -15,9 +15,6 @@ const ownCodes = [
   'DEAD_LETTER_NOT_OPEN',
   'FORBIDDEN',
   'FOREIGN_ACCOUNT',
-  'HOSTAWAY_CREDENTIALS_REJECTED',
-  'HOSTAWAY_REFUSED',
-  'HOSTAWAY_UNAVAILABLE',
   'IDEMPOTENCY_KEY_REUSED',
   'IMPORT_NOT_RUNNING',
   'IMPORT_RUNNING',
@@ -39,17 +36,42 @@ const ownCodes = [
   'WEBHOOK_NOT_STORED',
 ] as const
 
-/** What is wrong, for programs: a code of the API's own, or the kind of a failure that ended the request. */
-export type ProblemCode = (typeof ownCodes)[number] | Uppercase<FailureKind>
+const channelCodes = ['CREDENTIALS_REJECTED', 'REFUSED', 'UNAVAILABLE'] as const
+const anyChannel = 'CHANNEL_'
+type ChannelCode = (typeof channelCodes)[number]
 
-export function codeOfKind<Kind extends FailureKind>(kind: Kind): Uppercase<Kind> {
-  return kind.toUpperCase() as Uppercase<Kind>
+/** What is wrong, for programs: a code of the API's own, a channel's, or the kind of a failure that ended the request. */
+export type ProblemCode =
+  | (typeof ownCodes)[number]
+  | `${Uppercase<string>}_${ChannelCode}`
+  | Uppercase<FailureKind>
+
+/** The code of a failure that a request ends with. */
+export function codeOfKind(kind: FailureKind): Uppercase<FailureKind> {
+  return kind.toUpperCase() as Uppercase<FailureKind>
 }
 
-/** Every code that a problem document may carry. */
-export const problemCodes: ProblemCode[] = [
-  ...new Set<ProblemCode>([...ownCodes, ...(Object.keys(failureKinds) as FailureKind[]).map(codeOfKind)]),
-].sort()
+/** The code of what a channel did: `HOSTAWAY_UNAVAILABLE`. */
+export function codeOfChannel(name: string, code: ChannelCode): `${Uppercase<string>}_${ChannelCode}` {
+  return `${name.toUpperCase() as Uppercase<string>}_${code}`
+}
 
-/** The codes that one operation may answer with, by status. */
+/** The refusals with the codes of these channels. */
+export function refusalsOf(channels: string[], refusals: Refusals): Refusals {
+  const ofEach = (code: ProblemCode) =>
+    code.startsWith(anyChannel)
+      ? channels.map((name) => codeOfChannel(name, code.slice(anyChannel.length) as ChannelCode))
+      : [code]
+  const entries = Object.entries(refusals).map(([status, codes]) => [status, codes.flatMap(ofEach)])
+  return Object.fromEntries(entries)
+}
+
+/** Every code that a problem document may carry where there are these channels. */
+export function problemCodes(channels: string[]): ProblemCode[] {
+  const ofKinds = (Object.keys(failureKinds) as FailureKind[]).map(codeOfKind)
+  const ofChannels = channels.flatMap((name) => channelCodes.map((code) => codeOfChannel(name, code)))
+  return [...new Set<ProblemCode>([...ownCodes, ...ofChannels, ...ofKinds])].toSorted()
+}
+
+/** Codes with which one operation refuses, by status; `CHANNEL_…` stands for the code of each channel. */
 export type Refusals = Partial<Record<400 | 401 | 403 | 404 | 409 | 412 | 422, ProblemCode[]>>
