@@ -41,7 +41,7 @@ const anyChannel = 'CHANNEL_'
 type ChannelCode = (typeof channelCodes)[number]
 
 /** What is wrong, for programs: a code of the API's own, a channel's, or the kind of a failure that ended the request. */
-export type ProblemCode =
+export type AnswerCode =
   | (typeof ownCodes)[number]
   | `${Uppercase<string>}_${ChannelCode}`
   | Uppercase<FailureKind>
@@ -58,7 +58,7 @@ export function codeOfChannel(name: string, code: ChannelCode): `${Uppercase<str
 
 /** The refusals with the codes of these channels. */
 export function refusalsOf(channels: string[], refusals: Refusals): Refusals {
-  const ofEach = (code: ProblemCode) =>
+  const ofEach = (code: AnswerCode) =>
     code.startsWith(anyChannel)
       ? channels.map((name) => codeOfChannel(name, code.slice(anyChannel.length) as ChannelCode))
       : [code]
@@ -67,11 +67,11 @@ export function refusalsOf(channels: string[], refusals: Refusals): Refusals {
 }
 
 /** Every code that a problem document may carry where there are these channels. */
-export function problemCodes(channels: string[]): ProblemCode[] {
+export function problemCodes(channels: string[]): AnswerCode[] {
   const ofKinds = (Object.keys(failureKinds) as FailureKind[]).map(codeOfKind)
   const ofChannels = channels.flatMap((name) => channelCodes.map((code) => codeOfChannel(name, code)))
-  return [...new Set<ProblemCode>([...ownCodes, ...ofChannels, ...ofKinds])].toSorted()
+  return [...new Set<AnswerCode>([...ownCodes, ...ofChannels, ...ofKinds])].toSorted()
 }
 
 /** Codes with which one operation refuses, by status; `CHANNEL_…` stands for the code of each channel. */
-export type Refusals = Partial<Record<400 | 401 | 403 | 404 | 409 | 412 | 422, ProblemCode[]>>
+export type Refusals = Partial<Record<400 | 401 | 403 | 404 | 409 | 412 | 422, AnswerCode[]>>

@@ -1,16 +1,16 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { failureKinds, toAppError } from '../errors.ts'
-import { codeOfKind, type ProblemCode } from './problem-codes.ts'
+import { type AnswerCode, codeOfKind } from './problem-codes.ts'
 import { describeViolations, maxWrongFields, type WrongField } from './violations.ts'
 
 /** An answer other than success, with a stable `code`; becomes `application/problem+json` (RFC 9457). */
 export class Problem extends Error {
   readonly status: number
-  readonly code: ProblemCode
+  readonly code: AnswerCode
   readonly errors: WrongField[] | undefined
 
-  constructor(status: number, code: ProblemCode, detail: string, errors?: WrongField[]) {
+  constructor(status: number, code: AnswerCode, detail: string, errors?: WrongField[]) {
     super(detail)
     this.name = 'Problem'
     this.status = status
@@ -89,8 +89,8 @@ function validationProblem({ validation = [], validationContext }: FastifyError)
   return new Problem(422, 'VALIDATION_FAILED', `The ${partNames.get(part) ?? part} is not valid`, errors)
 }
 
-function clientErrorCode(status: number): ProblemCode {
-  const codes: Record<number, ProblemCode> = {
+function clientErrorCode(status: number): AnswerCode {
+  const codes: Record<number, AnswerCode> = {
     400: 'BAD_REQUEST',
     404: 'NOT_FOUND',
     413: 'BODY_TOO_LARGE',
