@@ -9,7 +9,7 @@ const ranks = [
   ['webhooks', 'calendar', 'mirrors'],
   ['bookings'],
   ['messaging', 'access', 'tasks', 'polling'],
-  ['deps', 'app', 'connection-work', 'replay', 'start-api'],
+  ['deps', 'app', 'replay'],
   ['run-process', 'server'],
 ]
 

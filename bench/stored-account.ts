@@ -55,7 +55,8 @@ export async function storeAccount(services: Services, backend: Backend): Promis
       unitCount: 1,
     }))
     await upsertListings(db, connection, listings, true)
-    await setConnectionStatus(db, connectionId, 'active')
+    const reactions = { statusChanged: async () => {} }
+    await setConnectionStatus({ db, reactions }, connectionId, 'active')
     const basic = Buffer.from(`${login}:${password}`).toString('base64')
     return {
       databaseUrl,

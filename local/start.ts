@@ -1,8 +1,8 @@
+import { startApi } from '../src/app.ts'
 import { loadConfigWithKeys } from '../src/platform/config/config.ts'
 import { migrateToLatest } from '../src/platform/db/migrate.ts'
 import { generateKeyRingEntry } from '../src/platform/vault/vault.ts'
 import { runProcess } from '../src/run-process.ts'
-import { startApi } from '../src/start-api.ts'
 import { startWorkers } from '../workers/start-workers.ts'
 import { dataFolder, provideDatabase } from './local-database.ts'
 

@@ -1,9 +1,6 @@
 import rateLimit from '@fastify/rate-limit'
 import swaggerUi from '@fastify/swagger-ui'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
-import { pendingWork, resumeWork } from './connection-work.ts'
-import { connectionLifeRoutes } from './connections/connection-life-routes.ts'
-import { connectionRoutes } from './connections/connection-routes.ts'
 import { deadLetterRoutes } from './dead-letters/dead-letter-routes.ts'
 import { type Deps, modules, refreshGauges } from './deps.ts'
 import { pingDatabase } from './platform/db/leader-lock.ts'
@@ -14,7 +11,7 @@ import { closeIdleConnections } from './platform/http/idle-connections.ts'
 import { useOptionalBodies } from './platform/http/optional-body.ts'
 import { refuseUnroutable, useProblems } from './platform/http/problems.ts'
 import { useValidation } from './platform/http/validation.ts'
-import { beginFirstImport } from './polling/request-import.ts'
+import { listenOn } from './platform/process/start-error.ts'
 import { replayAll, replayDeadLetter, replayWebhook } from './replay.ts'
 import { findApiTokenOwner } from './tenants/api-token-store.ts'
 import { webhookLogRoutes } from './webhooks/webhook-log-routes.ts'
@@ -66,7 +63,7 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
 }
 
 async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
-  const { config, db, queues, vault, channels, log } = deps
+  const { config, db, queues } = deps
   const countFailure = app.createRateLimit({ max: failuresPerMinute, timeWindow: 60_000 })
   useApiAuth(app, {
     adminToken: config.ADMIN_API_TOKEN,
@@ -80,20 +77,6 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
     route.schema = { security: [{ token: [] }], ...route.schema }
   })
   useOptionalBodies(app)
-  const connecting = {
-    ...{ db, vault, channels, log, publicUrl: config.PUBLIC_URL },
-    crons: {
-      availability: config.HOSTAWAY_SYNC_AVAILABILITY_CRON,
-      pricing: config.HOSTAWAY_SYNC_PRICING_CRON,
-      listings: config.HOSTAWAY_SYNC_LISTINGS_CRON,
-      reconcile: config.HOSTAWAY_RECONCILE_CRON,
-    },
-    beginImport: beginFirstImport,
-    onActive: (id: string) => resumeWork(deps, id),
-    pendingOf: (connection: { id: string; tenantId: string }) => pendingWork(deps, connection),
-  }
-  await app.register(connectionRoutes, connecting)
-  await app.register(connectionLifeRoutes, connecting)
   await app.register(webhookLogRoutes, { db, replay: (webhook) => replayWebhook(db, queues, webhook) })
   await app.register(deadLetterRoutes, {
     db,
@@ -101,4 +84,17 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
     replayAll: (filter) => replayAll(db, queues, filter),
   })
   for (const module of modules) await module.routes?.(app, deps)
+}
+
+/** Serves the API; resolves once it listens. Closing the app answers what is in flight first. */
+export async function startApi(deps: Deps): Promise<FastifyInstance> {
+  const { config, log } = deps
+  const app = await createApp(deps)
+  const stopping = new AbortController()
+  app.addHook('onClose', async () => stopping.abort())
+  const address = { host: config.HOST, port: config.PORT }
+  await listenOn(() => app.listen(address), { ...address, setting: 'PORT' })
+  log.info({ url: config.PUBLIC_URL, ...address }, 'api.listening')
+  for (const module of modules) module.started?.(deps, stopping.signal)
+  return app
 }

@@ -5,6 +5,7 @@ import { defaultOutboundTimes, type OutboundTimes } from './calendar/outbound-ti
 import { type Channels, createChannels } from './channels/contract/channel.ts'
 import { breakerStateGauge, createBreaker } from './channels/hostaway/breaker.ts'
 import { createHostawayChannel } from './channels/hostaway/hostaway-channel.ts'
+import { bindReactions, type Reactions } from './connections/connection-reactions.ts'
 import { connections } from './connections/module.ts'
 import { deadLetters } from './dead-letters/module.ts'
 import { outbox } from './outbox/module.ts'
@@ -44,6 +45,7 @@ export type Deps = {
   channels: Channels
   queueBackend: QueueBackendOptions
   queues: JobQueues
+  reactions: Reactions
   outboundTimes: OutboundTimes
   historyTimes: HistoryTimes
   upkeepTimes: UpkeepTimes
@@ -169,7 +171,7 @@ async function acquireDeps(
   const queues = openJobQueues(queueBackend)
   releases.defer(() => queues.close())
 
-  return {
+  const deps: Deps = {
     config,
     log,
     metrics,
@@ -180,6 +182,7 @@ async function acquireDeps(
     channels: createChannels([hostaway.channel]),
     queueBackend,
     queues,
+    reactions: bindReactions(modules, () => deps),
     outboundTimes: { ...defaultOutboundTimes(config.HOSTAWAY_API_TIMEOUT_MS), ...outboundTimes },
     historyTimes: {
       ...defaultHistoryTimes,
@@ -189,6 +192,7 @@ async function acquireDeps(
     upkeepTimes: { ...defaultUpkeepTimes, ...upkeepTimes },
     close: () => releases.disposeAsync(),
   }
+  return deps
 }
 
 // A Redis that is away reports so several times a second.

@@ -1,6 +1,6 @@
+import { startApi } from './app.ts'
 import { loadConfigWithKeys } from './platform/config/config.ts'
 import { runProcess } from './run-process.ts'
-import { startApi } from './start-api.ts'
 
 await runProcess(
   'api',

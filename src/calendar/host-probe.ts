@@ -1,5 +1,5 @@
 import { capabilityOf } from '../channels/contract/channel.ts'
-import { callChannel } from '../connections/call-channel.ts'
+import { type ChannelDeps, callChannel } from '../connections/call-channel.ts'
 import { findConnection } from '../connections/connection-store.ts'
 import { findNeighbour } from '../listings/listing-store.ts'
 import { type AppError, factsOf, toAppError } from '../platform/errors.ts'
@@ -8,7 +8,7 @@ import type { Push, PushDeps } from './push-context.ts'
 
 /** What is being pushed to Hostaway, and for which listing. */
 export type PushTarget = {
-  deps: Pick<PushDeps, 'db' | 'vault' | 'channels' | 'log' | 'maxAttempts' | 'retryDelayMs'>
+  deps: ChannelDeps & Pick<PushDeps, 'maxAttempts' | 'retryDelayMs'>
   connection: Pick<Push['connection'], 'id' | 'accountId' | 'channel'>
   listing: Pick<Push['listing'], 'listing_id'>
 }

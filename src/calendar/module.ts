@@ -12,10 +12,10 @@ import type { Metrics } from '../platform/telemetry/metrics.ts'
 import { eventRoutes } from './event-routes.ts'
 import type { OutboundTimes } from './outbound-times.ts'
 import { pushDepsOf } from './push-context.ts'
-import { checkForDrift, runScheduledSyncs, sweepPushes } from './sweep-pushes.ts'
+import { checkForDrift, resumePushing, runScheduledSyncs, sweepPushes } from './sweep-pushes.ts'
 import { syncConnection } from './sync-connection.ts'
 import { syncRoutes } from './sync-routes.ts'
-import { countWaiting } from './sync-status-store.ts'
+import { countWaiting, listListingSyncs } from './sync-status-store.ts'
 
 type CalendarDeps = ChannelDeps & {
   config: Pick<
@@ -76,6 +76,20 @@ export const calendar: Module<CalendarDeps> = {
         },
       },
     ]
+  },
+
+  reactions: {
+    resumed: ({ db, queues }, connectionId) => resumePushing(db, queues, connectionId),
+    async backlog({ db }, { id }) {
+      const listings = await listListingSyncs(db, id)
+      const sum = (name: 'pendingDays' | 'failedDays' | 'driftedDays') =>
+        listings.reduce((total, listing) => total + listing[name], 0)
+      return {
+        pendingDays: sum('pendingDays'),
+        failedDays: sum('failedDays'),
+        driftedDays: sum('driftedDays'),
+      }
+    },
   },
 
   async gauges({ db, metrics }) {

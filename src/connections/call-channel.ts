@@ -17,10 +17,17 @@ import {
   storeAccessToken,
   tryLockAccessToken,
 } from './access-token-store.ts'
+import type { Reactions } from './connection-reactions.ts'
 import { setConnectionStatus } from './connection-status-store.ts'
 import { type Connection, readConnectionSecrets } from './connection-store.ts'
 
-export type ChannelDeps = { db: Kysely<Database>; vault: Vault; channels: Channels; log: Logger }
+export type ChannelDeps = {
+  db: Kysely<Database>
+  vault: Vault
+  channels: Channels
+  log: Logger
+  reactions: Reactions
+}
 
 export type CalledConnection = Pick<Connection, 'id' | 'accountId' | 'channel'>
 
@@ -126,7 +133,7 @@ async function suspend(
   keySetAt: Date,
   reason: string,
 ): Promise<void> {
-  if (await setConnectionStatus(deps.db, connectionId, 'needs_reauth', { reason, keySetAt })) {
+  if (await setConnectionStatus(deps, connectionId, 'needs_reauth', { reason, keySetAt })) {
     deps.log.error({ connectionId, reason }, 'connection.needs_reauth')
   }
 }

@@ -10,11 +10,6 @@ import { ensureWebhook } from './own-webhook.ts'
 import { disconnectedProblem } from './require-connection.ts'
 import { hmacOverlapMs, makeSecret, untilAccepted } from './rotate-credentials.ts'
 
-export type ChangeDeps = ChannelDeps & {
-  /** Told when a connection may do more than before. Never fails. */
-  onActive: (connectionId: string) => Promise<void>
-}
-
 export type ConnectionChange = {
   autoImport?: boolean
   autoMapListings?: boolean
@@ -32,7 +27,7 @@ const maxWaitMs = 2_000
  * otherwise by the next look at the webhook.
  */
 export async function changeConnection(
-  deps: ChangeDeps,
+  deps: ChannelDeps,
   connection: Connection,
   change: ConnectionChange,
 ): Promise<{ changed: Connection; webhookSecret: string | undefined }> {
@@ -46,7 +41,7 @@ export async function changeConnection(
   await changeOptions(deps.db, id, optionsOf(change))
   if (secret !== undefined || change.webhookAuth !== undefined) await untilAccepted(deps, id)
   if (change.alertingEmailAddress !== undefined) await tellHostaway(deps, id)
-  if (change.sync !== undefined) await deps.onActive(id)
+  if (change.sync !== undefined) await deps.reactions.resumed(id)
   return { changed: (await findConnection(deps.db, id)) ?? connection, webhookSecret }
 }
 
@@ -57,7 +52,7 @@ function optionsOf({ rateLimit, webhookSecret: _, ...options }: ConnectionChange
 
 // A mode that needs a secret the connection does not have would refuse everything.
 async function secretFor(
-  deps: ChangeDeps,
+  deps: ChannelDeps,
   { id }: Connection,
   { webhookAuth = 'basic', webhookSecret }: ConnectionChange,
 ): Promise<string | undefined> {
@@ -66,7 +61,7 @@ async function secretFor(
   return secrets?.webhookHmacSecret == null ? makeSecret() : undefined
 }
 
-async function tellHostaway(deps: ChangeDeps, id: string): Promise<void> {
+async function tellHostaway(deps: ChannelDeps, id: string): Promise<void> {
   try {
     await withConnectionLock(deps.db, id, async () => {
       const connection = await findConnection(deps.db, id)

@@ -1,13 +1,10 @@
-import type { Kysely, Transaction } from 'kysely'
-import { type Channel, type Channels, capabilityOf, type IssuedToken } from '../channels/contract/channel.ts'
+import { type Channel, capabilityOf, type IssuedToken } from '../channels/contract/channel.ts'
 import { toListingFacts, upsertListings } from '../listings/listing-store.ts'
-import type { Database, WebhookAuth } from '../platform/db/tables.ts'
+import type { WebhookAuth } from '../platform/db/tables.ts'
 import { Problem } from '../platform/http/problems.ts'
-import type { Logger } from '../platform/telemetry/logger.ts'
-import type { Vault } from '../platform/vault/vault.ts'
 import type { Tenant } from '../tenants/tenant-store.ts'
 import { storeAccessToken } from './access-token-store.ts'
-import { callChannel } from './call-channel.ts'
+import { type ChannelDeps, callChannel } from './call-channel.ts'
 import { connectAgain } from './connection-change-store.ts'
 import { withConnectionLock } from './connection-lock.ts'
 import { replaceHmacSecret } from './connection-secret-store.ts'
@@ -24,17 +21,7 @@ import { explainFailure } from './explain-channel.ts'
 import { ensureWebhook, type Patience, webhookUrlOf } from './own-webhook.ts'
 import { hmacOverlapMs, makeBasicCredentials, makeSecret, untilAccepted } from './rotate-credentials.ts'
 
-export type ConnectDeps = {
-  db: Kysely<Database>
-  vault: Vault
-  channels: Channels
-  publicUrl: string
-  log: Logger
-  /** Begins to import the history, in the transaction that makes the connection active. */
-  beginImport: (trx: Transaction<Database>, connection: Connection) => Promise<void>
-  /** Told when a connection can work again: what waited for it goes on at once. Never fails. */
-  onActive: (connectionId: string) => Promise<void>
-}
+export type ConnectDeps = ChannelDeps & { publicUrl: string }
 
 /** What is undefined stays as it is, or gets its default where the connection is new or was disconnected. */
 export type ConnectRequest = {
@@ -80,7 +67,7 @@ export async function connect(
     completeConnection(deps, tenant, request, entry),
   ).catch(explain)
   const connection = await existingConnection(deps.db, entry.id)
-  if (connection.status === 'active') await deps.onActive(connection.id)
+  if (connection.status === 'active') await deps.reactions.resumed(connection.id)
   return { connection, created: entry.created, webhookSecret }
 }
 
@@ -99,11 +86,8 @@ async function completeConnection(
   const repaired = await ensureWebhook(deps, connection, patience)
   await readListings(deps, connection)
   await untilAccepted(deps, id)
-  const begins = connection.status === 'connecting'
   // From `connecting` and `needs_reauth` only: a paused connection stays paused.
-  await setConnectionStatus(deps.db, id, 'active', {
-    alongside: begins ? (trx) => deps.beginImport(trx, connection) : undefined,
-  })
+  await setConnectionStatus(deps, id, 'active')
   deps.log.info({ connectionId: id, repaired }, 'connection.connected')
   return webhookSecret
 }

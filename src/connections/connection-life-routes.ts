@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { idOf } from '../platform/http/fields.ts'
 import { Problem } from '../platform/http/problems.ts'
-import type { ConnectDeps } from './connect.ts'
+import type { ChannelDeps } from './call-channel.ts'
 import { resumeConnection, setConnectionStatus } from './connection-status-store.ts'
 import { type Connection, existingConnection } from './connection-store.ts'
 import { ConnectionView, type DefaultCrons, showConnection } from './connection-view.ts'
@@ -10,7 +10,7 @@ import { disconnect } from './disconnect.ts'
 import { explainFailure } from './explain-channel.ts'
 import { disconnectedProblem, requireConnection } from './require-connection.ts'
 import { hmacOverlapMs, rotateCredentials } from './rotate-credentials.ts'
-import { type Pending, verifyConnection } from './verify-connection.ts'
+import { verifyConnection } from './verify-connection.ts'
 
 const tags = ['Connections']
 const Params = Type.Object({ id: idOf('connection') })
@@ -48,11 +48,7 @@ const RotationRequest = Type.Object(
   { additionalProperties: false },
 )
 
-export type ConnectionLifeOptions = ConnectDeps & {
-  crons: DefaultCrons
-  /** What waits for a connection, in both directions. */
-  pendingOf: (connection: Pick<Connection, 'id' | 'tenantId'>) => Promise<Pending>
-}
+export type ConnectionLifeOptions = ChannelDeps & { crons: DefaultCrons }
 
 /** Pausing, resuming, verifying, rotating and ending a connection. */
 export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptions> = async (app, deps) => {
@@ -79,7 +75,7 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
     },
     async (request) => {
       const { id, status } = await requireConnection(db, request, request.params.id)
-      const done = (await setConnectionStatus(db, id, 'paused')) || status === 'paused'
+      const done = (await setConnectionStatus(deps, id, 'paused')) || status === 'paused'
       if (!done) throw notConnected(status)
       return show(id)
     },
@@ -103,9 +99,9 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
     },
     async (request) => {
       const { id, status } = await requireConnection(db, request, request.params.id)
-      const done = (await resumeConnection(db, id)) || status === 'active'
+      const done = (await resumeConnection(deps, id)) || status === 'active'
       if (!done) throw notConnected(status)
-      await deps.onActive(id)
+      await deps.reactions.resumed(id)
       return show(id)
     },
   )

@@ -1,10 +1,11 @@
-import { type Kysely, sql, type Transaction } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { OutboxEventType } from '../outbox/outbox-store.ts'
 import type { ConnectionStatus, Database } from '../platform/db/tables.ts'
 import { limitAccount } from '../platform/limiter/call-window-store.ts'
 import { appendConnectionEvent } from './connection-events.ts'
+import type { Reactions } from './connection-reactions.ts'
 
-// Which status may follow which; a change from any other is somebody else's news and is left alone.
+// Which status may follow which; other transitions are ignored.
 const followsFrom: Record<ConnectionStatus, readonly ConnectionStatus[]> = {
   connecting: ['disconnected'],
   active: ['connecting', 'needs_reauth'],
@@ -23,37 +24,46 @@ const eventOf: Partial<Record<ConnectionStatus, OutboxEventType>> = {
 type Change = {
   reason?: string | null
   keySetAt?: Date
-  /** Done in the same transaction if the status changes. */
-  alongside?: ((trx: Transaction<Database>) => Promise<void>) | undefined
 }
 
+type StatusDeps = { db: Kysely<Database>; reactions: Pick<Reactions, 'statusChanged'> }
+
 /**
- * Moves a connection along the table of legal transitions and tells the outbox; false if it was not in a status this
- * may follow. With `keySetAt` only while it still has the API key that was set then. Webhooks that were parked because
- * of the old status wait no longer.
+ * Moves a connection along the table of legal transitions and tells the outbox and the other modules, all in one
+ * transaction; false if it was not in a status this may follow. With `keySetAt` only while it still has the API key that
+ * was set then.
  */
 export async function setConnectionStatus(
-  db: Kysely<Database>,
+  deps: StatusDeps,
   id: string,
   status: ConnectionStatus,
   change: Change = {},
 ): Promise<boolean> {
-  return move(db, id, { from: followsFrom[status], to: status }, change)
+  return move(deps, id, { from: followsFrom[status], to: status }, change)
 }
 
 /** Lets a paused connection go on; false if it was not paused. */
-export async function resumeConnection(db: Kysely<Database>, id: string): Promise<boolean> {
-  return move(db, id, { from: ['paused'], to: 'active' }, {})
+export async function resumeConnection(deps: StatusDeps, id: string): Promise<boolean> {
+  return move(deps, id, { from: ['paused'], to: 'active' }, {})
 }
 
 async function move(
-  db: Kysely<Database>,
+  { db, reactions }: StatusDeps,
   id: string,
   { from, to }: { from: readonly ConnectionStatus[]; to: ConnectionStatus },
-  { reason = null, keySetAt, alongside }: Change,
+  { reason = null, keySetAt }: Change,
 ): Promise<boolean> {
   return db.transaction().execute(async (trx) => {
-    let update = trx
+    let query = trx
+      .selectFrom('hostaway_connections')
+      .select(['tenant_id', 'account_id', 'status'])
+      .where('id', '=', id)
+      .where('status', 'in', [...from])
+      .forUpdate()
+    if (keySetAt !== undefined) query = query.where('key_set_at', '=', keySetAt)
+    const before = await query.executeTakeFirst()
+    if (before === undefined) return false
+    await trx
       .updateTable('hostaway_connections')
       .set({
         status: to,
@@ -67,29 +77,16 @@ async function move(
           : {}),
       })
       .where('id', '=', id)
-      .where('status', 'in', [...from])
-      .returning(['tenant_id', 'account_id'])
-    if (keySetAt !== undefined) update = update.where('key_set_at', '=', keySetAt)
-    const row = await update.executeTakeFirst()
-    if (row === undefined) return false
-    if (to === 'active' || to === 'disconnected') await releaseParked(trx, id)
-    // Whoever connects the account next has not asked for it.
-    if (to === 'disconnected') await limitAccount(trx, row.account_id, undefined)
+      .execute()
+    const accountId = before.account_id
+    // The tenant that connects the account next has not asked for this limit.
+    if (to === 'disconnected') await limitAccount(trx, accountId, undefined)
+    const connection = { id, tenantId: before.tenant_id }
     const type = eventOf[to]
     if (type !== undefined) {
-      const connection = { id, tenantId: row.tenant_id }
-      await appendConnectionEvent(trx, connection, type, { accountId: row.account_id, status: to, reason })
+      await appendConnectionEvent(trx, connection, type, { accountId, status: to, reason })
     }
-    await alongside?.(trx)
+    await reactions.statusChanged(trx, connection, { from: before.status, to })
     return true
   })
-}
-
-// Whoever parks a webhook looks at the connection's row under a lock: it comes before this, and is released here, or
-// it finds the new status.
-async function releaseParked(trx: Transaction<Database>, connectionId: string): Promise<void> {
-  await sql`
-    update webhook_logs set parked = false, enqueued_at = null
-    where status = 'received' and parked = true and connection_id = ${connectionId}
-  `.execute(trx)
 }

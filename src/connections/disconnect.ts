@@ -20,7 +20,7 @@ const maxDisconnectingMs = 7 * dayMs
  * Hostaway does not let us do now is done with a later look at its webhook. Safe to repeat and to interrupt anywhere.
  */
 export async function disconnect(deps: ChannelDeps, connection: Connection): Promise<void> {
-  if (await setConnectionStatus(deps.db, connection.id, 'disconnected')) {
+  if (await setConnectionStatus(deps, connection.id, 'disconnected')) {
     deps.log.info({ connectionId: connection.id }, 'connection.disconnected')
   }
   try {

@@ -8,20 +8,6 @@ import { type Connection, findConnection } from './connection-store.ts'
 import { findOwnWebhooks, type Patience } from './own-webhook.ts'
 import { readHabit } from './webhook-check-store.ts'
 
-/** What waits for a connection; the oldest stored webhook that has not come to an end, in seconds. */
-export type Pending = {
-  webhooks: number
-  oldestWebhookSeconds: number
-  pendingDays: number
-  failedDays: number
-  driftedDays: number
-}
-
-export type VerifyDeps = ChannelDeps & {
-  pendingOf: (connection: Pick<Connection, 'id' | 'tenantId'>) => Promise<Pending>
-  onActive: (connectionId: string) => Promise<void>
-}
-
 export type CheckName = 'token' | 'webhookRegistered' | 'webhookEnabled' | 'lastInbound' | 'backlog' | 'drift'
 export type Check = { name: CheckName; ok: boolean; detail: string }
 
@@ -30,7 +16,7 @@ const longBacklogSeconds = 60
 
 /** Looks at a connection from both sides, in two calls. Never fails because of what it finds. */
 export async function verifyConnection(
-  deps: VerifyDeps,
+  deps: ChannelDeps,
   connection: Connection,
 ): Promise<{ ok: boolean; status: ConnectionStatus; checks: Check[] }> {
   const token = await checkToken(deps, connection)
@@ -38,24 +24,21 @@ export async function verifyConnection(
     token,
     ...(token.ok ? await checkWebhook(deps, connection) : unknownWebhook()),
     await checkLastInbound(deps, connection),
-    ...(await checkPending(deps, connection)),
+    ...(await checkBacklog(deps, connection)),
   ]
   const { status } = (await findConnection(deps.db, connection.id)) ?? connection
   return { ok: checks.every(({ ok }) => ok), status, checks }
 }
 
-async function checkToken(deps: VerifyDeps, connection: Connection): Promise<Check> {
+async function checkToken(deps: ChannelDeps, connection: Connection): Promise<Check> {
   const { id, keySetAt } = connection
   try {
     await callChannel(deps, connection, patience, (channel, call) => channel.access.check(call))
   } catch (error) {
     return { name: 'token', ok: false, detail: toAppError(error).message }
   }
-  if (
-    connection.status === 'needs_reauth' &&
-    (await setConnectionStatus(deps.db, id, 'active', { keySetAt }))
-  ) {
-    await deps.onActive(id)
+  if (connection.status === 'needs_reauth' && (await setConnectionStatus(deps, id, 'active', { keySetAt }))) {
+    await deps.reactions.resumed(id)
   }
   return {
     name: 'token',
@@ -64,7 +47,7 @@ async function checkToken(deps: VerifyDeps, connection: Connection): Promise<Che
   }
 }
 
-async function checkWebhook(deps: VerifyDeps, connection: Connection): Promise<Check[]> {
+async function checkWebhook(deps: ChannelDeps, connection: Connection): Promise<Check[]> {
   const { current, next } = await readWebhookCredentials(deps.db, deps.vault, connection.id)
   const credentials = next ?? current
   try {
@@ -107,7 +90,7 @@ function unknownWebhook(detail = 'Hostaway could not be asked'): Check[] {
   ]
 }
 
-async function checkLastInbound(deps: VerifyDeps, connection: Connection): Promise<Check> {
+async function checkLastInbound(deps: ChannelDeps, connection: Connection): Promise<Check> {
   const { lastInboundAt, silentSeconds, usualSeconds } = await readHabit(deps.db, connection)
   const usual = `at the latest after ${Math.round(usualSeconds / 60)} minutes there is usually one`
   const last =
@@ -117,8 +100,8 @@ async function checkLastInbound(deps: VerifyDeps, connection: Connection): Promi
   return { name: 'lastInbound', ok: silentSeconds <= usualSeconds, detail: `${last}; ${usual}` }
 }
 
-async function checkPending(deps: VerifyDeps, connection: Connection): Promise<Check[]> {
-  const pending = await deps.pendingOf(connection)
+async function checkBacklog(deps: ChannelDeps, connection: Connection): Promise<Check[]> {
+  const pending = await deps.reactions.backlog(connection)
   const isWaiting = connection.status === 'paused' ? ', until the connection is resumed' : ''
   const oldest = Math.round(pending.oldestWebhookSeconds)
   return [

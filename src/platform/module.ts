@@ -1,4 +1,6 @@
 import type { FastifyInstance } from 'fastify'
+import type { Transaction } from 'kysely'
+import type { ConnectionStatus, Database } from './db/tables.ts'
 import type { AppError } from './errors.ts'
 import type { QueueName } from './telemetry/metrics.ts'
 
@@ -53,6 +55,30 @@ export type Loop = {
   run: () => Promise<boolean>
 }
 
+type ConnectionId = { id: string; tenantId: string }
+
+/** What waits for a connection; the oldest stored webhook that has not ended, in seconds. */
+export type ConnectionBacklog = {
+  webhooks: number
+  oldestWebhookSeconds: number
+  pendingDays: number
+  failedDays: number
+  driftedDays: number
+}
+
+/** What a folder does, and knows, about a connection of which lower folders decide. */
+export type ConnectionReactions<Deps> = {
+  /** In the transaction that changes the status. */
+  statusChanged?: (
+    trx: Transaction<Database>,
+    connection: ConnectionId,
+    change: { from: ConnectionStatus; to: ConnectionStatus },
+  ) => Promise<void>
+  /** After a connection has become active or may do more; a sweep does what is left undone. */
+  resumed?: (deps: Deps, connectionId: string) => Promise<void>
+  backlog?: (deps: Deps, connection: ConnectionId) => Promise<Partial<ConnectionBacklog>>
+}
+
 /**
  * What a folder adds to the product. The app and the workers loop over the modules that `deps.ts` lists, so another
  * route, job, sweep or gauge touches one folder. Each function names the few of the process's resources that it takes.
@@ -68,4 +94,7 @@ export type Module<Deps> = {
   sweeps?: (deps: Deps) => Sweep[]
   /** Sets gauges from what the database holds; called at each scrape. */
   gauges?: (deps: Deps) => Promise<void>
+  reactions?: ConnectionReactions<Deps>
+  /** Begins what the API does by itself once it listens; must not throw. */
+  started?: (deps: Deps, stopping: AbortSignal) => void
 }

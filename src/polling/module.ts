@@ -5,9 +5,11 @@ import type { Module } from '../platform/module.ts'
 import { historyQueue } from '../platform/queue/queues.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
 import type { HistoryTimes } from './history-context.ts'
+import { clearPollDeferral } from './history-turn-store.ts'
 import { importRoutes } from './import-routes.ts'
 import { cancelImportsOfDisconnected, countRunningImports } from './import-store.ts'
 import { longestUnreconciledSeconds } from './reconcile-store.ts'
+import { beginFirstImport } from './request-import.ts'
 import { scheduleReconciles } from './sweep-history.ts'
 import { takeTurn } from './take-turn.ts'
 
@@ -47,6 +49,13 @@ export const polling: Module<PollingDeps> = {
         },
       },
     ]
+  },
+
+  reactions: {
+    async statusChanged(trx, connection, { from, to }) {
+      if (from === 'connecting' && to === 'active') await beginFirstImport(trx, connection)
+    },
+    resumed: ({ db }, connectionId) => clearPollDeferral(db, connectionId),
   },
 
   async gauges({ db, metrics }) {

@@ -8,8 +8,9 @@ import type { JobQueues } from '../platform/queue/queues.ts'
 import type { Logger } from '../platform/telemetry/logger.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
 import type { Vault } from '../platform/vault/vault.ts'
+import { countWaitingWebhooks, releaseParked } from './parked-webhook-store.ts'
 import { pruneWebhooks } from './prune-webhooks.ts'
-import { type SweepOptions, sweepWebhooks } from './sweep-webhooks.ts'
+import { offerWebhooksOf, type SweepOptions, sweepWebhooks } from './sweep-webhooks.ts'
 import { createWebhookInbox } from './webhook-inbox.ts'
 import { longestSilenceSeconds, oldestUnprocessedSeconds } from './webhook-log.ts'
 import { webhookRoutes } from './webhook-route.ts'
@@ -64,6 +65,14 @@ export const webhooks: Module<WebhookDeps> = {
       },
     },
   ],
+
+  reactions: {
+    async statusChanged(trx, { id }, { to }) {
+      if (to === 'active' || to === 'disconnected') await releaseParked(trx, id)
+    },
+    resumed: ({ db, queues }, connectionId) => offerWebhooksOf(db, queues, connectionId),
+    backlog: ({ db }, { id, tenantId }) => countWaitingWebhooks(db, { tenantId, connectionId: id }),
+  },
 
   async gauges({ db, metrics }) {
     const [oldest, silence] = await Promise.all([oldestUnprocessedSeconds(db), longestSilenceSeconds(db)])

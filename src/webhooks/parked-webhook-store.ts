@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, sql, type Transaction } from 'kysely'
 import type { Database } from '../platform/db/tables.ts'
 import { hasNotEnded } from './webhook-log.ts'
 
@@ -20,6 +20,17 @@ export async function parkWebhook(db: Kysely<Database>, id: string): Promise<boo
     `.execute(trx)
     return rows.length > 0
   })
+}
+
+/**
+ * Lets parked webhooks of a connection wait for a job, in the transaction that changes its status: `parkWebhook` holds
+ * the connection's row, so it either comes before this or finds the new status.
+ */
+export async function releaseParked(trx: Transaction<Database>, connectionId: string): Promise<void> {
+  await sql`
+    update webhook_logs set parked = false, enqueued_at = null
+    where status = 'received' and parked = true and connection_id = ${connectionId}
+  `.execute(trx)
 }
 
 /** Stored webhooks of a connection that wait for a job, in no order. */

@@ -94,11 +94,11 @@ it('comes by the clock, to active connections only', async () => {
   await eventually(async () => assert.ok((await history.pagesAsked()).length > 0))
   await history.reconciled(connectionId)
 
-  await setConnectionStatus(system.db, connectionId, 'needs_reauth')
+  await setConnectionStatus(system.deps, connectionId, 'needs_reauth')
   await system.control.clearCalls()
   await eventually(async () => assert.equal(await scheduleReconciles(system.db, everySecond, 0), 1))
   await history.reconciled(connectionId)
-  await setConnectionStatus(system.db, connectionId, 'active')
+  await setConnectionStatus(system.deps, connectionId, 'active')
   assert.deepEqual(await history.pagesAsked(), [])
 })
 
