@@ -52,6 +52,7 @@ const planted: Record<HouseRule, string[]> = {
     `new Worker('inbound', run)`,
   ],
   'basenames are unique': [],
+  'tests mirror the product': [],
   'files stay short': ['const line = 1\n'.repeat(401)],
 }
 
@@ -94,6 +95,23 @@ test('files that share a basename are reported, wherever they are', () => {
     [
       { rule: 'basenames are unique', file: 'src/bookings/same.ts' },
       { rule: 'basenames are unique', file: 'docs/same.ts' },
+    ],
+  )
+})
+
+test('a test stands in the folder of src that it tries, or in one of those beside src', () => {
+  assert.deepEqual(
+    check({
+      'src/channels/hostaway/client.ts': '',
+      'test/channels/hostaway/first.test.ts': '',
+      'test/channels/second.test.ts': '',
+      'test/repo/third.test.ts': '',
+      'test/channels/nowhere/fourth.test.ts': '',
+      'test/fifth.test.ts': '',
+    }),
+    [
+      { rule: 'tests mirror the product', file: 'test/channels/nowhere/fourth.test.ts' },
+      { rule: 'tests mirror the product', file: 'test/fifth.test.ts' },
     ],
   )
 })

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 
 export type Violation = { rule: HouseRule; file: string; found: string }
 
@@ -10,11 +10,25 @@ export type HouseRule =
   | 'queues.ts names the queues'
   | 'basenames are unique'
   | 'files stay short'
+  | 'tests mirror the product'
 
 const maxLines = 400
 
 // Names that a tool looks for, so that every folder may need its own.
 const namesThatRepeat = new Set(['README.md', '.gitignore', 'index.html', 'package.json', 'module.ts'])
+
+// What tests try beside the folders of src, and what they share.
+const otherTestFolders = new Set([
+  'app',
+  'bench',
+  'chaos',
+  'client',
+  'local',
+  'repo',
+  'sandbox',
+  'support',
+  'workers',
+])
 
 /** The folder that alone writes a table. Reading is free: a query may join what it needs. */
 export const tableOwners: Record<string, string> = {
@@ -79,6 +93,7 @@ export function findHouseRuleViolations(root: string, files: readonly string[]):
     ...files.filter(isSource).flatMap((file) => checkSource(root, file)),
     ...checkWriters(root, files),
     ...checkBasenames(files),
+    ...checkTestFolders(files),
   ]
 }
 
@@ -142,6 +157,21 @@ function checkBasenames(files: readonly string[]): Violation[] {
     if (paths.length < 2 || namesThatRepeat.has(name)) return []
     return paths.map((file) => ({ rule: 'basenames are unique' as const, file, found: paths.join(' and ') }))
   })
+}
+
+function checkTestFolders(files: readonly string[]): Violation[] {
+  const folders = new Set(files.map((file) => dirname(file)).flatMap(withParents))
+  return files.flatMap((file) => {
+    const [top, ...below] = file.split('/')
+    const [first = ''] = below
+    const folder = below.slice(0, -1).join('/')
+    if (top !== 'test' || otherTestFolders.has(first) || folders.has(`src/${folder}`)) return []
+    return [{ rule: 'tests mirror the product' as const, file, found: folder }]
+  })
+}
+
+function withParents(folder: string): string[] {
+  return folder === '.' ? [] : [folder, ...withParents(dirname(folder))]
 }
 
 function withoutComments(source: string): string {
