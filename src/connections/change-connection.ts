@@ -23,7 +23,7 @@ export type ConnectionChange = {
 const maxWaitMs = 2_000
 
 /**
- * Changes what is named; safe to repeat. A changed address for alerts is told to Hostaway at once if it can be, and
+ * Changes the named options; safe to repeat. A changed address for alerts is sent to Hostaway at once if it answers, and
  * otherwise by the next look at the webhook.
  */
 export async function changeConnection(

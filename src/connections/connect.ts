@@ -36,7 +36,7 @@ export type ConnectRequest = {
 
 export type ConnectResult = { connection: Connection; created: boolean; webhookSecret: string | undefined }
 
-// Somebody waits for the answer; a busy window may still open within this.
+// A person waits for the answer; a busy window may still open within this time.
 const maxWaitMs = 10_000
 const patience: Patience = { urgency: 'urgent', maxWaitMs: maxWaitMs }
 

@@ -60,7 +60,7 @@ export function createConnectionCache(options: {
     const ids = known.map(([id]) => id)
     const { receivers, unreadable } = await readWebhookReceivers(options.db, options.vault, { ids })
     const byId = new Map(receivers.map((receiver) => [receiver.id, receiver]))
-    // What cannot be read grows stale, and is then looked up again by whoever needs it.
+    // An entry that cannot be refreshed grows stale; its next user looks it up again.
     for (const id of ids.filter((known) => !unreadable.includes(known))) {
       // noUpdateTTL: being refreshed is not being used.
       entries.set(id, { receiver: byId.get(id), checkedAt: startedAt }, { noUpdateTTL: true })

@@ -108,7 +108,7 @@ export async function connectAgain(
               webhook_password_sealed: seal('webhook_password_sealed', credentials.password),
             }
           : {}),
-        // A process that looked while there was nobody to look for remembers so for a moment.
+        // A process that looked before the row existed caches that for a moment.
         ...(isNew || before.status === 'disconnected'
           ? { webhook_secrets_set_at: sql<Date>`clock_timestamp()` }
           : {}),

@@ -12,7 +12,7 @@ const turnsOf = new WeakMap<Kysely<Database>, number>()
 
 /**
  * Runs work that changes what Hostaway holds for a connection, alone over all processes: two that both find no webhook
- * would both register one. Whoever waits holds no database connection; after 20 s it is `CONNECTION_BUSY`.
+ * would both register one. A waiter holds no database connection; after 20 s it fails with `CONNECTION_BUSY`.
  */
 export async function withConnectionLock<Result>(
   db: Kysely<Database>,
@@ -30,7 +30,7 @@ export async function withConnectionLock<Result>(
   }
 }
 
-/** The same without waiting: undefined where somebody is at it, or this process has its hands full. */
+/** The same without waiting: undefined if the lock is taken, or this process is at its limit. */
 export async function tryWithConnectionLock<Result>(
   db: Kysely<Database>,
   connectionId: string,

@@ -126,7 +126,7 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
         operationId: 'connect',
         summary: 'Connect a tenant to its Hostaway account',
         description:
-          'Proves the key, registers the webhook, reads the listings and begins the import of the history. Safe to repeat: the same tenant again replaces the key (200), changes the options that are named, keeps the webhook and puts it right where somebody removed or changed it at Hostaway. One that was disconnected begins anew, with whatever account.',
+          'Tries the key, registers the webhook, reads the listings and starts the first import. Safe to repeat: the same tenant again replaces the key (200), changes the named options, and keeps the webhook or repairs it if it was removed or changed at Hostaway. A disconnected connection starts again, with the same or another account.',
         body: NewConnection,
         response: { 200: ConnectionView, 201: ConnectionView },
       },

@@ -28,7 +28,7 @@ export const ConnectionView = Type.Object(
     statusReason: Type.Union([Type.String(), Type.Null()]),
     disconnecting: Type.Boolean({
       description:
-        'Disconnected here, but Hostaway could not be told yet: its webhook and our secrets are removed as soon as it can.',
+        'Disconnected, but Hostaway has not answered yet: the webhook and our secrets are removed once it does.',
     }),
     autoImport: Type.Boolean(),
     autoMapListings: Type.Boolean(),

@@ -32,7 +32,7 @@ export async function disconnect(deps: ChannelDeps, connection: Connection): Pro
   }
 }
 
-/** What is left of disconnecting, to be run in turn. Rejects while Hostaway is away, and everything is kept. */
+/** The remaining steps of disconnecting; the caller holds the connection's lock. Rejects while Hostaway is down, with everything kept. */
 export async function takeDown(deps: ChannelDeps, connectionId: string, patience: Patience): Promise<void> {
   const connection = await findConnection(deps.db, connectionId)
   if (connection?.disconnectingSince == null) return

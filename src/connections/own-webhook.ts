@@ -30,7 +30,7 @@ const inFlightMs = 2_000
 
 /**
  * Makes Hostaway hold exactly one webhook of the connection: enabled, with its address and its newest credentials, and
- * leaves everybody else's alone. Returns what had to be put right. To be run in turn; safe to repeat and to interrupt
+ * leaves all others alone. Returns the repairs made. The caller holds the connection's lock; safe to repeat and to interrupt
  * anywhere. It is one call where all is well.
  */
 export async function ensureWebhook(
@@ -85,7 +85,7 @@ export async function ensureWebhook(
   return findings.filter((finding) => finding !== 'credentials')
 }
 
-/** Removes every webhook of the connection at Hostaway, and nobody else's; safe to repeat. */
+/** Removes every webhook of the connection at Hostaway, and no other; safe to repeat. */
 export async function removeOwnWebhooks(
   deps: ChannelDeps,
   connection: Connection,

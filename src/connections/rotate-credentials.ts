@@ -8,7 +8,7 @@ import { keepNextCredentials, readWebhookCredentials, replaceHmacSecret } from '
 import { existingConnection, readConnectionSecrets } from './connection-store.ts'
 import { ensureWebhook, type Patience } from './own-webhook.ts'
 
-/** How long an HMAC secret that was replaced is still accepted, unless somebody says otherwise. */
+/** How long a replaced HMAC secret is still accepted by default. */
 export const hmacOverlapMs = dayMs
 
 const patience: Patience = { urgency: 'urgent', maxWaitMs: 10_000 }
@@ -20,7 +20,7 @@ export type Rotation = {
   overlapMs: number
 }
 
-/** Credentials that nobody has used before. */
+/** Fresh random credentials. */
 export function makeBasicCredentials(): BasicCredentials {
   return { login: `tvl-${randomBytes(9).toString('base64url')}`, password: makeSecret() }
 }
@@ -53,7 +53,7 @@ export async function rotateCredentials(
 }
 
 /**
- * Waits until every process takes webhooks by what was set last, at most a second. Whoever is told that it is set uses
+ * Waits until every process accepts webhooks by the last change, at most a second. A caller with an answer uses
  * it at once, and a webhook that is refused then does not come again.
  */
 export async function untilAccepted(

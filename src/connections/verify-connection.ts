@@ -113,7 +113,7 @@ async function checkBacklog(deps: ChannelDeps, connection: Connection): Promise<
     {
       name: 'drift',
       ok: pending.driftedDays === 0 && pending.failedDays === 0,
-      detail: `${pending.driftedDays} days differ at Hostaway from what it was told; ${pending.failedDays} were refused`,
+      detail: `${pending.driftedDays} days drifted at Hostaway; ${pending.failedDays} were refused`,
     },
   ]
 }

@@ -43,7 +43,7 @@ async function look(deps: WatchDeps, id: string): Promise<void> {
     return
   }
   const findings = await ensureWebhook(deps, connection, patience)
-  // The address for alerts is what somebody asked for here, not what somebody broke there.
+  // A changed address for alerts was requested here; it is no repair.
   const broken = findings.filter((finding) => finding !== 'alerting_email')
   if (broken.length > 0) await reportRepair(deps, connection, broken)
   await reportSilence(deps, connection)
@@ -61,7 +61,7 @@ async function reportRepair(deps: WatchDeps, connection: Connection, found: Webh
 async function reportSilence(deps: WatchDeps, connection: Connection): Promise<void> {
   const { id } = connection
   const habit = await readHabit(deps.db, connection)
-  if (connection.status !== 'active' || habit.isTold || habit.silentSeconds <= habit.usualSeconds) return
+  if (connection.status !== 'active' || habit.isReported || habit.silentSeconds <= habit.usualSeconds) return
   const deliveries = await readDeliveries(deps, id)
   await deps.db.transaction().execute(async (trx) => {
     const silence = await noteSilence(trx, connection)

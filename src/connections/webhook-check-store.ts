@@ -45,8 +45,8 @@ export async function listDueChecks(db: Kysely<Database>, limit: number): Promis
 /** How long a connection has been silent, and for how long it may be by its habit, in seconds. */
 export type Silence = { lastInboundAt: Date | null; silentSeconds: number; usualSeconds: number }
 
-/** `isTold`: this silence was noted before. */
-export type Habit = Silence & { isTold: boolean }
+/** `isReported`: this silence was noted before. */
+export type Habit = Silence & { isReported: boolean }
 
 const habitWebhooks = 200
 
@@ -56,7 +56,7 @@ const silenceOf = ({ id, tenantId }: { id: string; tenantId: string }) => sql`
   select c.id as connection_id, recent.last,
     extract(epoch from clock_timestamp() - coalesce(recent.last, c.created_at))::float8 as silent,
     case when recent.pause is null then 86400 else least(86400, greatest(3600, 2 * recent.pause)) end::float8 as usual,
-    coalesce(c.silence_reported_at >= coalesce(recent.last, c.created_at), false) as told
+    coalesce(c.silence_reported_at >= coalesce(recent.last, c.created_at), false) as reported
   from hostaway_connections c
   cross join lateral (
     select max(received_at) as last, extract(epoch from max(pause)) as pause from (
@@ -72,9 +72,9 @@ export async function readHabit(
 ): Promise<Habit> {
   const { rows } = await sql<Habit>`
     with silence as (${silenceOf(connection)})
-    select last as "lastInboundAt", silent as "silentSeconds", usual as "usualSeconds", told as "isTold" from silence
+    select last as "lastInboundAt", silent as "silentSeconds", usual as "usualSeconds", reported as "isReported" from silence
   `.execute(db)
-  return rows[0] ?? { lastInboundAt: null, silentSeconds: 0, usualSeconds: 0, isTold: false }
+  return rows[0] ?? { lastInboundAt: null, silentSeconds: 0, usualSeconds: 0, isReported: false }
 }
 
 /** Notes that an active connection is silent against its habit, once per silence; undefined where there is no news. */
@@ -86,7 +86,7 @@ export async function noteSilence(
     with silence as (${silenceOf(connection)})
     update hostaway_connections c set silence_reported_at = clock_timestamp()
     from silence
-    where c.id = silence.connection_id and c.status = 'active' and silent > usual and not told
+    where c.id = silence.connection_id and c.status = 'active' and silent > usual and not reported
     returning last as "lastInboundAt", silent as "silentSeconds", usual as "usualSeconds"
   `.execute(db)
   return rows[0]

@@ -60,7 +60,7 @@ export async function markEnqueued(db: Kysely<Database>, ids: string[]): Promise
 }
 
 /**
- * Webhooks that nobody seems to work on: stored and never enqueued as far as is known, or enqueued so long ago that the
+ * Webhooks that seem to have no job: stored and apparently never enqueued, or enqueued so long ago that the
  * job may be lost. Offering one that is still queued is harmless: it comes to its end once.
  */
 export async function findWebhooksToEnqueue(

@@ -20,7 +20,7 @@ export type WebhookRouteOptions = {
   connections: ConnectionCache
   inbox: WebhookInbox
   metrics: Metrics
-  /** Longest time until an answer; after it the sender is told to come again. */
+  /** Maximum time until an answer; after it the answer is 503, and the sender retries. */
   timeoutMs: number
 }
 
@@ -53,7 +53,7 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteO
   // here names the request itself.
   app.setChildLoggerFactory((logger) => logger)
 
-  // Whoever floods the address with wrong credentials must not flood the log as well.
+  // A flood of wrong credentials must not flood the log as well.
   const throttle = createThrottle(logRefusedEveryMs)
   app.addHook('onSend', async (request, reply) => {
     if (reply.statusCode < 400) return
@@ -206,7 +206,7 @@ function envelopeOf(webhooks: WebhookCapability, body: unknown): WebhookEnvelope
   return parsed.ok ? parsed.event : undefined
 }
 
-// What is not UTF-8 is not JSON; replacing the bad bytes would store what nobody sent.
+// What is not UTF-8 is not JSON; replacing the bad bytes would store a body that was never sent.
 function decode(rawBody: Buffer): string | undefined {
   try {
     return utf8.decode(rawBody)

@@ -164,7 +164,7 @@ function flagFrom(value: unknown): boolean | undefined {
   return undefined
 }
 
-// Fifteen digits are what a double holds for sure: 103.93000000000001 was 103.93 before somebody added it up.
+// Fifteen digits are what a double holds for sure: 103.93000000000001 is 103.93 after an addition of floats.
 function decimalFrom(value: unknown): Big | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? new Big(value.toPrecision(15)) : undefined
   if (typeof value !== 'string') return undefined

@@ -56,7 +56,7 @@ export function webhookCalls({ callApi }: Caller) {
     updateWebhook: (call: CallContext, id: string, target: WebhookTarget): Promise<WebhookRegistration> =>
       write(call, 'PUT', target, id),
 
-    /** How deliveries to a webhook were answered by Hostaway's own log, as many as one page holds; null where nobody answered. */
+    /** The answers to a webhook's deliveries in Hostaway's log, one page of them; null for no answer. */
     listDeliveryStatuses: async (call: CallContext, id: string): Promise<Array<number | null>> => {
       const query = { unifiedWebhookId: id, limit: deliveriesAsked }
       const { result } = await callApi(call, { method: 'GET', path: log, endpoint: log, query })

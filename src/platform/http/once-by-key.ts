@@ -17,7 +17,7 @@ export const keyHeader = Type.Object({
 })
 
 /**
- * Does the work of a request in one transaction, once for its `Idempotency-Key`: whoever repeats it gets the answer
+ * Does the work of a request in one transaction, once for its `Idempotency-Key`: a repetition gets the answer
  * again. Work that throws leaves the key unused. Throws a Problem where the key came with another body.
  */
 export async function onceByKey<Answer>(

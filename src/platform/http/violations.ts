@@ -40,7 +40,7 @@ export function soundFields<Body extends object>(body: Body, wrong: WrongField[]
 }
 
 // Of a value that may be one of several things the validator lists what is wrong with it as each of them, and that it is
-// none. An object need not be told what is wrong with it as a list, and that a value is not null goes without saying.
+// none. For an object, violations of the list schema are noise, and so is that a value is not null.
 function meantViolations(violations: Violation[]): Violation[] {
   const meant = violations.filter(
     ({ keyword, params, parentSchema }) =>

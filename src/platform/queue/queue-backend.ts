@@ -94,8 +94,7 @@ function openPostgresBackend(options: QueueBackendOptions): QueueBackend {
     schema: `${options.prefix}_queue`,
     migrate: true,
     application_name: 'hostaway-queue',
-    // A queue is a messenger, here as on Redis: what a crashed server forgets of it the sweeps find, so nobody has to
-    // wait for the disk.
+    // The sweeps find jobs that a crashed server loses, here as on Redis, so no commit waits for the disk.
     options: '-c synchronous_commit=off',
     Client: EnduringClient,
   }

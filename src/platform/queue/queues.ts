@@ -1,8 +1,8 @@
 import { v7 as uuid } from 'uuid'
 import type { QueueName } from '../telemetry/metrics.ts'
+import { createBacklogPriorities } from './backlog-priorities.ts'
 import { openQueueBackend, type QueueBackendOptions } from './queue-backend.ts'
 import type { NewJob, QueueHandle } from './queue-producer.ts'
-import { createBacklogTurns } from './queue-turns.ts'
 
 /** What a job of each queue carries: ids only, the rest is read from Postgres when it runs. */
 export type InboundJob = { webhookId: string }
@@ -21,15 +21,15 @@ export const processWebhookJob = 'process-webhook'
 export const processWebhooksJob = 'process-webhooks'
 // A job costs as much as storing a webhook does, so webhooks that were stored together share one.
 const webhooksPerJob = 64
-const turnsWindowMs = 60_000
+const priorityWindowMs = 60_000
 export const syncConnectionJob = 'sync-connection'
 export const pushBookingsJob = 'push-bookings'
 
-/** The producers' side of every queue. Each call fails fast while the backend is away; nobody needs it to succeed, the sweep repairs it. */
+/** The producers' side of every queue. Each call fails fast while the backend is down; the caller may ignore that, the sweep repairs it. */
 export type JobQueues = {
   /**
-   * Adds jobs for stored webhooks, up to 64 of one connection in each. The more a connection has had enqueued lately,
-   * the further behind others its next ones come. A webhook that is added twice is processed once.
+   * Adds jobs for stored webhooks, up to 64 of one connection in each. The more a connection has enqueued recently,
+   * the lower the priority of its next ones. A webhook that is added twice is processed once.
    */
   enqueueWebhooks(webhooks: StoredWebhook[]): Promise<void>
   /**
@@ -63,13 +63,13 @@ export function openJobQueues(options: JobQueuesOptions): JobQueues {
   const backend = openQueueBackend(options)
   const inbound: QueueHandle = backend.openQueue(inboundQueue)
   const outbound: QueueHandle = backend.openQueue(outboundQueue)
-  const turns = createBacklogTurns({ windowMs: turnsWindowMs, perTurn: webhooksPerJob })
+  const priorities = createBacklogPriorities({ windowMs: priorityWindowMs, perStep: webhooksPerJob })
   return {
     enqueueWebhooks: (webhooks) =>
       inbound.add(
         batchesOf(webhooks).map(({ connectionId, ids }) => ({
           ...jobOfBatch(ids, connectionId),
-          priority: turns.next(connectionId, ids.length),
+          priority: priorities.next(connectionId, ids.length),
         })),
       ),
     enqueueWebhooksAgain: (webhooks) =>
@@ -77,8 +77,8 @@ export function openJobQueues(options: JobQueuesOptions): JobQueues {
         webhooks.map(({ id, connectionId, delayMs, attemptsBefore }) => ({
           ...jobOfOne(id, attemptsBefore),
           delayMs,
-          // What is tried again has had its turn; and a tenant whose webhooks all fail has many to try again.
-          priority: 1 + turns.next(connectionId, 1),
+          // A retry was served before, and a tenant whose webhooks all fail has many of them.
+          priority: 1 + priorities.next(connectionId, 1),
         })),
       ),
     enqueueWebhookReplay: (webhookId) =>

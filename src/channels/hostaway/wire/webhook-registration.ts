@@ -42,7 +42,7 @@ function comparable(url: string): string {
   return (URL.parse(url)?.href ?? url).replace(/\/+$/, '')
 }
 
-/** The status with which a delivery in Hostaway's log was answered; null where nobody answered. Never throws. */
+/** The status of a delivery in Hostaway's log; null for no answer. Never throws. */
 export function parseDeliveryStatus(data: unknown): number | null {
   const status = isRecord(data) ? Number(data.responseStatus ?? Number.NaN) : Number.NaN
   return Number.isInteger(status) && status > 0 ? status : null

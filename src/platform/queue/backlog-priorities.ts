@@ -5,12 +5,12 @@ const maxPriority = 2_097_152
 const maxRemembered = 10_000
 
 /**
- * Priorities that let tenants take turns: each `perTurn` items that a key has had within the last `windowMs` put its
- * next ones one place further back. So a tenant's backlog waits behind another's first few, and nobody waits while
- * there is no backlog. Each process counts its own; nothing but the order depends on it.
+ * Priorities that serve tenants evenly: every `perStep` items of a key within the last `windowMs` lower its next ones by
+ * one step. So a tenant's backlog waits behind another's first few items, and without a backlog priorities change
+ * nothing. Each process counts its own; only the order depends on it.
  */
-export function createBacklogTurns(
-  { windowMs, perTurn }: { windowMs: number; perTurn: number },
+export function createBacklogPriorities(
+  { windowMs, perStep }: { windowMs: number; perStep: number },
   now: () => number = Date.now,
 ): { next(key: string, items: number): number } {
   const counted = new Map<string, Counted>()
@@ -32,7 +32,7 @@ export function createBacklogTurns(
       entry.now += items
       if (last === undefined && counted.size >= maxRemembered) forgetOld(window)
       counted.set(key, entry)
-      return Math.min(maxPriority, Math.floor(recent / perTurn))
+      return Math.min(maxPriority, Math.floor(recent / perStep))
     },
   }
 }
