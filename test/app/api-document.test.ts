@@ -4,6 +4,7 @@ import { createConfig, lintFromString } from '@redocly/openapi-core'
 import { problemCodes } from '../../src/platform/http/problem-codes.ts'
 import { afterAll } from '../support/after-all.ts'
 import { assertProblem } from '../support/assert-problem.ts'
+import { type ApiDocument, createDocumentCheck } from '../support/documented-answers.ts'
 import { startTestSystem, type TestSystem } from '../support/test-system.ts'
 
 type Schema = { required?: string[]; properties?: Record<string, unknown> }
@@ -97,6 +98,35 @@ describe('the description of the API', () => {
         assert.ok((schema?.properties?.code?.enum ?? []).length > 0, `${method} ${path} ${status}`)
       }
     }
+  })
+
+  it('is what the tests compare every call with, and a difference is found', () => {
+    const check = createDocumentCheck(document as unknown as ApiDocument)
+    const list = { data: [], nextCursor: null }
+    const look = (method: string, path: string, status: number, body: unknown, sent?: unknown) => {
+      const type = status < 400 ? 'application/json' : 'application/problem+json'
+      const text = JSON.stringify(body)
+      return check({ method, url: new URL(path, 'http://any'), sent, status, type, text })
+    }
+    const problem = (status: number, code: string) => {
+      const texts = { type: 'about:blank', title: 'any', detail: 'any', instance: '/v1/any' }
+      return { ...texts, status, code }
+    }
+    const discard = `/v1/dead-letters/${unknownId}/discard`
+    assert.equal(look('GET', '/v1/bookings?limit=2', 200, list), undefined)
+    assert.equal(look('GET', '/v1/bookings', 503, problem(503, 'DATABASE_UNAVAILABLE')), undefined)
+    assert.equal(look('POST', discard, 409, problem(409, 'DEAD_LETTER_NOT_OPEN'), {}), undefined)
+    assert.match(look('GET', '/v1/bookings', 200, { data: [] }) ?? '', /nextCursor/)
+    assert.match(look('GET', '/v1/bookings', 200, { ...list, data: [{ id: 1 }] }) ?? '', /data\/0/)
+    assert.match(look('GET', '/v1/bookings', 206, list) ?? '', /206 is not documented/)
+    assert.match(look('GET', '/v1/bookings', 409, problem(409, 'NOT_FOUND')) ?? '', /409 is not documented/)
+    assert.match(look('POST', discard, 409, problem(409, 'IMPORT_RUNNING')) ?? '', /code/)
+    assert.match(look('GET', '/v1/bookings', 500, problem(500, 'NO_SUCH_CODE')) ?? '', /code/)
+    assert.match(look('GET', '/v1/bookings?colour=blue', 200, list) ?? '', /query was taken/)
+    assert.match(look('GET', '/v1/bookings?limit=x', 200, list) ?? '', /query was taken/)
+    const count = { count: 1 }
+    assert.match(look('POST', '/v1/dead-letters/replay', 202, count, { colour: 1 }) ?? '', /body was taken/)
+    assert.match(look('DELETE', `/v1/tokens/${unknownId}`, 204, {}) ?? '', /no body/)
   })
 
   it('names what every status means', () => {

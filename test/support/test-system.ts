@@ -14,6 +14,7 @@ import type { HistoryTimes } from '../../src/polling/history-context.ts'
 import { type RunningWorkers, startWorkers } from '../../workers/start-workers.ts'
 import { type EndsLater, lastFirst } from './after-all.ts'
 import type { QueueBackend } from './backends.ts'
+import { type ApiDocument, checkAgainstDocument } from './documented-answers.ts'
 import { createTestDatabase } from './test-database.ts'
 
 export type ApiAnswer<Body = Record<string, unknown>> = {
@@ -130,6 +131,7 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
   })
 
   const url = `http://${config.HOST}:${port}`
+  checkAgainstDocument(url, () => app.swagger() as unknown as ApiDocument)
 
   async function api<Body = Record<string, never>>(
     method: string,
