@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { bookings } from './bookings/module.ts'
 import { calendar } from './calendar/module.ts'
-import { defaultOutboundTimes, type OutboundTimes } from './calendar/outbound-times.ts'
+import { defaultOutboundTimes, type OutboundTimes } from './calendar/push-context.ts'
 import { type Channels, createChannels } from './channels/contract/channel.ts'
 import { breakerStateGauge, createBreaker } from './channels/hostaway/breaker.ts'
 import { createHostawayChannel } from './channels/hostaway/hostaway-channel.ts'
@@ -27,8 +27,8 @@ import { createMetrics, type Metrics } from './platform/telemetry/metrics.ts'
 import { createThrottle } from './platform/telemetry/throttle.ts'
 import { startTracing } from './platform/telemetry/tracing.ts'
 import { createVault, type Vault } from './platform/vault/vault.ts'
-import { defaultHistoryTimes, type HistoryTimes } from './polling/history-context.ts'
 import { polling } from './polling/module.ts'
+import { defaultHistoryTimes, type HistoryTimes } from './polling/polling-context.ts'
 import { tenants } from './tenants/module.ts'
 import { webhooks } from './webhooks/module.ts'
 
@@ -66,7 +66,7 @@ export const modules: readonly Module<Deps>[] = [
 ]
 
 const defaultUpkeepTimes = {
-  sweepEveryMs: 2_000,
+  sweepEveryMs: 1_000,
   releaseEveryMs: 5_000,
   neverEnqueuedForMs: 3_000,
   enqueuedForMs: 60_000,

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { reopenPush } from './bookings/outgoing/push-store.ts'
-import { signalConnections } from './calendar/signal-connections.ts'
-import { reopenDeadLettered } from './calendar/sync-status-store.ts'
+import { reopenDeadLettered } from './calendar/schedule-store.ts'
+import { signalConnections } from './calendar/sweep-pushes.ts'
 import {
   type DeadLetterFilter,
   findOpenDeadLetterOf,

@@ -4,7 +4,7 @@ import type { BookingQueueRow, BookingRow, Database } from '../platform/db/table
 import { listWebhooksOfReservation } from '../webhooks/webhook-log.ts'
 import { bookingSubject } from './apply/reservation-events.ts'
 import { findQueuedReservations } from './approval-store.ts'
-import { listPushSteps } from './outgoing/push-turn-store.ts'
+import { listPushSteps } from './outgoing/push-store.ts'
 
 const maxEntries = 200
 

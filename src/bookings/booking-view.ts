@@ -88,12 +88,10 @@ export function toBookingDetail(row: BookingWithTenant, push: BookingPushRow | u
 }
 
 function toPushView(push: BookingPushRow): Static<typeof Push> {
-  const isWaiting = push.due_at !== null && push.failed_kind === null
-  const times = [push.due_at, push.not_before].flatMap((time) => time?.getTime() ?? [])
   return {
-    status: push.failed_kind !== null ? 'failed' : isWaiting ? 'pending' : 'done',
+    status: push.failed_kind !== null ? 'failed' : push.due_at !== null ? 'pending' : 'done',
     attempts: push.attempts,
-    nextAttemptAt: isWaiting ? new Date(Math.max(...times)).toISOString() : null,
+    nextAttemptAt: push.due_at?.toISOString() ?? null,
     lastError: push.last_error,
   }
 }

@@ -3,8 +3,8 @@ import { toMoney } from '../mapping/money.ts'
 import { dayIn } from '../platform/days.ts'
 import type { WrongField } from '../platform/http/violations.ts'
 import type { CalendarRange } from './calendar-fields.ts'
+import { mergeRanges } from './intervals.ts'
 import type { ListingDetails } from './listing-changes.ts'
-import { mergeRanges } from './merge-ranges.ts'
 import type { DesiredEvent, SentRange } from './read-events.ts'
 
 /** What must be known of a listing to judge desired values for it. */

@@ -4,17 +4,14 @@ import type { Database } from '../platform/db/tables.ts'
 import type { AppError } from '../platform/errors.ts'
 import { outboundQueue } from '../platform/queue/queues.ts'
 import type { CalendarValues } from './calendar-fields.ts'
-import { deadLetterNights, deadLetterRefusedNights } from './calendar-store.ts'
-import { deadLetterDetails } from './details-store.ts'
-import { lockClaim } from './lease-store.ts'
 import type { ListingDetails } from './listing-changes.ts'
+import { listingLeases, markDetailsFailed } from './listing-push-store.ts'
 import type { Push } from './push-context.ts'
-
-const lastDay = '9999-12-31'
+import { markNightsFailed, markRefusedNightFailed } from './pushed-nights-store.ts'
 
 /**
- * Sets one night aside, of which Hostaway has refused these values, with its dead letter; the rest of the listing goes
- * on. Nothing happens where something else is desired of the night by now: that is pushed next.
+ * Opens the dead letter of one night whose values Hostaway has refused; the rest of the listing goes on. Nothing happens
+ * where other values are desired by now: those are pushed next.
  */
 export async function deadLetterNight(
   push: Push,
@@ -22,44 +19,35 @@ export async function deadLetterNight(
   refused: CalendarValues,
   error: AppError,
 ): Promise<void> {
-  await deadLetter(push, error, day, async (trx) => {
-    const nights = { from: day, to: day, values: refused }
-    return (await deadLetterRefusedNights(trx, push.claim, nights, error.kind)).length > 0
-  })
+  const nights = { from: day, to: day, values: refused }
+  await deadLetter(push, error, day, (trx) => markRefusedNightFailed(trx, push.lease, nights, error.kind))
 }
 
-/** Sets aside everything that waits for a listing, with one dead letter. */
+/** Opens one dead letter for everything that waits for a listing. */
 export async function deadLetterListing(push: Push, error: AppError): Promise<void> {
   await deadLetter(push, error, undefined, async (trx) => {
-    await deadLetterNights(trx, push.claim, { from: push.today, to: lastDay }, error.kind)
-    await deadLetterDetails(trx, push.claim, error.kind)
+    await markNightsFailed(trx, push.lease, push.today, error.kind)
+    await markDetailsFailed(trx, push.lease, error.kind)
     return true
   })
 }
 
-/**
- * Sets aside the details of a listing that Hostaway has refused, with a dead letter; its calendar goes on. False where
- * they are desired otherwise by now: that is pushed next.
- */
-export async function deadLetterOnlyDetails(
-  push: Push,
-  refused: ListingDetails,
-  error: AppError,
-): Promise<boolean> {
-  return deadLetter(push, error, undefined, (trx) => deadLetterDetails(trx, push.claim, error.kind, refused))
+/** Opens the dead letter of details that Hostaway has refused, unless others are desired by now; the calendar goes on. */
+export async function deadLetterDetails(push: Push, refused: ListingDetails, error: AppError): Promise<void> {
+  await deadLetter(push, error, undefined, (trx) => markDetailsFailed(trx, push.lease, error.kind, refused))
 }
 
 async function deadLetter(
-  { deps, connection, claim, attempts }: Push,
+  { deps, connection, lease, attempts }: Push,
   error: AppError,
   day: string | undefined,
   markFailed: (trx: Transaction<Database>) => Promise<boolean>,
-): Promise<boolean> {
-  const { connectionId, listingId } = claim
+): Promise<void> {
+  const { connectionId, listingId } = lease
   const ofDay = day === undefined ? {} : { day }
-  return deps.db.transaction().execute(async (trx) => {
-    await lockClaim(trx, claim)
-    if (!(await markFailed(trx))) return false
+  await deps.db.transaction().execute(async (trx) => {
+    await listingLeases.lock(trx, lease)
+    if (!(await markFailed(trx))) return
     await openDeadLetter(trx, deps, {
       tenantId: connection.tenantId,
       connectionId,
@@ -70,6 +58,5 @@ async function deadLetter(
       error,
       attempts: attempts + 1,
     })
-    return true
   })
 }

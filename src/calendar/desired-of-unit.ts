@@ -1,8 +1,9 @@
 import type { Kysely } from 'kysely'
 import type { Database, ListingRow } from '../platform/db/tables.ts'
+import { fieldNames, valueAt } from './calendar-fields.ts'
 import { listDesiredNights } from './sync-status-store.ts'
 
-/** What is desired of a night and what Hostaway was told, by the names of events. */
+/** What is desired of a night and what was pushed, by the names of events. */
 export type DesiredNight = {
   desired: Record<string, unknown>
   pushed: Record<string, unknown>
@@ -23,14 +24,14 @@ export async function desiredOfUnit(
   const desired = new Map<string, DesiredNight>()
   for (const night of await listDesiredNights(db, keys, range)) {
     const isMultiUnit = (counts.get(night.listing_id) ?? 1) > 1
-    const values = (prefix: 'desired' | 'pushed') => ({
-      ...availability(night[`${prefix}_units`], isMultiUnit),
-      ...present('price', amount(night[`${prefix}_price`])),
-      ...present('minStay', night[`${prefix}_min_stay`]),
-      ...present('maxStay', night[`${prefix}_max_stay`]),
-      ...present('closedOnArrival', night[`${prefix}_closed_on_arrival`]),
-      ...present('closedOnDeparture', night[`${prefix}_closed_on_departure`]),
-      ...present('note', night[`${prefix}_note`]),
+    const values = (state: 'desired' | 'pushed') => ({
+      ...availability(night[`${state}_units`], isMultiUnit),
+      ...Object.fromEntries(
+        fieldNames.flatMap((field) => {
+          const value = field === 'units' ? null : valueAt(night, state, field)
+          return value === null ? [] : [[field, field === 'price' ? Number(value) : value]]
+        }),
+      ),
     })
     const other = desired.get(night.day)
     desired.set(night.day, {
@@ -45,12 +46,4 @@ export async function desiredOfUnit(
 function availability(units: number | null, isMultiUnit: boolean): Record<string, unknown> {
   if (units === null) return {}
   return { available: units > 0, ...(isMultiUnit ? { unitsToSell: units } : {}) }
-}
-
-function present(name: string, value: unknown): Record<string, unknown> {
-  return value === null ? {} : { [name]: value }
-}
-
-function amount(price: string | null): number | null {
-  return price === null ? null : Number(price)
 }

@@ -10,7 +10,7 @@ import { requireTenant } from '../tenants/require-tenant.ts'
 import { checkEvents } from './check-events.ts'
 import { lockTargetListings, writeDesired } from './desired-store.ts'
 import { EventsBody, maxEvents, readEvents } from './read-events.ts'
-import { signalConnections } from './signal-connections.ts'
+import { signalConnections } from './sweep-pushes.ts'
 
 const scope = 'events'
 

@@ -10,7 +10,7 @@ import {
 } from '../platform/queue/queues.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
 import { eventRoutes } from './event-routes.ts'
-import type { OutboundTimes } from './outbound-times.ts'
+import type { OutboundTimes } from './push-context.ts'
 import { pushDepsOf } from './push-context.ts'
 import { checkForDrift, resumePushing, runScheduledSyncs, sweepPushes } from './sweep-pushes.ts'
 import { syncConnection } from './sync-connection.ts'

@@ -1,20 +1,32 @@
+import type { CalendarDay, CalendarInterval } from '../channels/contract/calendar.ts'
 import { capabilityOf } from '../channels/contract/channel.ts'
+import { callChannel } from '../connections/call-channel.ts'
 import { addDays, daysBetween } from '../platform/days.ts'
-import { AppError, isRefusal } from '../platform/errors.ts'
-import type { CalendarField, CalendarRange, CalendarValues } from './calendar-fields.ts'
-import { type CalendarNight, listNightsToPush } from './calendar-store.ts'
+import { databaseTime } from '../platform/db/database-time.ts'
+import { AppError, factsOf, isRefusal, toAppError } from '../platform/errors.ts'
+import type { Urgency } from '../platform/limiter/call-admission.ts'
+import {
+  type CalendarField,
+  type CalendarRange,
+  type CalendarValues,
+  fieldNames,
+  type ObservedNight,
+  observedIn,
+  toChannel,
+  valueAt,
+} from './calendar-fields.ts'
 import { deadLetterNight } from './dead-letter-listing.ts'
 import { compress, type PlannedDay } from './intervals.ts'
-import { refuseIfListingIsGone } from './listing-gone.ts'
-import type { Push } from './push-context.ts'
-import { sendIntervals } from './send-calendar.ts'
+import { beginSending, endSending } from './listing-push-store.ts'
+import { mayLandForMs, type Push } from './push-context.ts'
+import { applyReadBack, type CalendarNight, listNightsToPush, markPushed } from './pushed-nights-store.ts'
 
 // So many single nights of one interval refused and none taken: then it is the interval's values.
 const refusedNightsAreEnough = 3
 
 /** Pushes every night that is due, in as few calls as possible. Returns how many calls changed something. */
 export async function pushCalendar(push: Push): Promise<number> {
-  const nights = await listNightsToPush(push.deps.db, keyOf(push), push.today)
+  const nights = await listNightsToPush(push.deps.db, push.lease, push.today)
   const { availability, pricing } = push.connection.sync
   const enabled = { availability: availability.enabled, pricing: pricing.enabled }
   const intervals = compress(nights.map((night) => planNight(night, enabled)))
@@ -27,8 +39,8 @@ export async function pushCalendar(push: Push): Promise<number> {
 }
 
 /**
- * What of a night must be sent and what may be: nothing of one that is set aside or not known, nor of a part that is not
- * to be kept in step. Pure.
+ * What of a night must be sent and what may be: nothing of one that failed or must be read back, nor of a part that is
+ * disabled. Pure.
  */
 export function planNight(
   night: CalendarNight,
@@ -36,21 +48,18 @@ export function planNight(
 ): PlannedDay {
   const { day } = night
   if (night.failed_kind !== null || night.unverified_since !== null) return { day, due: {}, allowed: {} }
-  const desired: Array<[CalendarField, string | number | boolean | null, string | number | boolean | null]> =
-    [
-      ['units', night.held_now ? null : night.desired_units, night.pushed_units],
-      ['price', night.desired_price, night.pushed_price],
-      ['minStay', night.desired_min_stay, night.pushed_min_stay],
-      ['maxStay', night.desired_max_stay, night.pushed_max_stay],
-      ['closedOnArrival', night.desired_closed_on_arrival, night.pushed_closed_on_arrival],
-      ['closedOnDeparture', night.desired_closed_on_departure, night.pushed_closed_on_departure],
-      ['note', night.desired_note, night.pushed_note],
-    ]
-  const allowed = desired.filter(
-    ([field, value]) => value !== null && (field === 'units' ? enabled.availability : enabled.pricing),
-  )
-  const due = allowed.filter(([, value, pushed]) => value !== pushed)
+  const isAllowed = (field: CalendarField) =>
+    field === 'units' ? enabled.availability && !night.held_now : enabled.pricing
+  const allowed = fieldNames.flatMap((field) => {
+    const value = isAllowed(field) ? valueAt(night, 'desired', field) : null
+    return value === null ? [] : [{ field, value }]
+  })
+  const due = allowed.filter(({ field, value }) => value !== valueAt(night, 'pushed', field))
   return { day, due: toValues(due), allowed: toValues(allowed) }
+}
+
+function toValues(entries: Array<{ field: CalendarField; value: unknown }>): CalendarValues {
+  return Object.fromEntries(entries.map(({ field, value }) => [field, value]))
 }
 
 type SplitState = { calls: number; listingChecked: boolean }
@@ -79,12 +88,12 @@ async function splitInterval(
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { range } = next
     const isHopeless = refused.size >= refusedNightsAreEnough && taken === 0
-    const said = isHopeless ? refusal : (next.refusal ?? (await trySending(push, [range], state)))
-    if (said === undefined) taken += 1
+    const answer = isHopeless ? refusal : (next.refusal ?? (await trySending(push, [range], state)))
+    if (answer === undefined) taken += 1
     else if (range.from === range.to || isHopeless) {
       for (let day = range.from; day <= range.to; day = addDays(day, 1)) {
-        refused.set(day, said)
-        await deadLetterNight(push, day, range.values, said)
+        refused.set(day, answer)
+        await deadLetterNight(push, day, range.values, answer)
       }
     } else {
       const middle = addDays(range.from, Math.floor(daysBetween(range.from, range.to) / 2))
@@ -94,7 +103,7 @@ async function splitInterval(
   }
 }
 
-/** What Hostaway said if it refused; undefined if it took the intervals. Every other failure is thrown. */
+/** Hostaway's refusal; undefined if it took the intervals. Every other failure is thrown. */
 async function trySending(
   push: Push,
   intervals: CalendarRange[],
@@ -113,10 +122,100 @@ async function trySending(
   }
 }
 
-function toValues(entries: Array<[CalendarField, unknown, unknown]>): CalendarValues {
-  return Object.fromEntries(entries.map(([field, value]) => [field, value]))
+// One call with up to 200 intervals; exactly these are marked as pushed. Where it fails, either nothing happened or the
+// call stays noted as one whose outcome must be read back.
+async function sendIntervals(push: Push, ranges: CalendarRange[]): Promise<void> {
+  const { deps, connection, listing, lease } = push
+  const first = ranges[0]
+  const last = ranges.at(-1)
+  if (first === undefined || last === undefined) return
+  const urgency = ranges.some(({ values }) => values.units !== undefined) ? 'urgent' : 'normal'
+  try {
+    await callChannel(deps, connection, { urgency }, async (channel, call) => {
+      const startBefore = performance.now() + deps.times.startMs
+      await beginSending(deps.db, lease, { from: first.from, to: last.to }, mayLandForMs(deps))
+      const intervals = ranges.map((range) => toInterval(range, listing.unit_count))
+      const { push: send } = capabilityOf(channel, 'calendar')
+      await send({ ...call, startBefore }, listing.listing_id, intervals)
+    })
+  } catch (error) {
+    if (factsOf(toAppError(error)).effect === 'none') await endSending(deps.db, lease)
+    throw error
+  }
+  await markPushed(deps.db, lease, ranges)
 }
 
-function keyOf({ claim }: Push) {
-  return { connectionId: claim.connectionId, listingId: claim.listingId }
+function toInterval({ from, to, values }: CalendarRange, unitCount: number): CalendarInterval {
+  const { units } = values
+  const ofUnits = units === undefined ? {} : availability(units, unitCount)
+  return { startDate: from, endDate: to, ...ofUnits, ...toChannel(values) }
+}
+
+// A listing of several units knows a number to sell, one of one unit only open and closed.
+function availability(
+  units: number,
+  unitCount: number,
+): Pick<CalendarInterval, 'isAvailable' | 'desiredUnitsToSell'> {
+  return unitCount > 1 ? { desiredUnitsToSell: Math.min(units, unitCount) } : { isAvailable: units > 0 }
+}
+
+// Hostaway takes nothing for a listing that is archived or gone.
+class ListingGone extends AppError {
+  constructor(message: string) {
+    super('not_found', message)
+    this.name = 'ListingGone'
+  }
+}
+
+// Asks, after a refusal, whether the listing as a whole is at fault; then throws ListingGone.
+async function refuseIfListingIsGone({ deps, connection, listing }: Push, refusal: AppError): Promise<void> {
+  try {
+    const found = await callChannel(deps, connection, { urgency: 'urgent' }, (channel, call) =>
+      capabilityOf(channel, 'listings').read(call, listing.listing_id),
+    )
+    if (found.archived) throw new ListingGone(`The listing is archived at Hostaway. ${refusal.message}`)
+  } catch (error) {
+    if (error instanceof AppError && error.kind === 'not_found' && !(error instanceof ListingGone)) {
+      throw new ListingGone(`The listing no longer exists at Hostaway. ${refusal.message}`)
+    }
+    throw error
+  }
+}
+
+/**
+ * Asks Hostaway what it holds from `from` to `to` and takes that as what was pushed; reading changes nothing. The
+ * caller has waited until no earlier call can still take effect. Returns how many nights had drifted.
+ */
+export async function readBackNights(
+  push: Push,
+  { from, to }: { from: string; to: string },
+  urgency: Urgency,
+): Promise<number> {
+  const { deps, connection, listing, lease } = push
+  const { startedAt, days } = await callChannel(deps, connection, { urgency }, async (channel, call) => {
+    const startedAt = await databaseTime(deps.db)
+    const { read } = capabilityOf(channel, 'calendar')
+    return { startedAt, days: await read(call, listing.listing_id, from, to) }
+  })
+  const nights = days.map((day) => toObserved(day, listing.unit_count))
+  const drifted = await applyReadBack(deps.db, lease, { from, to, nights, startedAt })
+  if (drifted > 0) {
+    deps.metrics.driftedDays.inc(drifted)
+    deps.log.warn(
+      { connectionId: connection.id, listingId: listing.listing_id, nights: drifted },
+      'calendar.drift_found',
+    )
+  }
+  return drifted
+}
+
+function toObserved(day: CalendarDay, unitCount: number): ObservedNight {
+  return { day: day.date, units: unitsOf(day, unitCount), ...observedIn(day) }
+}
+
+// Only `available` and `blocked` are up to the host; every other status is a booking's.
+function unitsOf({ status, desiredUnitsToSell }: CalendarDay, unitCount: number): number | null {
+  if (status !== 'available' && status !== 'blocked') return null
+  if (unitCount > 1) return desiredUnitsToSell ?? (status === 'available' ? unitCount : 0)
+  return status === 'available' ? 1 : 0
 }

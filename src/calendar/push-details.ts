@@ -2,29 +2,28 @@ import { capabilityOf } from '../channels/contract/channel.ts'
 import type { Listing } from '../channels/contract/listing.ts'
 import { callChannel } from '../connections/call-channel.ts'
 import { AppError, factsOf, toAppError } from '../platform/errors.ts'
-import { listDetailsToPush, markDetailsPushed } from './details-store.ts'
-import { beginSending, endSending } from './lease-store.ts'
 import type { ListingDetails } from './listing-changes.ts'
-import type { Push } from './push-context.ts'
+import { beginSending, endSending, listDetailsToPush, markDetailsPushed } from './listing-push-store.ts'
+import { mayLandForMs, type Push } from './push-context.ts'
 
-/** The details that are desired otherwise; none where they are not to be kept in step. */
-export async function detailsToPush({ deps, connection, claim }: Push): Promise<ListingDetails> {
-  return connection.sync.listings.enabled ? listDetailsToPush(deps.db, claim) : {}
+/** The details whose desired values differ from the pushed ones; none where the part is disabled. */
+export async function detailsToPush({ deps, connection, lease }: Push): Promise<ListingDetails> {
+  return connection.sync.listings.enabled ? listDetailsToPush(deps.db, lease) : {}
 }
 
 /** Pushes these details, in one call with only these. Returns how many calls changed something. */
 export async function pushDetails(push: Push, details: ListingDetails): Promise<number> {
-  const { deps, connection, listing, claim } = push
+  const { deps, connection, listing, lease } = push
   if (Object.keys(details).length === 0) return 0
   const answered = await sendDetails(push, details)
   // Hostaway can answer success and not have kept everything, so what it then holds is what counts.
   const shown = holds(answered, details) ? answered : await getListing(push)
   if (!holds(shown, details)) {
-    await endSending(deps.db, claim)
+    await endSending(deps.db, lease)
     const missing = Object.keys(details).filter((name) => !isSame(shown?.source[name], details[name]))
     throw new AppError('rejected', `Hostaway accepted the change and did not keep: ${missing.join(', ')}`)
   }
-  await markDetailsPushed(deps.db, claim, details)
+  await markDetailsPushed(deps.db, lease, details)
   deps.log.info({ connectionId: connection.id, listingId: listing.listing_id }, 'listing.details_pushed')
   return 1
 }
@@ -33,19 +32,19 @@ export async function pushDetails(push: Push, details: ListingDetails): Promise<
 export async function readBackDetails(push: Push, desired: ListingDetails): Promise<void> {
   const found = await getListing(push)
   const held = Object.entries(desired).filter(([name, value]) => isSame(found.source[name], value))
-  await markDetailsPushed(push.deps.db, push.claim, Object.fromEntries(held))
+  await markDetailsPushed(push.deps.db, push.lease, Object.fromEntries(held))
 }
 
 async function sendDetails(push: Push, details: ListingDetails): Promise<Listing | undefined> {
-  const { deps, connection, listing, claim } = push
+  const { deps, connection, listing, lease } = push
   try {
     return await callChannel(deps, connection, { urgency: 'normal' }, async (channel, call) => {
       const startBefore = performance.now() + deps.times.startMs
-      await beginSending(deps.db, claim, 'details', { ...deps.times, timeoutMs: deps.timeoutMs })
+      await beginSending(deps.db, lease, 'details', mayLandForMs(deps))
       return capabilityOf(channel, 'listings').update({ ...call, startBefore }, listing.listing_id, details)
     })
   } catch (error) {
-    if (factsOf(toAppError(error)).effect === 'none') await endSending(deps.db, claim)
+    if (factsOf(toAppError(error)).effect === 'none') await endSending(deps.db, lease)
     throw error
   }
 }

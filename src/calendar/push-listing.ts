@@ -3,40 +3,43 @@ import { findListings } from '../listings/listing-store.ts'
 import { dayIn } from '../platform/days.ts'
 import type { ListingPushRow } from '../platform/db/outbound-tables.ts'
 import { type AppError, isRefusal, mayStillLand, toAppError } from '../platform/errors.ts'
-import { findUnverified, lastDesiredDay } from './calendar-store.ts'
-import { deadLetterListing, deadLetterOnlyDetails } from './dead-letter-listing.ts'
-import { listDetailsToPush } from './details-store.ts'
-import { finishListing } from './finish-store.ts'
-import { decidePush, probeWhileBreakerOpen } from './host-probe.ts'
-import { LeaseLost, releaseAfterFailure, releaseDeadLettered, releaseListing } from './lease-store.ts'
-import { pushCalendar } from './push-calendar.ts'
+import { LeaseLost } from '../platform/work/leases.ts'
+import { deadLetterDetails, deadLetterListing } from './dead-letter-listing.ts'
+import {
+  finishListing,
+  listDetailsToPush,
+  listingLease,
+  listingLeases,
+  releaseDeadLettered,
+} from './listing-push-store.ts'
+import { pushCalendar, readBackNights } from './push-calendar.ts'
 import type { Push, PushDeps } from './push-context.ts'
 import { detailsToPush, pushDetails, readBackDetails } from './push-details.ts'
-import { readBack } from './read-back.ts'
+import { duePartsOf, findUnverified, lastDesiredDay } from './pushed-nights-store.ts'
+import { decidePush, probeWhileBreakerOpen } from './remote-probe.ts'
 
-/** `not_now`: what is not more urgent than `urgency` should come back at `retryAt`. */
+/** `not_now`: the connection's work that is not more urgent than `urgency` is deferred until `retryAt`. */
 export type PushResult =
   | { outcome: 'done' | 'failed' | 'lost' }
   | { outcome: 'not_now'; retryAt: Date; urgency: number }
 
 /**
- * Does everything that waits for one listing and gives it back, whatever happens: read what is not known, push the
- * calendar, push the details. Safe to repeat; only the holder of the lease changes anything.
+ * Does everything that waits for one listing and releases it, whatever happens: reads what is not known, pushes the
+ * calendar, pushes the details. Safe to repeat; only the holder of the lease changes anything.
  */
 export async function pushListing(
   deps: PushDeps,
   connection: Connection,
   row: ListingPushRow,
 ): Promise<PushResult> {
-  const claim = { connectionId: row.connection_id, listingId: row.listing_id, fence: row.fence }
+  const lease = listingLease(row)
   try {
-    const [listing] = await findListings(deps.db, [
-      { connectionId: row.connection_id, listingId: row.listing_id },
-    ])
-    if (listing === undefined) throw new Error('the listing of a push does not exist')
-    const today = dayIn(listing.time_zone, new Date())
-    const push: Push = { deps, connection, listing, claim, today, attempts: row.attempts }
-    return await work(push, row)
+    return await listingLeases.hold(deps.db, lease, deps.times.leaseMs, async () => {
+      const [listing] = await findListings(deps.db, [lease])
+      if (listing === undefined) throw new Error('the listing of a push does not exist')
+      const today = dayIn(listing.time_zone, new Date())
+      return work({ deps, connection, listing, lease, today, attempts: row.attempts }, row)
+    })
   } catch (caught) {
     if (caught instanceof LeaseLost) return { outcome: 'lost' }
     throw caught
@@ -44,7 +47,6 @@ export async function pushListing(
 }
 
 async function work(push: Push, row: ListingPushRow): Promise<PushResult> {
-  const { deps, claim, today } = push
   const progress: Progress = { type: 'calendar', calls: 0 }
   const isCheck = row.check_due_at !== null && row.check_due_at <= new Date()
   try {
@@ -53,12 +55,18 @@ async function work(push: Push, row: ListingPushRow): Promise<PushResult> {
     if (caught instanceof LeaseLost) throw caught
     return afterFailure(push, row, toAppError(caught), progress)
   }
-  await finishListing(deps.db, claim, {
-    today,
-    restMs: progress.calls > 0 ? deps.times.restMs : 0,
-    checked: isCheck,
-  })
+  await finish(push, { restMs: progress.calls > 0 ? push.deps.times.restMs : 0, checked: isCheck })
   return { outcome: 'done' }
+}
+
+async function finish(
+  { deps, lease, today }: Push,
+  how: { restMs: number; checked: boolean },
+): Promise<void> {
+  await deps.db.transaction().execute(async (trx) => {
+    await listingLeases.lock(trx, lease)
+    await finishListing(trx, lease, { ...how, due: await duePartsOf(trx, lease, today) })
+  })
 }
 
 /** What is being pushed, and how many calls have changed something so far. */
@@ -75,7 +83,7 @@ async function doWork(push: Push, row: ListingPushRow, isCheck: boolean, progres
     const failure = toAppError(error)
     if (error instanceof LeaseLost || !isRefusal(failure)) throw error
     push.deps.metrics.syncJobs.inc({ sync_type: 'listing', status: 'failure' })
-    await deadLetterOnlyDetails(push, details, failure)
+    await deadLetterDetails(push, details, failure)
   }
 }
 
@@ -96,14 +104,14 @@ async function pushPart(
 }
 
 async function readWhatIsNotKnown(push: Push, row: ListingPushRow, isCheck: boolean): Promise<void> {
-  const { deps, claim, today } = push
+  const { deps, lease, today } = push
   const ranges = [
-    await findUnverified(deps.db, claim, today),
+    await findUnverified(deps.db, lease, today),
     row.sending_from === null || row.sending_to === null
       ? undefined
       : { from: row.sending_from, to: row.sending_to },
   ].filter((range) => range !== undefined)
-  const last = isCheck ? await lastDesiredDay(deps.db, claim, today) : undefined
+  const last = isCheck ? await lastDesiredDay(deps.db, lease, today) : undefined
   if (last !== undefined) ranges.push({ from: today, to: last })
   if (ranges.length > 0) {
     const from = ranges.map((range) => range.from).toSorted()[0] ?? today
@@ -113,9 +121,9 @@ async function readWhatIsNotKnown(push: Push, row: ListingPushRow, isCheck: bool
         .toSorted()
         .at(-1) ?? today
     const isUrgent = ranges.length > (last === undefined ? 0 : 1)
-    await readBack(push, { from: from < today ? today : from, to }, isUrgent ? 'urgent' : 'bulk')
+    await readBackNights(push, { from: from < today ? today : from, to }, isUrgent ? 'urgent' : 'bulk')
   }
-  if (row.details_sending) await readBackDetails(push, await listDetailsToPush(deps.db, claim))
+  if (row.details_sending) await readBackDetails(push, await listDetailsToPush(deps.db, lease))
 }
 
 async function afterFailure(
@@ -124,10 +132,10 @@ async function afterFailure(
   failure: AppError,
   { type }: Progress,
 ): Promise<PushResult> {
-  const { deps, claim, attempts } = push
+  const { deps, lease, attempts } = push
   const decision = await decidePush(push, failure, attempts)
   if (decision.outcome === 'defer') {
-    await releaseListing(deps.db, claim)
+    await listingLeases.release(deps.db, lease, { inMs: 0 })
     // The rate limit has more room for what is more urgent; anything else stops the whole connection.
     const urgency = failure.kind === 'rate_limited' ? (row.urgency ?? 0) : 0
     return { outcome: 'not_now', retryAt: decision.until, urgency }
@@ -135,16 +143,15 @@ async function afterFailure(
   deps.metrics.syncJobs.inc({ sync_type: type, status: 'failure' })
   if (decision.outcome === 'deadLetter') {
     await deadLetterListing(push, failure)
-    await releaseDeadLettered(deps.db, claim, failure.message)
+    await releaseDeadLettered(deps.db, lease, failure.message)
     return { outcome: 'failed' }
   }
-  await releaseAfterFailure(deps.db, claim, {
-    usesAttempt: decision.usesAttempt,
-    delayMs: decision.afterMs,
-    mayLand: mayStillLand(failure),
-    message: failure.message,
+  const { kind, message } = failure
+  await listingLeases.release(deps.db, lease, {
+    inMs: decision.afterMs,
+    failure: { message, usesAttempt: decision.usesAttempt, mayLand: mayStillLand(failure) },
   })
-  const line = { ...claim, kind: failure.kind, reason: failure.message, attempts }
-  deps.log.warn(line, 'listing.push_failed')
+  const { connectionId, listingId } = lease
+  deps.log.warn({ connectionId, listingId, kind, reason: message, attempts }, 'listing.push_failed')
   return { outcome: 'failed' }
 }

@@ -1,7 +1,9 @@
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, sql, type Transaction } from 'kysely'
 import { earliestToday } from '../platform/db/database-time.ts'
 import type { Database } from '../platform/db/tables.ts'
-import { isDue } from './calendar-store.ts'
+import { perCalendarColumn } from './calendar-fields.ts'
+import type { ListingKey } from './listing-push-store.ts'
+import { isDue } from './pushed-nights-store.ts'
 
 export const syncTypes = ['availability', 'pricing', 'listings'] as const
 export type SyncType = (typeof syncTypes)[number]
@@ -16,7 +18,7 @@ const columns = {
 } as const satisfies Record<SyncType, { enabled: string; cron: string }>
 
 /**
- * Makes every listing wait whose desired value differs from what Hostaway was told, whatever lost sight of it. Where nothing
+ * Makes every listing wait whose desired values differ from the pushed ones, whatever lost sight of it. Where nothing
  * differs nothing changes, so a schedule of this costs no call. Returns the connections that have work now.
  */
 export async function markDiffering(
@@ -113,4 +115,64 @@ export async function listOwnSchedules(
     const expression = row[cron]
     return expression === null ? [] : [{ connectionId: row.id, cron: expression }]
   })
+}
+
+/**
+ * Forgets what was pushed of a connection, so that everything desired is sent once more; the listings follow one
+ * another at `staggerMs`. What failed stays failed. Returns how many listings there are. Safe to repeat.
+ */
+export async function clearPushed(
+  db: Kysely<Database>,
+  connectionId: string,
+  staggerMs: number,
+): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    await sql`
+      select 1 from listing_pushes where connection_id = ${connectionId} order by listing_id for update
+    `.execute(trx)
+    await sql`
+      update calendar_days set ${perCalendarColumn((name) => sql`${sql.ref(`pushed_${name}`)} = null`)}
+      where connection_id = ${connectionId} and day >= ${earliestToday}
+    `.execute(trx)
+    const { rows } = await sql`
+      with slot as (
+        select listing_id, clock_timestamp() + (row_number() over (order by listing_id) - 1)
+          * ${staggerMs} * interval '1 millisecond' as at
+        from listing_pushes where connection_id = ${connectionId}
+      )
+      update listing_pushes p set
+        pushed_details = '{}',
+        availability_due_at = coalesce(p.availability_due_at, slot.at),
+        price_due_at = coalesce(p.price_due_at, slot.at),
+        details_due_at = coalesce(p.details_due_at, slot.at)
+      from slot where p.connection_id = ${connectionId} and p.listing_id = slot.listing_id
+      returning 1
+    `.execute(trx)
+    return rows.length
+  })
+}
+
+/** Lets failed nights and details be tried again, in the transaction that closes its dead letter. */
+export async function reopenDeadLettered(
+  trx: Transaction<Database>,
+  { connectionId, listingId, day }: ListingKey & { day: string | undefined },
+): Promise<void> {
+  await sql`
+    select 1 from listing_pushes
+    where connection_id = ${connectionId} and listing_id = ${listingId} for update
+  `.execute(trx)
+  await sql`
+    update calendar_days set failed_kind = null
+    where connection_id = ${connectionId} and listing_id = ${listingId} and failed_kind is not null
+      and (${day ?? null}::date is null or day = ${day ?? null}::date)
+  `.execute(trx)
+  await sql`
+    update listing_pushes set
+      availability_due_at = coalesce(availability_due_at, clock_timestamp()),
+      details_due_at = case when ${day === undefined} then coalesce(details_due_at, clock_timestamp())
+        else details_due_at end,
+      details_failed_kind = case when ${day === undefined} then null else details_failed_kind end,
+      attempts = 0
+    where connection_id = ${connectionId} and listing_id = ${listingId}
+  `.execute(trx)
 }

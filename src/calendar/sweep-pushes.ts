@@ -4,6 +4,7 @@ import { databaseTime } from '../platform/db/database-time.ts'
 import { runIfDue } from '../platform/db/scheduled-runs.ts'
 import type { Database } from '../platform/db/tables.ts'
 import type { JobQueues } from '../platform/queue/queues.ts'
+import { clearDeferral, listingLeases } from './listing-push-store.ts'
 import {
   holdDisabled,
   listOwnSchedules,
@@ -13,18 +14,41 @@ import {
   type SyncType,
   syncTypes,
 } from './schedule-store.ts'
-import { signalConnections } from './signal-connections.ts'
-import { clearDeferral, listOverdueConnections } from './turn-store.ts'
 
 type Queues = Pick<JobQueues, 'enqueueSync'>
 
 const maxConnections = 500
 const checksAtOnce = 20
 
-/** Signals connections whose work is due and whose job got lost; returns how many. Safe to repeat. */
+/**
+ * Lets a job run for each connection as soon as it has work that may be done; returns in how many milliseconds the
+ * first one does. Never fails: what waits is in the database, and the sweep finds it.
+ */
+export async function signalConnections(
+  db: Kysely<Database>,
+  queues: Queues,
+  connectionIds: string[],
+): Promise<number | undefined> {
+  try {
+    const wakeTimes = await listingLeases.wakeTimes(db, connectionIds)
+    if (wakeTimes.length === 0) return undefined
+    await queues.enqueueSync(wakeTimes)
+    return Math.min(...wakeTimes.map(({ inMs }) => inMs))
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Signals connections whose job was lost or whose worker died; returns how many. The job of a worker that died blocks
+ * those of its connection for a while, so these have a key of their own. Safe to repeat.
+ */
 export async function sweepPushes(db: Kysely<Database>, queues: Queues, overdueMs: number): Promise<number> {
-  const connectionIds = await listOverdueConnections(db, { overdueMs, limit: maxConnections })
-  if (connectionIds.length > 0) await signalConnections(db, queues, connectionIds)
+  const connectionIds = await listingLeases.overdueConnections(db, { overdueMs, limit: maxConnections })
+  await queues.enqueueSync(
+    connectionIds.map((connectionId) => ({ connectionId, inMs: 0 })),
+    { isSwept: true },
+  )
   return connectionIds.length
 }
 

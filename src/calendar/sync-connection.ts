@@ -1,28 +1,32 @@
 import { findConnection } from '../connections/connection-store.ts'
 import { type JobQueues, outboundQueue } from '../platform/queue/queues.ts'
-import { claimListing, lowestUrgency } from './lease-store.ts'
+import {
+  claimListing,
+  lowestUrgency,
+  noteDeferral,
+  othersAreDue,
+  readDeferral,
+} from './listing-push-store.ts'
 import type { PushDeps } from './push-context.ts'
 import { pushListing } from './push-listing.ts'
-import { signalConnections } from './signal-connections.ts'
-import { noteDeferral, othersAreDue, readTurn } from './turn-store.ts'
+import { signalConnections } from './sweep-pushes.ts'
 
 export type SyncDeps = PushDeps & { queues: Pick<JobQueues, 'enqueueSync' | 'dueJobs'> }
 
 const longWaitMs = 1_000
 
 /**
- * One turn of a connection: pushes what is due, most urgent first, until nothing is, its time is over, or the rate
- * limit or the breaker says "not now"; then sees to its next turn. It works on one listing at a time while others have
- * something due, and ends its turn while their jobs wait for a worker; whose call is next, the limiter decides. Safe to
- * run twice and at the same time: each listing has a lease.
+ * One slice of a connection's work: pushes what is due, most urgent first, until nothing is, its time is over, or the
+ * rate limit or the breaker defers it; then signals its next slice. It works on one listing at a time while other
+ * connections have something due, and ends while their jobs wait for a worker; the limiter decides whose call is next.
+ * Safe to run twice and at the same time: each listing has a lease.
  */
 export async function syncConnection(deps: SyncDeps, connectionId: string): Promise<string> {
   const connection = await findConnection(deps.db, connectionId)
   // The sweep offers it again once it is active.
   if (connection?.status !== 'active') return 'connection_waiting'
-  const turn = await readTurn(deps.db, connectionId)
   const state = {
-    above: turn?.above ?? lowestUrgency + 1,
+    above: (await readDeferral(deps.db, connectionId)) ?? lowestUrgency + 1,
     taken: 0,
     waitUntil: undefined as Date | undefined,
   }

@@ -5,9 +5,10 @@ import { disconnectedProblem, requireConnection } from '../connections/require-c
 import type { Database } from '../platform/db/tables.ts'
 import { idOf } from '../platform/http/fields.ts'
 import type { JobQueues } from '../platform/queue/queues.ts'
-import { restoreDesired } from './parked-desired-store.ts'
-import { signalConnections } from './signal-connections.ts'
-import { clearPushed, listListingSyncs } from './sync-status-store.ts'
+import { restoreDesired } from './desired-store.ts'
+import { clearPushed } from './schedule-store.ts'
+import { signalConnections } from './sweep-pushes.ts'
+import { listListingSyncs } from './sync-status-store.ts'
 
 const tags = ['TVL to Hostaway']
 const time = Type.Union([Type.String(), Type.Null()])

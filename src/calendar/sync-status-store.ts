@@ -1,9 +1,8 @@
-import { type Kysely, sql, type Transaction } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { earliestToday } from '../platform/db/database-time.ts'
 import type { CalendarDayRow } from '../platform/db/outbound-tables.ts'
 import type { Database } from '../platform/db/tables.ts'
-import { perCalendarColumn } from './calendar-columns.ts'
-import { isDue } from './calendar-store.ts'
+import { isDue } from './pushed-nights-store.ts'
 
 /** What of one listing waits, failed or drifted, in days. */
 export type ListingSync = {
@@ -91,64 +90,4 @@ export async function listDesiredNights(
     order by d.day
   `.execute(db)
   return rows
-}
-
-/**
- * Forgets what Hostaway was told of a connection, so that everything desired is sent once more; the listings follow one
- * another at `staggerMs`. What is set aside stays so. Returns how many listings there are. Safe to repeat.
- */
-export async function clearPushed(
-  db: Kysely<Database>,
-  connectionId: string,
-  staggerMs: number,
-): Promise<number> {
-  return db.transaction().execute(async (trx) => {
-    await sql`
-      select 1 from listing_pushes where connection_id = ${connectionId} order by listing_id for update
-    `.execute(trx)
-    await sql`
-      update calendar_days set ${perCalendarColumn((name) => sql`${sql.ref(`pushed_${name}`)} = null`)}
-      where connection_id = ${connectionId} and day >= ${earliestToday}
-    `.execute(trx)
-    const { rows } = await sql`
-      with turn as (
-        select listing_id, clock_timestamp() + (row_number() over (order by listing_id) - 1)
-          * ${staggerMs} * interval '1 millisecond' as at
-        from listing_pushes where connection_id = ${connectionId}
-      )
-      update listing_pushes p set
-        pushed_details = '{}',
-        availability_due_at = coalesce(p.availability_due_at, turn.at),
-        price_due_at = coalesce(p.price_due_at, turn.at),
-        details_due_at = coalesce(p.details_due_at, turn.at)
-      from turn where p.connection_id = ${connectionId} and p.listing_id = turn.listing_id
-      returning 1
-    `.execute(trx)
-    return rows.length
-  })
-}
-
-/** Lets what was set aside be tried again, in the transaction that closes its dead letter. */
-export async function reopenDeadLettered(
-  trx: Transaction<Database>,
-  { connectionId, listingId, day }: { connectionId: string; listingId: string; day: string | undefined },
-): Promise<void> {
-  await sql`
-    select 1 from listing_pushes
-    where connection_id = ${connectionId} and listing_id = ${listingId} for update
-  `.execute(trx)
-  await sql`
-    update calendar_days set failed_kind = null
-    where connection_id = ${connectionId} and listing_id = ${listingId} and failed_kind is not null
-      and (${day ?? null}::date is null or day = ${day ?? null}::date)
-  `.execute(trx)
-  await sql`
-    update listing_pushes set
-      availability_due_at = coalesce(availability_due_at, clock_timestamp()),
-      details_due_at = case when ${day === undefined} then coalesce(details_due_at, clock_timestamp())
-        else details_due_at end,
-      details_failed_kind = case when ${day === undefined} then null else details_failed_kind end,
-      attempts = 0
-    where connection_id = ${connectionId} and listing_id = ${listingId}
-  `.execute(trx)
 }

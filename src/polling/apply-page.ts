@@ -10,8 +10,8 @@ import { fetchedVersion } from '../bookings/apply/reservation-version.ts'
 import type { Reservation } from '../channels/contract/reservation.ts'
 import { openDeadLetter } from '../dead-letters/dead-letter-store.ts'
 import { type AppError, factsOf, toAppError } from '../platform/errors.ts'
-import { type HistoryTurn, maxWaitMs, ofHistory } from './history-context.ts'
 import type { Tally } from './import-store.ts'
+import { maxWaitMs, ofHistory, type PollingSlice } from './polling-context.ts'
 
 const maxTogether = 100
 
@@ -23,7 +23,7 @@ const listingsThatAreGone = new LRUCache<string, true>({ max: 10_000, ttl: 3_600
  * be applied becomes a dead letter and stops nothing; what fails for another reason fails as a whole. Safe to repeat.
  */
 export async function applyPage(
-  reading: HistoryTurn,
+  reading: PollingSlice,
   reservations: Reservation[],
   fetchedAt: Date,
 ): Promise<Tally> {
@@ -42,7 +42,7 @@ export async function applyPage(
 }
 
 function toIncoming(
-  { connection }: HistoryTurn,
+  { connection }: PollingSlice,
   reservation: Reservation,
   fetchedAt: Date,
 ): IncomingReservation {
@@ -57,7 +57,7 @@ function toIncoming(
   }
 }
 
-async function learnListing({ deps, connection }: HistoryTurn, listingId: string): Promise<void> {
+async function learnListing({ deps, connection }: PollingSlice, listingId: string): Promise<void> {
   const how = { urgency: 'bulk' as const, maxWaitMs: maxWaitMs }
   if (!(await fetchListing(deps, connection, listingId, how))) {
     listingsThatAreGone.set(`${connection.id} ${listingId}`, true)
@@ -66,7 +66,7 @@ async function learnListing({ deps, connection }: HistoryTurn, listingId: string
 
 /** Applies in one transaction, or each in its own where that fails; returns those whose listing is not known. */
 async function applyTogether(
-  reading: HistoryTurn,
+  reading: PollingSlice,
   together: IncomingReservation[],
   tally: Tally,
 ): Promise<IncomingReservation[]> {
@@ -102,7 +102,7 @@ function isOfReservation(error: AppError): boolean {
 }
 
 async function deadLetterOne(
-  { deps, connection }: HistoryTurn,
+  { deps, connection }: PollingSlice,
   { reservation }: IncomingReservation,
   error: AppError,
 ): Promise<void> {
@@ -120,7 +120,7 @@ async function deadLetterOne(
 }
 
 function count(
-  { deps, connection }: HistoryTurn,
+  { deps, connection }: PollingSlice,
   { reservation }: IncomingReservation,
   result: Exclude<ApplyResult, { outcome: 'unknown_listing' }>,
   tally: Tally,

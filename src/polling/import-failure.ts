@@ -2,8 +2,8 @@ import { openDeadLetter } from '../dead-letters/dead-letter-store.ts'
 import type { ImportRow } from '../platform/db/history-tables.ts'
 import { type AppError, factsOf } from '../platform/errors.ts'
 import { type Decision, decide } from '../platform/work/decide.ts'
-import { type HistoryTurn, ofHistory } from './history-context.ts'
 import { endImport, findRunningImport, noteImportFailure } from './import-store.ts'
+import { ofHistory, type PollingSlice } from './polling-context.ts'
 
 // Together more than an hour, so that an import outlives an outage even where the breaker does not notice one.
 const maxAttempts = 20
@@ -15,7 +15,7 @@ const minPageSize = 25
  * may be the reason, or a dead letter. Safe to repeat.
  */
 export async function afterImportFailure(
-  reading: HistoryTurn,
+  reading: PollingSlice,
   failure: AppError,
   isHeldUp: boolean,
 ): Promise<Decision> {
@@ -40,7 +40,7 @@ export async function afterImportFailure(
   return decision
 }
 
-async function giveUp({ deps, connection }: HistoryTurn, row: ImportRow, failure: AppError): Promise<void> {
+async function giveUp({ deps, connection }: PollingSlice, row: ImportRow, failure: AppError): Promise<void> {
   const payload = { connectionId: connection.id, importId: row.id }
   const ended = await deps.db.transaction().execute(async (trx) => {
     const failed = await endImport(trx, row.id, 'failed', failure.message)

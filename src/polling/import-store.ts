@@ -2,7 +2,7 @@ import { type Kysely, sql, type Transaction } from 'kysely'
 import { v7 as uuid } from 'uuid'
 import type { ImportRow, Walk } from '../platform/db/history-tables.ts'
 import type { Database } from '../platform/db/tables.ts'
-import { requestTurn } from './history-turn-store.ts'
+import { requestPolling } from './polling-lease-store.ts'
 import { startWalk } from './walk.ts'
 
 /** Stays that touch these days, both inclusive; null where there is no bound. */
@@ -39,7 +39,7 @@ export async function insertImport(
     .onConflict((conflict) => conflict.columns(['connection_id']).where('status', '=', 'running').doNothing())
     .returningAll()
     .executeTakeFirst()
-  if (row !== undefined) await requestTurn(trx, connection.id, 'import')
+  if (row !== undefined) await requestPolling(trx, connection.id, 'import')
   return row
 }
 
@@ -206,7 +206,7 @@ export async function reopenImport(trx: Transaction<Database>, id: string): Prom
   `.execute(trx)
   const [reopened] = rows
   if (reopened === undefined) return false
-  await requestTurn(trx, reopened.connection_id, 'import')
+  await requestPolling(trx, reopened.connection_id, 'import')
   return true
 }
 

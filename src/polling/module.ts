@@ -4,14 +4,14 @@ import { parseCron } from '../platform/config/cron-times.ts'
 import type { Module } from '../platform/module.ts'
 import { historyQueue } from '../platform/queue/queues.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
-import type { HistoryTimes } from './history-context.ts'
-import { clearPollDeferral } from './history-turn-store.ts'
 import { importRoutes } from './import-routes.ts'
 import { cancelImportsOfDisconnected, countRunningImports } from './import-store.ts'
+import { pollNext } from './poll-next.ts'
+import type { HistoryTimes } from './polling-context.ts'
+import { clearPollDeferral } from './polling-lease-store.ts'
 import { longestUnreconciledSeconds } from './reconcile-store.ts'
 import { beginFirstImport } from './request-import.ts'
-import { scheduleReconciles } from './sweep-history.ts'
-import { takeTurn } from './take-turn.ts'
+import { scheduleReconciles } from './schedule-reconciles.ts'
 
 // Each holds a page of reservations in memory while it applies it.
 const parallel = 4
@@ -33,7 +33,7 @@ export const polling: Module<PollingDeps> = {
   loops(deps) {
     const reading = { ...deps, times: deps.historyTimes }
     const idleMs = deps.historyTimes.lookEveryMs
-    return [{ name: historyQueue, parallel, idleMs, run: () => takeTurn(reading) }]
+    return [{ name: historyQueue, parallel, idleMs, run: () => pollNext(reading) }]
   },
 
   sweeps({ config, db, log, metrics, historyTimes, upkeepTimes }) {

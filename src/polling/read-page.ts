@@ -5,8 +5,8 @@ import { databaseTime } from '../platform/db/database-time.ts'
 import { AppError } from '../platform/errors.ts'
 import type { HistorySource, Metrics } from '../platform/telemetry/metrics.ts'
 import { applyPage } from './apply-page.ts'
-import { bulkCall, type HistoryTurn, ofHistory } from './history-context.ts'
 import type { Tally } from './import-store.ts'
+import { bulkCall, ofHistory, type PollingSlice } from './polling-context.ts'
 import { cursorOf, takePage, type Walk } from './walk.ts'
 
 /** A page that was read and applied; `count` is how many rows there are over all pages, if Hostaway said so. */
@@ -17,7 +17,7 @@ export type ReadPage = { walk: Walk; ended: boolean; rows: number; tally: Tally;
  * then the same page comes again, which changes nothing more.
  */
 export async function readNextPage(
-  reading: HistoryTurn,
+  reading: PollingSlice,
   source: HistorySource,
   walk: Walk,
   request: Omit<ReservationPageRequest, 'afterId'>,
@@ -54,7 +54,7 @@ function countRows({ historyReservations }: Metrics, source: HistorySource, tall
 }
 
 async function deadLetterRows(
-  { deps, connection }: HistoryTurn,
+  { deps, connection }: PollingSlice,
   rows: number,
   afterId: string | undefined,
 ): Promise<void> {

@@ -1,6 +1,6 @@
-import type { HistoryTurn } from './history-context.ts'
-import { holdTurn } from './history-turn-store.ts'
 import { maxPageSize } from './import-store.ts'
+import type { PollingSlice } from './polling-context.ts'
+import { pollingLeases } from './polling-lease-store.ts'
 import { readNextPage } from './read-page.ts'
 import { endReconcile, findReconcile, saveReconcileWalk } from './reconcile-store.ts'
 import { startWalk } from './walk.ts'
@@ -13,8 +13,8 @@ const firstPage = 100
  * turn is over; true where it has. One call where hardly anything changed. The watermark moves only at the end of a
  * pass, so that one that breaks off leaves no gap.
  */
-export async function reconcile(reading: HistoryTurn): Promise<boolean> {
-  const { deps, connection, turn } = reading
+export async function reconcile(reading: PollingSlice): Promise<boolean> {
+  const { deps, connection, lease } = reading
   const { overlapMs, leaseMs } = deps.times
   const stored = await findReconcile(deps.db, connection.id)
   const watermark = stored?.watermark ?? connection.createdAt
@@ -25,7 +25,7 @@ export async function reconcile(reading: HistoryTurn): Promise<boolean> {
     })
     walk = page.walk
     await deps.db.transaction().execute(async (trx) => {
-      await holdTurn(trx, turn, leaseMs)
+      await pollingLeases.heartbeat(trx, lease, leaseMs)
       if (page.ended) await endReconcile(trx, connection.id, walk.newestSeen)
       else await saveReconcileWalk(trx, connection.id, walk)
     })

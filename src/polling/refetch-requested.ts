@@ -5,7 +5,7 @@ import { databaseTime } from '../platform/db/database-time.ts'
 import { toAppError } from '../platform/errors.ts'
 import { decide, type RetryPolicy } from '../platform/work/decide.ts'
 import { applyPage } from './apply-page.ts'
-import { bulkCall, type HistoryTimes, type HistoryTurn, ofHistory } from './history-context.ts'
+import { bulkCall, type HistoryTimes, ofHistory, type PollingSlice } from './polling-context.ts'
 import {
   deleteFetch,
   listRequestedRefetches,
@@ -24,7 +24,7 @@ export function refetchPolicy({ retryDelayMs }: HistoryTimes): RetryPolicy {
  * Fetches the reservations that a person asked for again and applies them; true where none is left. One that fails for
  * good is a dead letter once more. Safe to repeat.
  */
-export async function refetchRequested(reading: HistoryTurn): Promise<boolean> {
+export async function refetchRequested(reading: PollingSlice): Promise<boolean> {
   const { deps, connection } = reading
   for (;;) {
     const wanted = await listRequestedRefetches(deps.db, connection.id, maxAtOnce)
@@ -36,7 +36,7 @@ export async function refetchRequested(reading: HistoryTurn): Promise<boolean> {
   }
 }
 
-async function fetchOne(reading: HistoryTurn, { externalId, attempts }: RequestedRefetch): Promise<void> {
+async function fetchOne(reading: PollingSlice, { externalId, attempts }: RequestedRefetch): Promise<void> {
   const { deps, connection } = reading
   try {
     const fetchedAt = await databaseTime(deps.db)

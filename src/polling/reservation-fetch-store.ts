@@ -1,6 +1,6 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import type { Database } from '../platform/db/tables.ts'
-import { requestTurn } from './history-turn-store.ts'
+import { requestPolling } from './polling-lease-store.ts'
 
 export type RequestedRefetch = { externalId: string; attempts: number }
 
@@ -14,7 +14,7 @@ export async function requestFetch(
     select id, ${externalId}, tenant_id from hostaway_connections where id = ${connectionId}
     on conflict (connection_id, external_id) do update set attempts = 0
   `.execute(trx)
-  await requestTurn(trx, connectionId, 'fetch')
+  await requestPolling(trx, connectionId, 'fetch')
 }
 
 /** The reservations that are wanted of a connection, the longest waiting first. */

@@ -2,9 +2,9 @@ import { capabilityOf } from '../channels/contract/channel.ts'
 import { callChannel } from '../connections/call-channel.ts'
 import { toListingFacts, upsertListings } from '../listings/listing-store.ts'
 import type { ImportRow } from '../platform/db/history-tables.ts'
-import { bulkCall, type HistoryTurn } from './history-context.ts'
-import { holdTurn } from './history-turn-store.ts'
 import { beginPass, completeImport, findRunningImport, noteListingsRead, notePage } from './import-store.ts'
+import { bulkCall, type PollingSlice } from './polling-context.ts'
+import { pollingLeases } from './polling-lease-store.ts'
 import { type ReadPage, readNextPage } from './read-page.ts'
 import { noteSynced } from './reconcile-store.ts'
 
@@ -18,7 +18,7 @@ const laterOverlapMs = 10_000
  * left to do. Listings first, then reservations page by page, newest change first, then again what changed meanwhile,
  * until a pass finds nothing new. Safe to repeat from the last page that was noted.
  */
-export async function runImport(reading: HistoryTurn): Promise<boolean> {
+export async function runImport(reading: PollingSlice): Promise<boolean> {
   const { deps, connection } = reading
   for (;;) {
     const row = await findRunningImport(deps.db, connection.id)
@@ -29,7 +29,7 @@ export async function runImport(reading: HistoryTurn): Promise<boolean> {
   }
 }
 
-async function importListings({ deps, connection }: HistoryTurn, row: ImportRow): Promise<void> {
+async function importListings({ deps, connection }: PollingSlice, row: ImportRow): Promise<void> {
   const listings = await callChannel(deps, connection, bulkCall, (channel, call) =>
     capabilityOf(channel, 'listings').list(call),
   )
@@ -37,7 +37,7 @@ async function importListings({ deps, connection }: HistoryTurn, row: ImportRow)
   await noteListingsRead(deps.db, row.id)
 }
 
-async function importPage(reading: HistoryTurn, row: ImportRow): Promise<void> {
+async function importPage(reading: PollingSlice, row: ImportRow): Promise<void> {
   const startedAt = performance.now()
   const page = await readNextPage(reading, 'import', row.walk, {
     limit: row.page_size,
@@ -48,13 +48,13 @@ async function importPage(reading: HistoryTurn, row: ImportRow): Promise<void> {
 }
 
 async function note(
-  { deps, connection, turn }: HistoryTurn,
+  { deps, connection, lease }: PollingSlice,
   row: ImportRow,
   page: ReadPage,
   milliseconds: number,
 ): Promise<void> {
   const ended = await deps.db.transaction().execute(async (trx) => {
-    await holdTurn(trx, turn, deps.times.leaseMs)
+    await pollingLeases.heartbeat(trx, lease, deps.times.leaseMs)
     const noted = await notePage(trx, row, { ...page, total: page.count, milliseconds })
     // Cancelled meanwhile.
     if (noted === undefined || !page.ended) return undefined

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { sql } from 'kysely'
-import { claimListing } from '../../src/calendar/lease-store.ts'
+import { claimListing } from '../../src/calendar/listing-push-store.ts'
 import { pushDepsOf } from '../../src/calendar/push-context.ts'
 import { pushListing } from '../../src/calendar/push-listing.ts'
 import { findConnection } from '../../src/connections/connection-store.ts'

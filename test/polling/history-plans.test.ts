@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
 import { sql } from 'kysely'
-import { claimTurn } from '../../src/polling/history-turn-store.ts'
 import { findRunningImport, listImports } from '../../src/polling/import-store.ts'
+import { claimPolling } from '../../src/polling/polling-lease-store.ts'
 import { findReconcile } from '../../src/polling/reconcile-store.ts'
 import { startWalk } from '../../src/polling/walk.ts'
 import { observePlans, stepsOf, touched } from '../support/observed-plans.ts'
@@ -31,7 +31,7 @@ async function fill(): Promise<string> {
     from hostaway_connections, generate_series(1, ${importsEach}::int) n
   `.execute(db)
   await sql`
-    insert into history_turns (connection_id, import_due_at, last_turn_at)
+    insert into polling_leases (connection_id, import_due_at, claimed_at)
     select id, case when row_number() over (order by id) % 3 = 0 then now() end, now() - random() * interval '1 hour'
     from hostaway_connections
   `.execute(db)
@@ -44,7 +44,7 @@ async function fill(): Promise<string> {
 }
 
 const questions: Record<string, () => Promise<unknown>> = {
-  'the next turn': () => claimTurn(db, 1_000),
+  'the next turn': () => claimPolling(db, 1_000),
   'the import that runs': () => findRunningImport(db, connectionId),
   'the imports of a connection': () => listImports(db, { connectionId, limit: 50, before: undefined }),
   'how far reconciliation is': () => findReconcile(db, connectionId),

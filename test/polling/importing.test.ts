@@ -127,7 +127,7 @@ it('one that runs is the answer to a second request, stands in the way of one th
   }
   await system.control.clearFaults()
   await eventually(async () => {
-    const turn = await system.db.selectFrom('history_turns').selectAll().executeTakeFirst()
+    const turn = await system.db.selectFrom('polling_leases').selectAll().executeTakeFirst()
     assert.deepEqual([turn?.import_due_at, turn?.lease_until], [null, null])
   })
   assert.ok((await history.pagesAsked()).length <= 2)

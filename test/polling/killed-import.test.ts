@@ -51,7 +51,7 @@ it('an import whose worker is killed again and again goes on from its last page 
     assert.ok(done >= lastDone)
     lastDone = done
     // What a dead worker held is given to others when its time is over.
-    await sql`update history_turns set lease_until = clock_timestamp()`.execute(system.db)
+    await sql`update polling_leases set lease_until = clock_timestamp()`.execute(system.db)
   }
 
   startWorkerProcess(t, system)

@@ -55,7 +55,7 @@ export const tableOwners: Record<string, string> = {
   imports: 'src/polling',
   reconciles: 'src/polling',
   reservation_fetches: 'src/polling',
-  history_turns: 'src/polling',
+  polling_leases: 'src/polling',
   event_outbox: 'src/outbox',
   dead_letter_queue: 'src/dead-letters',
 }

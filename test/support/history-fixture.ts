@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Reservation } from '../../sandbox/reservation-factory.ts'
-import { requestTurn } from '../../src/polling/history-turn-store.ts'
+import { requestPolling } from '../../src/polling/polling-lease-store.ts'
 import { eventually } from './eventually.ts'
 import { sandboxAccount, type TestSystem } from './test-system.ts'
 
@@ -65,14 +65,14 @@ export function observeHistory(system: TestSystem) {
 
   /** Reconciles now and waits for the end of it. */
   async function reconcileNow(connectionId: string): Promise<void> {
-    await requestTurn(system.db, connectionId, 'reconcile')
+    await requestPolling(system.db, connectionId, 'reconcile')
     await reconciled(connectionId)
   }
 
   const reconciled = (connectionId: string): Promise<void> =>
     eventually(async () => {
       const turn = await system.db
-        .selectFrom('history_turns')
+        .selectFrom('polling_leases')
         .select('reconcile_due_at')
         .where('connection_id', '=', connectionId)
         .executeTakeFirst()

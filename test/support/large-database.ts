@@ -83,7 +83,7 @@ async function addBookings(db: Kysely<Database>, tenant: Tenant, count: number):
 // Every fifth booking was told to Hostaway at some time; of those every hundredth waits.
 async function addPushes(db: Kysely<Database>, { tenantId, connectionId }: Tenant): Promise<void> {
   await sql`
-    insert into booking_pushes (booking_id, connection_id, tenant_id, due_at)
+    insert into booking_pushes (booking_id, connection_id, tenant_id, waiting_since)
     select id, connection_id, tenant_id, case when external_id::int % 500 = 0 then now() end
     from bookings where tenant_id = ${tenantId} and external_id::int % 5 = 0
   `.execute(db)

@@ -51,7 +51,7 @@ async function adopt(
     .execute()
   await sql`
     with looked_at as (
-      update booking_pushes set due_at = coalesce(due_at, clock_timestamp()), failed_kind = null
+      update booking_pushes set waiting_since = coalesce(waiting_since, clock_timestamp()), failed_kind = null
       where booking_id = ${bookingId}
       returning booking_id
     )

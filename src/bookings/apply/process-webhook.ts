@@ -1,4 +1,4 @@
-import { signalConnections } from '../../calendar/signal-connections.ts'
+import { signalConnections } from '../../calendar/sweep-pushes.ts'
 import { type Channel, capabilityOf } from '../../channels/contract/channel.ts'
 import type { Reservation } from '../../channels/contract/reservation.ts'
 import type { WebhookEnvelope } from '../../channels/contract/webhook.ts'

@@ -1,5 +1,5 @@
 import type { Transaction } from 'kysely'
-import { noteReleasedNights, releasedStretches, type Stretch } from '../../calendar/released-nights-store.ts'
+import { noteReleasedNights, releasedStretches, type Stretch } from '../../calendar/desired-store.ts'
 import type { Reservation } from '../../channels/contract/reservation.ts'
 import { wasSent } from '../../channels/contract/reservation-format.ts'
 import { unitCountsOf } from '../../listings/listing-store.ts'

@@ -1,5 +1,5 @@
 import type { Transaction } from 'kysely'
-import { parkDesired } from '../../calendar/parked-desired-store.ts'
+import { parkDesired } from '../../calendar/desired-store.ts'
 import { assignUnit, findListings, lockListing } from '../../listings/listing-store.ts'
 import { lockMapping } from '../../mapping/mapping-lock.ts'
 import { appendEvents } from '../../outbox/outbox-store.ts'

@@ -20,9 +20,9 @@ import type { DesiredBooking } from '../desired-booking.ts'
 import { cancelBooking, changeBooking } from './change-booking.ts'
 import { checkBooking, toDesired } from './check-booking.ts'
 import { makeBooking, type NewBooking } from './make-booking.ts'
+import { signalBookings } from './push-bookings.ts'
 import { findPushes } from './push-store.ts'
 import { BookingChangeBody, NewBookingBody, toSentBooking } from './read-booking.ts'
-import { signalBookings } from './signal-bookings.ts'
 
 const tags = ['TVL to Hostaway']
 const Params = Type.Object({ id: idOf('booking') })

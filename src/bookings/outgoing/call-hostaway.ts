@@ -1,4 +1,4 @@
-import type { OutboundTimes } from '../../calendar/outbound-times.ts'
+import { mayLandForMs, type OutboundTimes } from '../../calendar/push-context.ts'
 import {
   type BookingWriteCapability,
   type CallContext,
@@ -19,7 +19,7 @@ import { knownExternalId, markerOf } from '../booking-marker.ts'
 import { findBooking, findBookingsOfReservations } from '../booking-store.ts'
 import { type DesiredBooking, desiredBookingOf } from '../desired-booking.ts'
 import { type NextStep, nextStep } from './next-step.ts'
-import { beginCall, clearPending, endCall, noteStep, type PushClaim } from './push-store.ts'
+import { type BookingLease, beginCall, clearPending, endCall, noteStep } from './push-store.ts'
 import { withLockedBooking } from './revise-booking.ts'
 
 export type BookingPushDeps = ChannelDeps & {
@@ -36,7 +36,7 @@ const urgently = { urgency: 'urgent' } as const
 export type BookingPush = {
   deps: BookingPushDeps
   connection: Connection
-  claim: PushClaim
+  lease: BookingLease
   /** What is being told, or was last. */
   action: BookingPushAction
 }
@@ -46,26 +46,25 @@ export type BookingPush = {
  * call stays noted as one whose outcome is to be found out. Does nothing if `action` is not what is to be told any more.
  */
 export async function tell(push: BookingPush, action: BookingPushAction): Promise<void> {
-  const { deps, claim } = push
+  const { deps, lease } = push
   let answer: Answer | undefined
   try {
     answer = await call(push, action)
   } catch (error) {
-    if (factsOf(toAppError(error)).effect === 'none') await endCall(deps.db, claim)
+    if (factsOf(toAppError(error)).effect === 'none') await endCall(deps.db, lease)
     throw error
   }
   if (answer !== undefined) await writeDown(push, answer)
-  await endCall(deps.db, claim)
+  await endCall(deps.db, lease)
 }
 
 async function call(push: BookingPush, action: BookingPushAction): Promise<Answer | undefined> {
-  const { deps, connection, claim } = push
+  const { deps, connection, lease } = push
   return callChannel(deps, connection, urgently, async (channel, call) => {
     const startBefore = performance.now() + deps.times.startMs
-    const lastsMs = deps.times.startMs + deps.timeoutMs + deps.times.landingMs
-    await beginCall(deps.db, claim, action, lastsMs)
+    await beginCall(deps.db, lease, action, mayLandForMs(deps))
     // Only now: from here on a change of the booking is a desired value beside what is being told.
-    const booking = await findBooking(deps.db, claim.bookingId, connection.tenantId)
+    const booking = await findBooking(deps.db, lease.bookingId, connection.tenantId)
     const step: NextStep = booking === undefined ? { action: 'none' } : nextStep(channel.format, booking)
     if (booking === undefined || step.action !== action) return undefined
     const writes = capabilityOf(channel, 'bookingWrites')
@@ -159,7 +158,7 @@ async function writeDown(push: BookingPush, { step, reservation }: Answer): Prom
   if (step.action === 'create') return
   await strike(push, step.told)
   const told = step.action === 'cancel' ? 'cancelled' : `changed ${Object.keys(step.fields).join(', ')}`
-  await noteStep(push.deps.db, push.claim.bookingId, 'pushed', told)
+  await noteStep(push.deps.db, push.lease.bookingId, 'pushed', told)
 }
 
 // Hostaway has been seen to answer "success" and to leave things as they were; nights must not be guessed.
@@ -176,7 +175,7 @@ async function applyAnswer(
   reservation: Reservation,
   fetchedAt: Date | null,
 ): Promise<void> {
-  const { deps, connection, claim } = push
+  const { deps, connection, lease } = push
   const version =
     reservation.updatedOn === undefined
       ? { kind: 'provisional' as const, at: fetchedAt ?? (await databaseTime(deps.db)), fetchedAt }
@@ -186,7 +185,7 @@ async function applyAnswer(
     reservation,
     version,
     webhook: null,
-    bookingId: claim.bookingId,
+    bookingId: lease.bookingId,
   })
   if (applied.outcome !== 'conflict') return
   // A webhook with the same version says something else: only a fresh look tells which is right.
@@ -197,10 +196,10 @@ async function applyAnswer(
   await applyAnswer(push, fetched, startedAt)
 }
 
-async function strike({ deps, connection, claim }: BookingPush, told: DesiredBooking): Promise<void> {
+async function strike({ deps, connection, lease }: BookingPush, told: DesiredBooking): Promise<void> {
   await withLockedBooking(
     deps.db,
-    { id: claim.bookingId, tenantId: connection.tenantId },
+    { id: lease.bookingId, tenantId: connection.tenantId },
     async (trx, booking) => {
       await clearPending(trx, { id: booking.id, desired: desiredBookingOf(booking) }, told)
       await rewriteReservation(

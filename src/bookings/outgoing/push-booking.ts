@@ -1,4 +1,4 @@
-import { decidePush, type PushTarget, probeWhileBreakerOpen } from '../../calendar/host-probe.ts'
+import { decidePush, type PushTarget, probeWhileBreakerOpen } from '../../calendar/remote-probe.ts'
 import type { ReservationFormat } from '../../channels/contract/reservation.ts'
 import type { Connection } from '../../connections/connection-store.ts'
 import { openDeadLetter } from '../../dead-letters/dead-letter-store.ts'
@@ -6,6 +6,7 @@ import type { BookingPushRow } from '../../platform/db/outbound-tables.ts'
 import type { BookingRow } from '../../platform/db/tables.ts'
 import { AppError, mayStillLand, toAppError } from '../../platform/errors.ts'
 import { outboundQueue } from '../../platform/queue/queues.ts'
+import { LeaseLost } from '../../platform/work/leases.ts'
 import { rewriteReservation } from '../apply/rewrite-reservation.ts'
 import { knownExternalId } from '../booking-marker.ts'
 import { findBooking } from '../booking-store.ts'
@@ -13,59 +14,66 @@ import { desiredBookingOf } from '../desired-booking.ts'
 import { type BookingPush, type BookingPushDeps, readBack, tell } from './call-hostaway.ts'
 import { alreadyHeld, nextStep } from './next-step.ts'
 import {
+  bookingLease,
+  bookingLeases,
   clearPending,
   endCall,
   finishPush,
-  markPushDeadLettered,
-  type PushClaim,
-  PushLost,
-  postponePush,
+  markPushFailed,
   pushSubject,
-  releaseFailedPush,
 } from './push-store.ts'
 import { applyPending, withLockedBooking } from './revise-booking.ts'
 
-/** `not_now`: the whole connection should come back at `retryAt`. */
+/** `not_now`: the whole connection is deferred until `retryAt`. */
 export type BookingPushResult =
   | { outcome: 'done' | 'failed' | 'lost' }
   | { outcome: 'not_now'; retryAt: Date }
 
-// Told, seen, told of what changed meanwhile: whoever needs more rounds than this comes back for them.
+// A booking that changes during each call is released after so many, and comes back.
 const maxRounds = 5
 
 /**
- * Tells Hostaway everything that waits for one booking and gives it back, whatever happens. What came of an earlier
- * call is found out first. Safe to repeat; only the holder of the lease tells anything.
+ * Pushes everything that waits for one booking and releases it, whatever happens. The outcome of an earlier call is
+ * read back first. Safe to repeat; only the holder of the lease makes calls.
  */
 export async function pushBooking(
   deps: BookingPushDeps,
   connection: Connection,
   row: BookingPushRow,
 ): Promise<BookingPushResult> {
-  const claim: PushClaim = { bookingId: row.booking_id, fence: row.fence }
-  const push: BookingPush = { deps, connection, claim, action: row.sending ?? 'create' }
+  const lease = bookingLease(row)
+  const push: BookingPush = { deps, connection, lease, action: row.sending ?? 'create' }
+  try {
+    return await bookingLeases.hold(deps.db, lease, deps.times.leaseMs, () => workOrFail(push, row))
+  } catch (caught) {
+    if (caught instanceof LeaseLost) return { outcome: 'lost' }
+    throw caught
+  }
+}
+
+async function workOrFail(push: BookingPush, row: BookingPushRow): Promise<BookingPushResult> {
   try {
     await work(push, row)
     return { outcome: 'done' }
   } catch (caught) {
-    if (caught instanceof PushLost) return { outcome: 'lost' }
-    return await afterFailure(push, row, toAppError(caught))
+    if (caught instanceof LeaseLost) throw caught
+    return afterFailure(push, row, toAppError(caught))
   }
 }
 
 async function work(push: BookingPush, row: BookingPushRow): Promise<void> {
-  const { deps, claim } = push
+  const { deps, lease } = push
   await probeWhileBreakerOpen(await pushTargetOf(push))
   if (row.sending !== null) {
     await readBack(push, await requireBooking(push), row.sending)
-    await endCall(deps.db, claim)
+    await endCall(deps.db, lease)
   }
   let created = false
   for (let round = 0; round < maxRounds; round += 1) {
     const booking = await settle(push)
     const { action } = nextStep(formatOf(push), booking)
     if (action === 'none') {
-      if (await finishPush(deps.db, claim)) return
+      if (await finishPush(deps.db, lease)) return
       continue
     }
     if (action === 'create' && created) {
@@ -76,12 +84,12 @@ async function work(push: BookingPush, row: BookingPushRow): Promise<void> {
     created ||= action === 'create'
     deps.metrics.bookingPushes.inc({ action, status: 'success' })
   }
-  await postponePush(deps.db, claim, 0)
+  await bookingLeases.release(deps.db, lease, { inMs: 0 })
 }
 
 // Brings booking and desired value together as far as that is possible without a call.
 async function settle(push: BookingPush): Promise<BookingRow> {
-  const { deps, connection, claim } = push
+  const { deps, connection, lease } = push
   const booking = await requireBooking(push)
   const format = formatOf(push)
   const isFolded = knownExternalId(booking.external_id) === null
@@ -89,7 +97,7 @@ async function settle(push: BookingPush): Promise<BookingRow> {
     return booking
   await withLockedBooking(
     deps.db,
-    { id: claim.bookingId, tenantId: connection.tenantId },
+    { id: lease.bookingId, tenantId: connection.tenantId },
     async (trx, locked) => {
       const desired = desiredBookingOf(locked)
       if (knownExternalId(locked.external_id) === null)
@@ -110,8 +118,8 @@ function formatOf({ deps, connection }: BookingPush): ReservationFormat {
   return deps.channels.of(connection.channel).format
 }
 
-async function requireBooking({ deps, connection, claim }: BookingPush): Promise<BookingRow> {
-  const booking = await findBooking(deps.db, claim.bookingId, connection.tenantId)
+async function requireBooking({ deps, connection, lease }: BookingPush): Promise<BookingRow> {
+  const booking = await findBooking(deps.db, lease.bookingId, connection.tenantId)
   if (booking === undefined) throw new Error('The booking of a push does not exist')
   return booking
 }
@@ -121,10 +129,10 @@ async function afterFailure(
   row: BookingPushRow,
   failure: AppError,
 ): Promise<BookingPushResult> {
-  const { deps, connection, claim } = push
+  const { deps, connection, lease } = push
   const decision = await decidePush(await pushTargetOf(push), failure, row.attempts)
   if (decision.outcome === 'defer') {
-    await postponePush(deps.db, claim, Math.max(0, decision.until.getTime() - Date.now()))
+    await bookingLeases.release(deps.db, lease, { inMs: decision.until.getTime() - Date.now() })
     return { outcome: 'not_now', retryAt: decision.until }
   }
   deps.metrics.bookingPushes.inc({ action: push.action, status: 'failure' })
@@ -132,14 +140,12 @@ async function afterFailure(
     await deadLetterPush(push, row, failure)
     return { outcome: 'failed' }
   }
-  await releaseFailedPush(deps.db, claim, {
-    usesAttempt: decision.usesAttempt,
-    delayMs: decision.afterMs,
-    mayLand: mayStillLand(failure),
-    message: failure.message,
-  })
   const { kind, message: reason } = failure
-  const { bookingId } = claim
+  await bookingLeases.release(deps.db, lease, {
+    inMs: decision.afterMs,
+    failure: { message: reason, usesAttempt: decision.usesAttempt, mayLand: mayStillLand(failure) },
+  })
+  const { bookingId } = lease
   const line = { connectionId: connection.id, bookingId, kind, reason, attempts: row.attempts }
   deps.log.warn(line, 'booking.push_failed')
   return { outcome: 'failed' }
@@ -147,13 +153,14 @@ async function afterFailure(
 
 // Unless the booking was changed meanwhile: nothing has refused what it is now.
 async function deadLetterPush(
-  { deps, connection, claim: { bookingId }, claim }: BookingPush,
+  { deps, connection, lease }: BookingPush,
   { revision, attempts }: BookingPushRow,
   error: AppError,
 ): Promise<void> {
   const { kind, message } = error
+  const { bookingId } = lease
   await deps.db.transaction().execute(async (trx) => {
-    if (!(await markPushDeadLettered(trx, claim, { revision, kind, message }))) return
+    if (!(await markPushFailed(trx, lease, { revision, kind, message }))) return
     await openDeadLetter(trx, deps, {
       tenantId: connection.tenantId,
       connectionId: connection.id,

@@ -1,20 +1,24 @@
+import type { Kysely } from 'kysely'
 import { findConnection } from '../../connections/connection-store.ts'
+import type { Database } from '../../platform/db/tables.ts'
 import type { JobQueues } from '../../platform/queue/queues.ts'
 import type { BookingPushDeps } from './call-hostaway.ts'
 import { pushBooking } from './push-booking.ts'
-import { claimBooking } from './push-store.ts'
-import { signalBookings } from './signal-bookings.ts'
+import { bookingLeases, claimBooking } from './push-store.ts'
 
-// Nobody makes bookings by the thousand: what matters is that one slow answer holds up few others.
+// Bookings are few: what matters is that one slow answer holds up few others.
 const maxAtOnce = 4
+const maxConnections = 500
+
+type Queues = Pick<JobQueues, 'enqueueBookingPushes'>
 
 /**
- * One turn of a connection's bookings: tells Hostaway what is due, the longest waiting first, until nothing is, its
- * time is over, or the rate limit or the breaker says "not now"; then sees to its next turn. Safe to run twice and at
- * the same time: each booking has a lease.
+ * One slice of a connection's bookings: pushes what is due, the longest waiting first, until nothing is, its time is
+ * over, or the rate limit or the breaker defers it; then signals its next slice. Safe to run twice and at the same
+ * time: each booking has a lease.
  */
 export async function pushBookings(
-  deps: BookingPushDeps & { queues: Pick<JobQueues, 'enqueueBookingPushes'> },
+  deps: BookingPushDeps & { queues: Queues },
   connectionId: string,
 ): Promise<string> {
   const connection = await findConnection(deps.db, connectionId)
@@ -40,7 +44,36 @@ export async function pushBookings(
     return `${taken} bookings`
   }
   const inMs = Math.max(0, retryAt.getTime() - Date.now())
-  // The sweep comes back to them if this is lost.
+  // The sweep finds them if this is lost.
   await deps.queues.enqueueBookingPushes([{ connectionId, inMs }]).catch(() => undefined)
   return `${taken} bookings, then to wait`
+}
+
+/**
+ * Lets a job run for each connection as soon as one of its bookings may be pushed. Never fails: what waits is in the
+ * database, and the sweep finds it.
+ */
+export async function signalBookings(
+  db: Kysely<Database>,
+  queues: Queues,
+  connectionIds: string[],
+): Promise<void> {
+  try {
+    await queues.enqueueBookingPushes(await bookingLeases.wakeTimes(db, connectionIds))
+  } catch {
+    return
+  }
+}
+
+/** Signals connections of bookings whose job was lost or whose worker died. Safe to repeat. */
+export async function sweepBookingPushes(
+  db: Kysely<Database>,
+  queues: Queues,
+  overdueMs: number,
+): Promise<void> {
+  const connectionIds = await bookingLeases.overdueConnections(db, { overdueMs, limit: maxConnections })
+  await queues.enqueueBookingPushes(
+    connectionIds.map((connectionId) => ({ connectionId, inMs: 0 })),
+    { isSwept: true },
+  )
 }

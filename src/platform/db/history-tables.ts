@@ -70,19 +70,19 @@ export interface ReservationFetchesTable {
   requested_at: GeneratedTimestamp
 }
 
-/** Which history work of a connection waits, and who does it. */
-export interface HistoryTurnsTable {
+/** Which polling of a connection waits, and the lease of the worker that does it. */
+export interface PollingLeasesTable {
   connection_id: string
   import_due_at: Timestamp | null
   reconcile_due_at: Timestamp | null
   fetch_due_at: Timestamp | null
   not_before: Timestamp | null
   due_at: ColumnType<Date | null, never, never>
-  last_turn_at: GeneratedTimestamp
+  claimed_at: GeneratedTimestamp
   lease_until: Timestamp | null
   fence: ColumnType<string, string | undefined, string>
 }
 
 export type ImportRow = Selectable<ImportsTable>
 export type ReconcileRow = Selectable<ReconcilesTable>
-export type HistoryTurnRow = Selectable<HistoryTurnsTable>
+export type PollingLeaseRow = Selectable<PollingLeasesTable>

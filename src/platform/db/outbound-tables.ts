@@ -34,7 +34,7 @@ export interface CalendarDaysTable {
   rest_differs: ColumnType<boolean, never, never>
 }
 
-/** What of a listing waits to be pushed, and who pushes it. */
+/** What of a listing waits to be pushed, and the lease of the worker that pushes it. */
 export interface ListingPushesTable {
   connection_id: string
   listing_id: string
@@ -48,6 +48,7 @@ export interface ListingPushesTable {
   waiting_since: ColumnType<Date | null, never, never>
   due_at: ColumnType<Date | null, never, never>
   lease_until: Timestamp | null
+  claimed_at: GeneratedTimestamp
   fence: ColumnType<string, string | undefined, string>
   sending_from: Day | null
   sending_to: Day | null
@@ -90,9 +91,11 @@ export interface BookingPushesTable {
   booking_id: string
   connection_id: string
   tenant_id: string
-  due_at: Timestamp | null
+  waiting_since: Timestamp | null
+  due_at: ColumnType<Date | null, never, never>
   not_before: Timestamp | null
   lease_until: Timestamp | null
+  claimed_at: GeneratedTimestamp
   fence: ColumnType<string, string | undefined, string>
   sending: BookingPushAction | null
   sending_until: Timestamp | null

@@ -1,7 +1,7 @@
 import type { ColumnType, Generated, Insertable, Selectable } from 'kysely'
 import type {
-  HistoryTurnsTable,
   ImportsTable,
+  PollingLeasesTable,
   ReconcilesTable,
   ReservationFetchesTable,
 } from './history-tables.ts'
@@ -278,7 +278,7 @@ export interface Database {
   imports: ImportsTable
   reconciles: ReconcilesTable
   reservation_fetches: ReservationFetchesTable
-  history_turns: HistoryTurnsTable
+  polling_leases: PollingLeasesTable
   booking_pushes: BookingPushesTable
   booking_push_steps: BookingPushStepsTable
 }

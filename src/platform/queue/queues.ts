@@ -41,17 +41,20 @@ export type JobQueues = {
   enqueueWebhookReplay(webhookId: string): Promise<void>
   /**
    * Sees to it that a job of each connection starts in `inMs`: a waiting one is moved to that moment, and while one is
-   * running it is followed by exactly one more.
+   * running it is followed by exactly one more. A swept one does not wait for a running one: its worker may be dead.
    */
-  enqueueSync(connections: Array<{ connectionId: string; inMs: number }>): Promise<void>
+  enqueueSync(connections: WakeTime[], how?: { isSwept?: boolean }): Promise<void>
   /** The same for the job that tells Hostaway of a connection's bookings. */
-  enqueueBookingPushes(connections: Array<{ connectionId: string; inMs: number }>): Promise<void>
+  enqueueBookingPushes(connections: WakeTime[], how?: { isSwept?: boolean }): Promise<void>
   /** Jobs that a worker could begin now, without the delayed and the running ones. */
   dueJobs(queue: QueueName): Promise<number>
   /** True when the backend can take jobs now. */
   ready(): boolean
   close(): Promise<void>
 }
+
+/** In how many milliseconds a connection has work that may be done. */
+export type WakeTime = { connectionId: string; inMs: number }
 
 export type StoredWebhook = { id: string; connectionId: string }
 /** `attemptsBefore` counts the attempts that were made already. */
@@ -89,8 +92,9 @@ export function openJobQueues(options: JobQueuesOptions): JobQueues {
           jobId: `replay-${uuid()}`,
         },
       ]),
-    enqueueSync: (connections) => outbound.add(connections.map(outboundJob)),
-    enqueueBookingPushes: (connections) => outbound.add(connections.map(bookingPushJob)),
+    enqueueSync: (connections, how) => outbound.add(connections.map((wake) => outboundJob(wake, how))),
+    enqueueBookingPushes: (connections, how) =>
+      outbound.add(connections.map((wake) => bookingPushJob(wake, how))),
     dueJobs: (queue) => (queue === outboundQueue ? outbound : inbound).dueJobs(),
     ready: () => backend.ready(),
     close: () => backend.close(),
@@ -124,22 +128,22 @@ function jobOfOne(webhookId: string, attemptsBefore: number): NewJob {
   return { name: processWebhookJob, data: { ...job, attemptsBefore }, jobId: `webhook-${webhookId}` }
 }
 
-function outboundJob({ connectionId, inMs }: { connectionId: string; inMs: number }) {
+function outboundJob({ connectionId, inMs }: WakeTime, { isSwept = false } = {}) {
   return {
     name: syncConnectionJob,
     data: { connectionId } satisfies OutboundJob,
     jobId: `sync-${uuid()}`,
-    oneAtATime: connectionId,
+    oneAtATime: isSwept ? `swept-${connectionId}` : connectionId,
     delayMs: inMs,
   }
 }
 
-function bookingPushJob({ connectionId, inMs }: { connectionId: string; inMs: number }) {
+function bookingPushJob({ connectionId, inMs }: WakeTime, { isSwept = false } = {}) {
   return {
     name: pushBookingsJob,
     data: { bookingsOf: connectionId } satisfies BookingPushJob,
     jobId: `bookings-${uuid()}`,
-    oneAtATime: `bookings-${connectionId}`,
+    oneAtATime: `${isSwept ? 'swept-' : ''}bookings-${connectionId}`,
     delayMs: inMs,
   }
 }

@@ -22,7 +22,11 @@ it('shows no booking as told without what Hostaway answered, though it changes w
       assert.notEqual(rows.length, 0)
     })
     await trx.updateTable('bookings').set({ external_id: '900001' }).where('id', '=', made.id).execute()
-    await trx.updateTable('booking_pushes').set({ due_at: null }).where('booking_id', '=', made.id).execute()
+    await trx
+      .updateTable('booking_pushes')
+      .set({ waiting_since: null })
+      .where('booking_id', '=', made.id)
+      .execute()
     return { reading }
   })
   const { externalId, push } = await shown.reading

@@ -15,12 +15,12 @@ import {
 } from '../../../src/bookings/booking-store.ts'
 import { findBlocksToMove } from '../../../src/bookings/moved-stays-store.ts'
 import { findTakenNights } from '../../../src/bookings/outgoing/free-nights-store.ts'
-import { claimBooking, findPushes } from '../../../src/bookings/outgoing/push-store.ts'
 import {
-  listOverduePushes,
+  bookingLeases,
+  claimBooking,
+  findPushes,
   listPushSteps,
-  readPushTimes,
-} from '../../../src/bookings/outgoing/push-turn-store.ts'
+} from '../../../src/bookings/outgoing/push-store.ts'
 import { listRecentReservations } from '../../../src/bookings/remap/recent-reservations-store.ts'
 import { nextReservations } from '../../../src/bookings/remap/remap-store.ts'
 import { findActivities } from '../../../src/connections/connection-activity-store.ts'
@@ -161,8 +161,8 @@ const questions: Record<string, () => Promise<unknown>> = {
     })
   },
   'the booking that Hostaway is to be told of next': () => claimBooking(db, connectionId, 0),
-  'when Hostaway may be told': () => readPushTimes(db, [connectionId]),
-  'bookings whose job got lost': () => listOverduePushes(db, { overdueMs: 0, limit: 500 }),
+  'when Hostaway may be told': () => bookingLeases.wakeTimes(db, [connectionId]),
+  'bookings whose job got lost': () => bookingLeases.overdueConnections(db, { overdueMs: 0, limit: 500 }),
   'how far bookings have been told': () => findPushes(db, [bookingId]),
   'the steps of a timeline': () => listPushSteps(db, { bookingId, limit: 200 }),
   'what waits for a person': () =>

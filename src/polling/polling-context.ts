@@ -2,13 +2,13 @@ import type { ChannelDeps } from '../connections/call-channel.ts'
 import type { Connection } from '../connections/connection-store.ts'
 import { historyQueue } from '../platform/queue/queues.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
-import type { Turn } from './history-turn-store.ts'
+import { defaultLeaseMs, type Lease } from '../platform/work/leases.ts'
 
 /** How long the reading of history waits for what, in milliseconds. */
 export type HistoryTimes = {
-  /** A worker that gives no sign for so long has lost its connection to others. */
+  /** A lease without heartbeats ends after this. */
   leaseMs: number
-  /** A connection gives up its turn after this if it is not out of work before. */
+  /** A connection ends its slice after this if it has not run out of work before. */
   sliceMs: number
   /** How often a worker without work looks for some. */
   lookEveryMs: number
@@ -21,7 +21,7 @@ export type HistoryTimes = {
 }
 
 export const defaultHistoryTimes: HistoryTimes = {
-  leaseMs: 15_000,
+  leaseMs: defaultLeaseMs,
   sliceMs: 2_000,
   lookEveryMs: 1_000,
   overlapMs: 600_000,
@@ -29,7 +29,7 @@ export const defaultHistoryTimes: HistoryTimes = {
   retryDelayMs: 1_000,
 }
 
-export type HistoryDeps = ChannelDeps & {
+export type PollingDeps = ChannelDeps & {
   metrics: Metrics
   times: HistoryTimes
 }
@@ -39,10 +39,10 @@ export function ofHistory({ id, tenantId }: Connection) {
   return { tenantId, connectionId: id, queue: historyQueue } as const
 }
 
-/** One turn of a connection, until `endsAt` by `performance.now()`. */
-export type HistoryTurn = { deps: HistoryDeps; connection: Connection; turn: Turn; endsAt: number }
+/** One slice of a connection's polling, until `endsAt` by `performance.now()`. */
+export type PollingSlice = { deps: PollingDeps; connection: Connection; lease: Lease; endsAt: number }
 
-// A place in the rate limit that opens so soon is waited for; else the turn goes to somebody else.
+// A call waits for room in the rate limit for so long; else another connection has its slice.
 export const maxWaitMs = 500
 
 /** The urgency of everything that reads history: an import never delays a stop-sell. */

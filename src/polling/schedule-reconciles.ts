@@ -3,7 +3,7 @@ import { type CronTimes, parseCron } from '../platform/config/cron-times.ts'
 import { databaseTime } from '../platform/db/database-time.ts'
 import { runIfDue } from '../platform/db/scheduled-runs.ts'
 import type { Database } from '../platform/db/tables.ts'
-import { requestReconciles } from './history-turn-store.ts'
+import { requestReconciles } from './polling-lease-store.ts'
 import { listOwnReconciles } from './reconcile-store.ts'
 
 /**

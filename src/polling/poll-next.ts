@@ -1,23 +1,23 @@
 import { type Connection, findConnection } from '../connections/connection-store.ts'
-import type { HistoryTurnRow } from '../platform/db/history-tables.ts'
+import type { PollingLeaseRow } from '../platform/db/history-tables.ts'
 import { type AppError, factsOf, toAppError } from '../platform/errors.ts'
 import { type Decision, decide } from '../platform/work/decide.ts'
-import type { HistoryDeps, HistoryTurn } from './history-context.ts'
-import {
-  claimTurn,
-  type HistoryWork,
-  holdTurn,
-  releaseTurn,
-  settleWork,
-  TurnLost,
-} from './history-turn-store.ts'
+import { LeaseLost } from '../platform/work/leases.ts'
 import { afterImportFailure } from './import-failure.ts'
+import type { PollingDeps, PollingSlice } from './polling-context.ts'
+import {
+  claimPolling,
+  type PollingWork,
+  pollingLease,
+  pollingLeases,
+  settleWork,
+} from './polling-lease-store.ts'
 import { reconcile } from './reconcile.ts'
 import { findReconcile, noteReconcileFailure } from './reconcile-store.ts'
 import { refetchPolicy, refetchRequested } from './refetch-requested.ts'
 import { runImport } from './run-import.ts'
 
-const deferMs = 5_000
+const goneDeferMs = 5_000
 const maxReconcileDelayMs = 300_000
 // What a person waits for, then what keeps up with the present, then the past.
 const order = [
@@ -27,52 +27,48 @@ const order = [
 ] as const
 
 /**
- * One turn of the connection that has waited longest: fetches what is wanted, reconciles, goes on with its import, each
- * as far as the time of a turn goes. False where no connection has anything to do. Safe to run many times at once:
- * each connection has a lease, and what a dead worker held is taken over when it runs out.
+ * One slice of the connection that has waited longest: fetches what was asked for, reconciles, goes on with its import,
+ * each as far as the time of a slice goes. False where no connection has anything to do. Safe to run many times at
+ * once: each connection has a lease.
  */
-export async function takeTurn(deps: HistoryDeps): Promise<boolean> {
-  const row = await claimTurn(deps.db, deps.times.leaseMs)
+export async function pollNext(deps: PollingDeps): Promise<boolean> {
+  const row = await claimPolling(deps.db, deps.times.leaseMs)
   if (row === undefined) return false
-  const turn = { connectionId: row.connection_id, fence: row.fence }
-  const sign = setInterval(() => {
-    // Who has lost the turn meanwhile learns of it with the next page.
-    holdTurn(deps.db, turn, deps.times.leaseMs).catch(() => undefined)
-  }, deps.times.leaseMs / 3)
+  const lease = pollingLease(row)
   try {
-    const connection = await findConnection(deps.db, row.connection_id)
-    const waitMs = connection === undefined ? deferMs : await work(deps, connection, row)
-    await releaseTurn(deps.db, turn, waitMs)
+    await pollingLeases.hold(deps.db, lease, deps.times.leaseMs, async () => {
+      const connection = await findConnection(deps.db, row.connection_id)
+      const inMs = connection === undefined ? goneDeferMs : await work(deps, connection, row)
+      await pollingLeases.release(deps.db, lease, { inMs })
+    })
   } catch (caught) {
-    if (!(caught instanceof TurnLost)) throw caught
-    deps.log.warn({ connectionId: row.connection_id }, 'history.turn_lost')
-  } finally {
-    clearInterval(sign)
+    if (!(caught instanceof LeaseLost)) throw caught
+    deps.log.warn({ connectionId: row.connection_id }, 'polling.lease_lost')
   }
   return true
 }
 
-/** Returns for how long the connection has to wait because the rate limit, the breaker or its key says so. */
-async function work(deps: HistoryDeps, connection: Connection, row: HistoryTurnRow): Promise<number> {
-  const reading: HistoryTurn = {
+/** Returns for how long the rate limit, the breaker or its key defers the connection, in milliseconds. */
+async function work(deps: PollingDeps, connection: Connection, row: PollingLeaseRow): Promise<number> {
+  const reading: PollingSlice = {
     deps,
     connection,
-    turn: { connectionId: row.connection_id, fence: row.fence },
+    lease: pollingLease(row),
     endsAt: performance.now() + deps.times.sliceMs,
   }
   for (const { work, column, run } of order) {
     const dueAt = row[column]
-    if (dueAt === null || dueAt > row.last_turn_at) continue
+    if (dueAt === null || dueAt > row.claimed_at) continue
     try {
       const isOff = work === 'reconcile' && !connection.sync.reconcile.enabled
       if (isOff || (await run(reading))) await settleWork(deps.db, connection.id, { work, dueAt })
     } catch (caught) {
-      if (caught instanceof TurnLost) throw caught
+      if (caught instanceof LeaseLost) throw caught
       const failure = toAppError(caught)
       const decision = await after[work](reading, failure, !(await isActive(reading)))
       if (decision.outcome === 'defer') return Math.max(1, decision.until.getTime() - Date.now())
       const line = { connectionId: connection.id, work, kind: failure.kind, reason: failure.message }
-      deps.log[factsOf(failure).logLevel](line, 'history.failed')
+      deps.log[factsOf(failure).logLevel](line, 'polling.failed')
       const delay = decision.outcome === 'retry' ? { delayMs: decision.afterMs } : {}
       await settleWork(deps.db, connection.id, { work, dueAt, ...delay })
     }
@@ -81,13 +77,13 @@ async function work(deps: HistoryDeps, connection: Connection, row: HistoryTurnR
   return 0
 }
 
-async function isActive({ deps, connection }: HistoryTurn): Promise<boolean> {
+async function isActive({ deps, connection }: PollingSlice): Promise<boolean> {
   return (await findConnection(deps.db, connection.id))?.status === 'active'
 }
 
 const after: Record<
-  HistoryWork,
-  (reading: HistoryTurn, failure: AppError, isHeldUp: boolean) => Promise<Decision>
+  PollingWork,
+  (reading: PollingSlice, failure: AppError, isHeldUp: boolean) => Promise<Decision>
 > = {
   import: afterImportFailure,
   reconcile: afterReconcileFailure,
@@ -101,7 +97,7 @@ const after: Record<
 
 // Reconciliation never ends: where no attempt would help, the next one comes by the clock.
 async function afterReconcileFailure(
-  { deps: { db, times }, connection }: HistoryTurn,
+  { deps: { db, times }, connection }: PollingSlice,
   failure: AppError,
   isHeldUp: boolean,
 ): Promise<Decision> {
