@@ -18,7 +18,7 @@ let history: ReturnType<typeof observeHistory>
 let connectionId = ''
 
 before(async () => {
-  system = await startTestSystem(context, { historyTimes: { retryDelayMs: 1 } })
+  system = await startTestSystem(context, { imports: true, historyTimes: { retryDelayMs: 1 } })
   history = observeHistory(system)
   await system.control.makeHistory(accountId, { count })
 })

@@ -15,7 +15,7 @@ let history: ReturnType<typeof observeHistory>
 let connectionId = ''
 
 before(async () => {
-  system = await startTestSystem(context, { historyTimes: {} })
+  system = await startTestSystem(context, { imports: true })
   history = observeHistory(system)
 })
 

@@ -12,7 +12,7 @@ const count = 2_600
 const pages = 6
 
 it('an import whose worker is killed again and again goes on from its last page and ends as if it had not been', async (t) => {
-  const system = await startTestSystem(t, { workers: false, historyTimes: {} })
+  const system = await startTestSystem(t, { workers: false, imports: true })
   const history = observeHistory(system)
   await system.control.makeHistory(accountId, { count })
   await system.control.injectFault({ kind: 'latency', latencyMs: 60, path: '/reservations', method: 'GET' })

@@ -17,7 +17,7 @@ let history: ReturnType<typeof observeHistory>
 let connectionId = ''
 
 before(async () => {
-  system = await startTestSystem(context, { historyTimes: {}, upkeepTimes: { releaseEveryMs: 100 } })
+  system = await startTestSystem(context, { imports: true, upkeepTimes: { releaseEveryMs: 100 } })
   history = observeHistory(system)
   connectionId = (await system.connect({ autoMapListings: false })).id
   await history.when(connectionId, 'completed')

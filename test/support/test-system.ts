@@ -32,7 +32,8 @@ export type TestSystemOptions = {
   workers?: boolean
   upkeepTimes?: Partial<UpkeepTimes>
   outboundTimes?: Partial<OutboundTimes>
-  /** With these, even if empty, history is read; without them the import that follows connecting is cancelled. */
+  /** Whether imports and reconciles run; by default the import that follows connecting is cancelled. */
+  imports?: boolean
   historyTimes?: Partial<HistoryTimes>
   /** Overrides of the sandbox's settings; by default tokens work at once, limits are off and retries are fast. */
   sandbox?: Parameters<typeof startSandbox>[0]
@@ -53,8 +54,8 @@ export type TestConnection = {
   basic: string
 }
 
-const historyIsRead = { lookEveryMs: 25 }
-const historyIsLeftAlone = { lookEveryMs: 3_600_000 }
+const lookForHistoryEveryMs = 25
+const leaveHistoryAloneMs = 3_600_000
 
 export const adminToken = 'admin-token-of-the-tests'
 export const sandboxAccount = { accountId: 10001, apiKey: 'sandbox-key-10001' }
@@ -108,8 +109,10 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
     log,
     ...(options.outboundTimes === undefined ? {} : { outboundTimes: options.outboundTimes }),
     ...(options.upkeepTimes === undefined ? {} : { upkeepTimes: options.upkeepTimes }),
-    historyTimes:
-      options.historyTimes === undefined ? historyIsLeftAlone : { ...historyIsRead, ...options.historyTimes },
+    historyTimes: {
+      lookEveryMs: options.imports ? lookForHistoryEveryMs : leaveHistoryAloneMs,
+      ...options.historyTimes,
+    },
   })
   const app: FastifyInstance = await createApp(deps)
   await app.listen({ host: config.HOST, port })
@@ -166,7 +169,7 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
     })
     if (answer.status > 201) throw new Error(`connecting answered ${answer.status}: ${answer.text}`)
     const { id, import: first } = answer.body
-    if (options.historyTimes === undefined && first?.status === 'running') {
+    if (!options.imports && first?.status === 'running') {
       await api('POST', `/v1/connections/${id}/imports/${first.id}/cancel`)
     }
     const vault = createVault(parseKeyRing(keys))
