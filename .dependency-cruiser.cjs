@@ -118,6 +118,12 @@ module.exports = {
       { path: inSrc(ranks[1].slice(1)) },
     ),
     forbid(
+      'channels-by-contract',
+      'The domain knows neutral types; only deps.ts says which channels there are.',
+      { path: production, pathNot: '^src/(channels/|deps\\.ts$)' },
+      { path: '^src/channels/(?!contract/)' },
+    ),
+    forbid(
       'pure-without-system',
       'Mapping and intervals compute; reading and writing is done around them.',
       { path: pure },

@@ -46,7 +46,7 @@ export async function storeAccount(services: Services, backend: Backend): Promis
       webhookHmacSecret: null,
     })
     if (connectionId === undefined) throw new Error('The database was not fresh')
-    const connection = { id: connectionId, tenantId: tenant.id }
+    const connection = { id: connectionId, tenantId: tenant.id, channel: 'hostaway' }
     const listings = Array.from({ length: listingCount }, (_, index) => ({
       listingId: String(firstListing + index),
       name: `Listing ${index}`,

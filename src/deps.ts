@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import { bookings } from './bookings/module.ts'
 import { calendar } from './calendar/module.ts'
 import { defaultOutboundTimes, type OutboundTimes } from './calendar/push-context.ts'
-import { type Channels, createChannels } from './channels/contract/channel.ts'
+import { type Channel, type Channels, createChannels } from './channels/contract/channel.ts'
 import { breakerStateGauge, createBreaker } from './channels/hostaway/breaker.ts'
 import { createHostawayChannel } from './channels/hostaway/hostaway-channel.ts'
 import { bindReactions, type Reactions } from './connections/connection-reactions.ts'
@@ -97,6 +97,8 @@ export type DepsOptions = {
   historyTimes?: Partial<HistoryTimes>
   upkeepTimes?: Partial<UpkeepTimes>
   queueTimes?: QueueTimes
+  /** Further channels, beside those of this file. */
+  channels?: readonly Channel[]
 }
 
 /** Acquires what a process needs, and releases what it got if that fails half way. Refuses an older schema. */
@@ -106,7 +108,16 @@ export async function createDeps(config: Config, options: DepsOptions): Promise<
 
 async function acquireDeps(
   config: Config,
-  { role, log: given, metrics: shared, outboundTimes, historyTimes, upkeepTimes, queueTimes }: DepsOptions,
+  {
+    role,
+    log: given,
+    metrics: shared,
+    outboundTimes,
+    historyTimes,
+    upkeepTimes,
+    queueTimes,
+    channels = [],
+  }: DepsOptions,
   releases: AsyncDisposableStack,
 ): Promise<Deps> {
   const log = given ?? createLogger({ level: config.LOG_LEVEL, role })
@@ -179,7 +190,7 @@ async function acquireDeps(
     db,
     ingressDb,
     limiter,
-    channels: createChannels([hostaway.channel]),
+    channels: createChannels([hostaway.channel, ...channels]),
     queueBackend,
     queues,
     reactions: bindReactions(modules, () => deps),

@@ -25,6 +25,8 @@ export type ConnectDeps = ChannelDeps & { publicUrl: string }
 
 /** What is undefined stays as it is, or gets its default where the connection is new or was disconnected. */
 export type ConnectRequest = {
+  /** Undefined: the standard one. */
+  channel?: string | undefined
   accountId: string
   apiKey: string
   autoImport?: boolean | undefined
@@ -54,7 +56,7 @@ export async function connect(
   tenant: Tenant,
   request: ConnectRequest,
 ): Promise<ConnectResult> {
-  const channel = deps.channels.standard
+  const channel = request.channel === undefined ? deps.channels.standard : deps.channels.of(request.channel)
   const explain = explainFailure(channel)
   const existing = await findConnectionOfTenant(deps.db, tenant.id, channel.name)
   refuseAnotherAccount(tenant, existing, request)
@@ -125,7 +127,7 @@ async function createConnection(
 async function reconnect(deps: ConnectDeps, before: Connection, request: ConnectRequest): Promise<void> {
   // With the old account's key its webhook could not be removed any more.
   if (before.accountId !== request.accountId) await takeDown(deps, before.id, patience)
-  const { accountId, apiKey, webhookSecret, ...named } = request
+  const { channel: _, accountId, apiKey, webhookSecret, ...named } = request
   const options = before.status === 'disconnected' ? withDefaults(named) : named
   await connectAgain(deps.db, deps.vault, before.id, {
     accountId,

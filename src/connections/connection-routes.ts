@@ -46,19 +46,20 @@ const options = {
   ),
 }
 
-const NewConnection = Type.Object(
-  {
-    tenant: Type.Optional(
-      Type.String({ description: 'Slug of the tenant; needed where the caller is an admin.' }),
-    ),
-    channel: Type.Literal('hostaway'),
-    accountId: NumberedId,
-    apiKey: Type.String({ minLength: 1, maxLength: 500 }),
-    ...options,
-    alertingEmailAddress: Type.Optional(Email),
-  },
-  { additionalProperties: false, title: 'NewConnection' },
-)
+const newConnection = (channels: string[]) =>
+  Type.Object(
+    {
+      tenant: Type.Optional(
+        Type.String({ description: 'Slug of the tenant; needed where the caller is an admin.' }),
+      ),
+      channel: Type.Unsafe<string>({ type: 'string', enum: channels }),
+      accountId: NumberedId,
+      apiKey: Type.String({ minLength: 1, maxLength: 500 }),
+      ...options,
+      alertingEmailAddress: Type.Optional(Email),
+    },
+    { additionalProperties: false, title: 'NewConnection' },
+  )
 
 const SyncChange = Type.Object(
   {
@@ -127,7 +128,7 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
         summary: 'Connect a tenant to its Hostaway account',
         description:
           'Tries the key, registers the webhook, reads the listings and starts the first import. Safe to repeat: the same tenant again replaces the key (200), changes the named options, and keeps the webhook or repairs it if it was removed or changed at Hostaway. A disconnected connection starts again, with the same or another account.',
-        body: NewConnection,
+        body: newConnection(deps.channels.all.map(({ name }) => name)),
         response: { 200: ConnectionView, 201: ConnectionView },
       },
     },

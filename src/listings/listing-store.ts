@@ -3,7 +3,7 @@ import type { Listing } from '../channels/contract/listing.ts'
 import { belongsToOneOf } from '../platform/db/key-pairs.ts'
 import type { Database, ListingRow } from '../platform/db/tables.ts'
 
-/** A listing as Hostaway describes it, reduced to what the connector keeps. */
+/** A listing as its channel describes it, reduced to what the connector keeps. */
 export type ListingFacts = {
   listingId: string
   name: string
@@ -24,13 +24,13 @@ export function toListingFacts(listing: Listing): ListingFacts {
 }
 
 /**
- * Adds or refreshes listings of a connection, whatever their number. A new listing gets the unit `hostaway-<id>`
+ * Adds or refreshes listings of a connection, whatever their number. A new listing gets the unit `<channel>-<id>`
  * where `autoMap` is on and no other listing has it, and none otherwise; a unit once assigned is kept, and so is what
  * a person decided. Safe to repeat.
  */
 export async function upsertListings(
   db: Kysely<Database>,
-  connection: { id: string; tenantId: string },
+  connection: { id: string; tenantId: string; channel: string },
   listings: ListingFacts[],
   autoMap: boolean,
 ): Promise<void> {
@@ -38,13 +38,14 @@ export async function upsertListings(
   const rows = [...new Map(listings.map((listing) => [listing.listingId, listing])).values()]
   if (rows.length === 0) return
   const column = <Key extends keyof ListingFacts>(key: Key) => rows.map((row) => row[key] ?? null)
+  const prefix = `${connection.channel}-`
   await sql`
     insert into listings (connection_id, listing_id, tenant_id, unit_id, name, currency, time_zone, unit_count)
     select ${connection.id}, listing_id, ${connection.tenantId},
       case when ${autoMap} and not exists (
         select from listings other where other.connection_id = ${connection.id}
-          and other.unit_id = 'hostaway-' || sent.listing_id and other.listing_id <> sent.listing_id
-      ) then 'hostaway-' || listing_id end,
+          and other.unit_id = ${prefix} || sent.listing_id and other.listing_id <> sent.listing_id
+      ) then ${prefix} || listing_id end,
       name, currency, time_zone, coalesce(unit_count, 1)
     from unnest(
       ${column('listingId')}::text[], ${column('name')}::text[], ${column('currency')}::text[],

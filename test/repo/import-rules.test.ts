@@ -65,6 +65,11 @@ const planted: Planted[] = [
     'src/channels/hostaway/planted-domain.ts',
     '../../tenants/planted-tenant.ts',
   ),
+  plant(
+    'channels-by-contract',
+    'src/polling/planted-channel.ts',
+    '../channels/hostaway/wire/planted-wire.ts',
+  ),
   plant('pure-without-system', 'src/mapping/planted-file.ts', 'node:fs/promises'),
   plant('pure-without-io-packages', 'src/mapping/planted-package.ts', 'pg'),
   plant('pure-reaches-no-io', 'src/mapping/planted-reach.ts', '../channels/hostaway/wire/planted-wire.ts'),

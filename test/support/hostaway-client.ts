@@ -1,5 +1,4 @@
 import { Writable } from 'node:stream'
-import type { TestContext } from 'node:test'
 import pino from 'pino'
 import { type BreakerOptions, createBreaker } from '../../src/channels/hostaway/breaker.ts'
 import { createHostawayClient } from '../../src/channels/hostaway/client.ts'
@@ -7,6 +6,7 @@ import { openDatabase } from '../../src/platform/db/database.ts'
 import { createLimiter } from '../../src/platform/limiter/limiter.ts'
 import { parseRateLimitProfile } from '../../src/platform/limiter/rate-limit-profile.ts'
 import { createMetrics } from '../../src/platform/telemetry/metrics.ts'
+import type { EndsLater } from './after-all.ts'
 import { createTestDatabase } from './test-database.ts'
 
 type ClientOptions = {
@@ -18,7 +18,7 @@ type ClientOptions = {
 
 /** The real client with its limiter and breaker on a database of its own; what it logs is kept as text. */
 export async function openHostawayClient(
-  context: TestContext,
+  context: EndsLater,
   { apiUrl, timeoutMs = 5_000, profile = 'custom:10000/1s,10000/1s', breaker: changes = {} }: ClientOptions,
 ) {
   const db = openDatabase({
@@ -52,5 +52,5 @@ export async function openHostawayClient(
     breaker.close()
     await db.destroy()
   })
-  return { client, limiter, breaker, metrics, db, logged }
+  return { client, limiter, breaker, metrics, db, log, logged }
 }

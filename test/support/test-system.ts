@@ -5,6 +5,7 @@ import { type ControlClient, createControlClient } from '../../sandbox/control-c
 import { startSandbox } from '../../sandbox/start-sandbox.ts'
 import { createApp } from '../../src/app.ts'
 import type { OutboundTimes } from '../../src/calendar/push-context.ts'
+import type { Channel } from '../../src/channels/contract/channel.ts'
 import { readConnectionSecrets } from '../../src/connections/connection-store.ts'
 import { createDeps, type Deps, type UpkeepTimes } from '../../src/deps.ts'
 import { type Environment, loadConfig } from '../../src/platform/config/config.ts'
@@ -32,6 +33,8 @@ export type TestSystemOptions = {
   workers?: boolean
   upkeepTimes?: Partial<UpkeepTimes>
   outboundTimes?: Partial<OutboundTimes>
+  /** Channels beside Hostaway. */
+  channels?: Channel[]
   /** Whether imports and reconciles run; by default the import that follows connecting is cancelled. */
   imports?: boolean
   historyTimes?: Partial<HistoryTimes>
@@ -108,6 +111,7 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
     role: 'test',
     log,
     ...(options.outboundTimes === undefined ? {} : { outboundTimes: options.outboundTimes }),
+    ...(options.channels === undefined ? {} : { channels: options.channels }),
     ...(options.upkeepTimes === undefined ? {} : { upkeepTimes: options.upkeepTimes }),
     historyTimes: {
       lookEveryMs: options.imports ? lookForHistoryEveryMs : leaveHistoryAloneMs,
