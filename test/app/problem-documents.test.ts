@@ -122,7 +122,7 @@ describe('every refusal is a problem document', () => {
       alertingEmailAddress: 'must be an e-mail address',
       apiKey: 'must have at least one character',
       autoImport: 'must be true or false',
-      channel: 'must be "hostaway"',
+      channel: 'must be one of hostaway',
       surplus: 'is an unknown field',
       webhookAuth: 'must be one of basic, hmac, basic+hmac',
       webhookSecret: 'must have at least 16 characters',
