@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
-import { parseReservation } from '../../src/channels/hostaway/wire/reservation.ts'
+import { parseReservation } from '../../src/channels/hostaway/wire/wire-reservation.ts'
 import { draftBooking } from '../../src/mapping/booking-draft.ts'
 import {
   applyOverrides,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
-import { parseReservation } from '../../src/channels/hostaway/wire/reservation.ts'
+import { parseReservation } from '../../src/channels/hostaway/wire/wire-reservation.ts'
 import { compileMapping, mapReservation } from '../../src/mapping/apply-mapping.ts'
 import { calculationLimits, compileCalculation, newMeter } from '../../src/mapping/calculation/calculation.ts'
 import { calculationInput } from '../../src/mapping/calculation/calculation-input.ts'

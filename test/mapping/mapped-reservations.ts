@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Reservation } from '../../src/channels/contract/reservation.ts'
-import { parseReservation } from '../../src/channels/hostaway/wire/reservation.ts'
+import { parseReservation } from '../../src/channels/hostaway/wire/wire-reservation.ts'
 import { compileMapping, mapReservation } from '../../src/mapping/apply-mapping.ts'
 import type { MappedListing } from '../../src/mapping/booking-draft.ts'
 import { checkSpec } from '../../src/mapping/check-spec.ts'

@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import fc from 'fast-check'
 import type { ReservationPage } from '../../src/channels/contract/channel.ts'
 import type { Reservation } from '../../src/channels/contract/reservation.ts'
-import { parseReservation } from '../../src/channels/hostaway/wire/reservation.ts'
+import { parseReservation } from '../../src/channels/hostaway/wire/wire-reservation.ts'
 import { cursorOf, startWalk, takePage, type Walk } from '../../src/polling/walk.ts'
 
 type Row = { id: number; second: number }

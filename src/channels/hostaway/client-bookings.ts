@@ -3,8 +3,8 @@ import type { Reservation } from '../contract/reservation.ts'
 import type { ReservationDraft, ReservationFields } from '../contract/reservation-draft.ts'
 import { type Caller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
-import { parseReservation } from './wire/reservation.ts'
 import { toWireFields, toWireReservation } from './wire/reservation-fields.ts'
+import { parseReservation } from './wire/wire-reservation.ts'
 
 const collection = '/reservations'
 const rowsSearched = 100

@@ -3,7 +3,7 @@ import type { CalendarDay, CalendarInterval } from '../contract/calendar.ts'
 import type { CallContext } from '../contract/channel.ts'
 import { type Caller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
-import { maxIntervalsPerCall, parseCalendar, toWireInterval } from './wire/calendar.ts'
+import { maxIntervalsPerCall, parseCalendar, toWireInterval } from './wire/wire-calendar.ts'
 
 /** Calls about the calendar of a listing. Writing the same values twice changes nothing. */
 export function calendarCalls({ callApi }: Caller) {

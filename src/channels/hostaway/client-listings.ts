@@ -3,7 +3,7 @@ import type { Listing, ListingUnit } from '../contract/listing.ts'
 import { type Caller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
 import { isLastPage } from './wire/envelope.ts'
-import { parseListing, parseListingUnits } from './wire/listing.ts'
+import { parseListing, parseListingUnits } from './wire/wire-listing.ts'
 
 const rowsPerPage = 100
 const maxPages = 200

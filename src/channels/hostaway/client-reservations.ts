@@ -3,7 +3,7 @@ import type { Reservation } from '../contract/reservation.ts'
 import { type Caller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
 import { isLastPage } from './wire/envelope.ts'
-import { parseReservation } from './wire/reservation.ts'
+import { parseReservation } from './wire/wire-reservation.ts'
 
 /** Calls about reservations. */
 export function reservationCalls({ callApi }: Caller) {

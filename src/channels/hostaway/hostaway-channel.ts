@@ -3,11 +3,11 @@ import type { Channel, IssuedToken } from '../contract/channel.ts'
 import type { CallerOptions } from './caller.ts'
 import { createHostawayClient, type HostawayClient } from './client.ts'
 import { isAuthentic } from './webhook-auth.ts'
-import { maxIntervalsPerCall } from './wire/calendar.ts'
-import { reservationFormat } from './wire/reservation.ts'
 import { isHostsToChange } from './wire/reservation-fields.ts'
 import { isRegistrationPing, parseWebhookBody } from './wire/webhook-envelope.ts'
 import { deviationsOf } from './wire/webhook-registration.ts'
+import { maxIntervalsPerCall } from './wire/wire-calendar.ts'
+import { reservationFormat } from './wire/wire-reservation.ts'
 
 // Hostaway asks to wait a second before a new token is used; an earlier call may answer 403.
 const usableAfterMs = 1_100

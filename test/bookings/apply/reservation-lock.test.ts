@@ -7,7 +7,7 @@ import {
   type ReservationOwner,
 } from '../../../src/bookings/apply/apply-reservation.ts'
 import { findBookingOfReservation } from '../../../src/bookings/booking-store.ts'
-import { parseReservation } from '../../../src/channels/hostaway/wire/reservation.ts'
+import { parseReservation } from '../../../src/channels/hostaway/wire/wire-reservation.ts'
 import { openDatabase } from '../../../src/platform/db/database.ts'
 import type { Database } from '../../../src/platform/db/tables.ts'
 import { holdingLock, waitingForLocks } from '../../support/advisory-locks.ts'

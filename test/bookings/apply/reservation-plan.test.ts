@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { planReservation } from '../../../src/bookings/apply/reservation-plan.ts'
-import { parseReservation } from '../../../src/channels/hostaway/wire/reservation.ts'
+import { parseReservation } from '../../../src/channels/hostaway/wire/wire-reservation.ts'
 import { draftBooking } from '../../../src/mapping/booking-draft.ts'
 import { type Fields, reservationBody } from '../../support/made-up-bodies.ts'
 

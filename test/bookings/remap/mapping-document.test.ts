@@ -3,7 +3,7 @@ import { execFile, spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { it } from 'node:test'
 import { promisify } from 'node:util'
-import { parseReservation } from '../../../src/channels/hostaway/wire/reservation.ts'
+import { parseReservation } from '../../../src/channels/hostaway/wire/wire-reservation.ts'
 import { compileMapping, type MappedReservation, mapReservation } from '../../../src/mapping/apply-mapping.ts'
 import { calculationFunctions } from '../../../src/mapping/calculation/calculation-rules.ts'
 import {

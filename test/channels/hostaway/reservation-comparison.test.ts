@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Reservation } from '../../../src/channels/contract/reservation.ts'
 import { sameReservation } from '../../../src/channels/contract/reservation-comparison.ts'
 import { mergeReservation as mergeVersions } from '../../../src/channels/contract/reservation-merge.ts'
-import { parseReservation } from '../../../src/channels/hostaway/wire/reservation.ts'
+import { parseReservation } from '../../../src/channels/hostaway/wire/wire-reservation.ts'
 import { reservationBody } from '../../support/reservation-bodies.ts'
 
 function parse(body: Record<string, unknown>, isComplete = false): Reservation {

@@ -7,7 +7,7 @@ import {
   mergeReservation,
   type ReservationBody,
 } from '../../../src/channels/contract/reservation-merge.ts'
-import { parseReservation } from '../../../src/channels/hostaway/wire/reservation.ts'
+import { parseReservation } from '../../../src/channels/hostaway/wire/wire-reservation.ts'
 
 type Fields = Record<string, unknown>
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ParsedReservation, Reservation } from '../../../src/channels/contract/reservation.ts'
-import { parseReservation, reservationFormat } from '../../../src/channels/hostaway/wire/reservation.ts'
+import { parseReservation, reservationFormat } from '../../../src/channels/hostaway/wire/wire-reservation.ts'
 import { reservationBody } from '../../support/reservation-bodies.ts'
 
 function parsed(result: ParsedReservation): Reservation {

@@ -4,16 +4,16 @@ import fc from 'fast-check'
 import { withoutCardData } from '../../../src/channels/contract/card-data.ts'
 import { sameReservation } from '../../../src/channels/contract/reservation-comparison.ts'
 import { compareFields, mergeReservation } from '../../../src/channels/contract/reservation-merge.ts'
-import { parseCalendar } from '../../../src/channels/hostaway/wire/calendar.ts'
 import {
   explanationOf,
   parseEnvelope,
   parseIssuedToken,
 } from '../../../src/channels/hostaway/wire/envelope.ts'
-import { parseListing, parseListingUnits } from '../../../src/channels/hostaway/wire/listing.ts'
-import { parseReservation } from '../../../src/channels/hostaway/wire/reservation.ts'
 import { parseWebhookBody } from '../../../src/channels/hostaway/wire/webhook-envelope.ts'
 import { parseWebhookRegistration } from '../../../src/channels/hostaway/wire/webhook-registration.ts'
+import { parseCalendar } from '../../../src/channels/hostaway/wire/wire-calendar.ts'
+import { parseListing, parseListingUnits } from '../../../src/channels/hostaway/wire/wire-listing.ts'
+import { parseReservation } from '../../../src/channels/hostaway/wire/wire-reservation.ts'
 import { reservationBody } from '../../support/reservation-bodies.ts'
 
 const names = [
