@@ -12,8 +12,8 @@ import type { StoredAccount } from './stored-account.ts'
 
 type Options = Contender & { port: number; account: StoredAccount; redisUrl: string | undefined }
 
-// What the ingress is compared with: the same listening options, logger, authentication and answer, and either nothing else,
-// or what is usually written: one INSERT and one job per request.
+// The baselines of the ingress: the same listening options, logger, authentication and answer, with either nothing else
+// or the usual storage: one INSERT and one job per request.
 const options = JSON.parse(process.env.BENCH_OPTIONS ?? '{}') as Options
 const { account } = options
 const receiver = {

@@ -109,7 +109,7 @@ async function measureHistory(
   services: Services,
   { backends, reservations }: BenchOptions,
 ): Promise<Section[]> {
-  // The queue carries the webhooks only; one backend shows what there is to see.
+  // The queue carries only the webhooks, so one backend is enough.
   const backend = backends[0] ?? 'postgres'
   return measureImport(services, { backend, reservations, changesPerSecond: 10 })
 }

@@ -41,8 +41,8 @@ type Caller = { account: number; process: number; urgency: Urgency; comesAt: num
 const maxWayMs = guardMs - stalestGrantMs
 
 /**
- * Lets callers in several processes take places by the limiter's own decision, on a clock of its own: answers are
- * late, calls take their time, processes end with what they had been granted, the queue is lost, windows are paused.
+ * Simulates callers in several processes with the limiter's own decision, on a simulated clock: answers are late, calls
+ * take time, processes die with their grants, the queue is lost, windows are paused.
  */
 export function simulateWindows(simulation: Simulation): Simulated {
   const { profile, perAccount, processes, chance, urgencies = byUrgency } = simulation

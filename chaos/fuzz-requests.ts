@@ -81,7 +81,7 @@ export function fuzzRequest(draw: Draw, target: FuzzTarget): FuzzRequest {
           isAuthentic: isKnown && isRightPath,
           accountId: target.accountId,
         })
-  // An address that is none of ours is answered before anything else is looked at.
+  // An unknown address is answered before any other check.
   return { ...request, answers: isRightPath ? answers : [...answers, 400, 401, 404, 414] }
 }
 
@@ -99,7 +99,7 @@ function answersFor(facts: {
   if (!facts.isOfAConnection && !isOurs) return [401]
   if (!facts.isAuthentic) return [401]
   if (!isRecord(value)) return [400]
-  // What is no id at all names no account; what is one and another's is refused.
+  // A value that is no id names no account; the id of another account is refused.
   return named === undefined || isOurs ? [200] : [200, 403]
 }
 

@@ -68,7 +68,7 @@ export function startGuests(
     counts.cancelled += 1
   }
 
-  // What Hostaway may send as well: only that something happened, so that it has to be asked.
+  // Hostaway may also send a notice without a body, so that the connector has to fetch.
   async function notice(reservation: KnownReservation): Promise<void> {
     const event = { object: 'reservation', event: 'reservation.updated', objectId: reservation.id }
     const made = await control.deliverCustom(accountId, { ...event, body: { ...event, accountId } })

@@ -23,7 +23,7 @@ export type InboundStormOptions = {
 }
 
 const listings = 200
-// So many of them come into being during the storm, so that the workers have to ask Hostaway for them.
+// This many appear during the storm, so that the workers have to fetch them from Hostaway.
 const lateListings = 20
 const workers = 2
 const deliveredWithinMs = 60_000

@@ -89,7 +89,7 @@ async function start(
     ADMIN_API_TOKEN: adminToken,
     HOSTAWAY_API_URL: `http://127.0.0.1:${sandboxPort}/v1`,
     HOSTAWAY_RATE_LIMIT_PROFILE: options.limits ?? 'custom:1000/1s,1000/1s',
-    // Scaled like the sandbox's pauses, so that a short fault shows what a long one does.
+    // Scaled like the sandbox's pauses, so that a short fault has the effect of a long one.
     HOSTAWAY_API_TIMEOUT_MS: '1500',
     HOSTAWAY_RETRY_DELAY_MS: '200',
     HOSTAWAY_CIRCUIT_BREAKER_RESET_MS: '2000',

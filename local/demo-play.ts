@@ -33,7 +33,7 @@ export type Observations = {
 
 type Outage = 'workerOutage' | 'apiOutage'
 
-// What everybody should see once, at its place in each round; between them, guests do what guests do.
+// Acts that every viewer should see, at fixed places of each round; in between, guests act at random.
 const round = 200
 const setPieces: Record<number, Act | Outage | undefined> = {
   2: 'bookInYen',
@@ -62,7 +62,7 @@ const guestsDuringOutage = 3
 const liveIntervalMs = 1_000
 const statusEvery = 25
 const pollMs = 8
-// Hostaway's last try comes a minute after the first one here.
+// In the demo, Hostaway's last attempt is a minute after the first.
 const maxWaitMs = 90_000
 const maxWaitAfterStopMs = 5_000
 
@@ -82,7 +82,7 @@ export async function play(system: DemoSystem, options: PlayOptions): Promise<Ob
     connector: system.connector,
     tenant: system.tenant,
     listings,
-    // Of its own, so that the same guests do the same whatever is edited.
+    // A separate seed, so that edits do not change what the guests do.
     random: new SeededRandom(`${options.seed} manager`),
   })
   const observed: Observations = {

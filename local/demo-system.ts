@@ -54,7 +54,7 @@ export type DemoSystem = {
 
 /**
  * Starts the sandbox, the API and the workers on a database of their own, each as a process, and connects the tenant
- * `demo` over HTTP. They end with the stack: first what takes webhooks, last Hostaway and the database.
+ * `demo` over HTTP. They end with the stack: the receiver of webhooks first, Hostaway and the database last.
  */
 export async function startDemoSystem(
   releases: AsyncDisposableStack,
@@ -184,7 +184,7 @@ function restartable(
       await current
     },
     kill: async () => (await current)?.kill(),
-    // One that did not start has ended already.
+    // A process that did not start has ended already.
     stop: async () => (await current?.catch(() => undefined))?.stop(),
   }
 }

@@ -13,7 +13,7 @@ export type Facts = {
   unfinishedWebhooks: number
 }
 
-// Written from Hostaway's documentation and not taken from the connector, whose table is what is being checked.
+// Written from Hostaway's documentation, because the connector's own table is under test.
 const bookingStatuses: Record<string, BookingView['status'] | undefined> = {
   new: 'confirmed',
   modified: 'confirmed',
@@ -97,7 +97,7 @@ function compare(
     .map(([what, here, atHostaway]) => `${what} is ${say(here)}, Hostaway has ${say(atHostaway)}`)
 }
 
-// What the demo's own mapping adds; a booking from before it was saved has none of it.
+// Fields that the demo's mapping adds; a booking from before it was saved has none.
 function mappedPairs(
   { guestName, totalPrice, currency }: Reservation,
   { fields, mappingVersion }: BookingView,

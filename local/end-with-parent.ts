@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 
-// The pipe on standard input closes when this process ends, even by SIGKILL; that is what the shell waits for.
+// The shell waits for the pipe on standard input, which closes when this process ends, even by SIGKILL.
 const script = `
 cat >/dev/null
 kill -INT "$1" 2>/dev/null
@@ -11,7 +11,7 @@ kill -KILL "$1" 2>/dev/null
 [ -z "$2" ] || rm -rf -- "$2"
 `
 
-/** Makes sure that a process that is only worth something to this one ends with it, whatever ends this one, and that its folder, if it has one, is removed. Call the returned function once both are gone. */
+/** Ends a helper process with this one, however this one ends, and removes its folder, if it has one. Call the returned function once both are gone. */
 export function endWithParent(pid: number, folder = ''): () => void {
   const guard = spawn('/bin/sh', ['-c', script, 'sh', String(pid), folder], {
     cwd: '/',

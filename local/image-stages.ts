@@ -18,7 +18,7 @@ const run = promisify(execFile)
 const workdir = '/app'
 
 /**
- * Carries out the steps of a Dockerfile's stage in an empty folder, without a container: what it copies is all that is
+ * Runs the steps of a Dockerfile's stage in an empty folder, without a container: the copied files are all that is
  * there. Throws at an instruction that it does not know, so that none is silently left out.
  */
 export async function buildStage(

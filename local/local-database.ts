@@ -9,7 +9,7 @@ import { startEmbeddedPostgres } from './embedded-postgres.ts'
 export const dataFolder = path.join(import.meta.dirname, '../.data')
 
 /**
- * Brings what production is given by its settings: an embedded database, migrated, and a key ring, generated at the
+ * Provides what production gets from its settings: an embedded database, migrated, and a key ring, generated at the
  * first start and kept beside it. The database is released with the stack.
  */
 export async function provideDatabase(

@@ -6,7 +6,7 @@ import { runProcess } from '../src/run-process.ts'
 import { startWorkers } from '../workers/start-workers.ts'
 import { dataFolder, provideDatabase } from './local-database.ts'
 
-// The API and the workers in one process; with DATABASE_URL unset, on a database of its own.
+// The API and the workers in one process; with DATABASE_URL unset, on the embedded database.
 await runProcess(
   'all',
   async (releases) => {
@@ -15,7 +15,7 @@ await runProcess(
       await migrateToLatest(config.DATABASE_URL)
       return config
     }
-    // What is wrong with the settings is said before a database is started.
+    // Wrong settings are reported before a database starts.
     await loadConfigWithKeys({
       DATABASE_URL: 'postgres://embedded',
       ENCRYPTION_KEYS: generateKeyRingEntry('check'),
