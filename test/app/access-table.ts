@@ -5,7 +5,7 @@ import { type Access, type Made, manager, owner, person, reader, service } from 
 const nobodyElse = [] as const
 
 /**
- * Who may call which route. A route that is missing here fails the test: whoever adds one says who may call it. Its
+ * The roles that may call each route. A route without an entry fails the test. Its
  * parameters are filled in by `addressOf`.
  */
 export const accessTable: Record<string, Access> = {

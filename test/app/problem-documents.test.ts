@@ -130,7 +130,7 @@ describe('every refusal is a problem document', () => {
     assert.equal(errors.length, 8)
   })
 
-  it('422: what may be null as well is told by what else it may be, deep down too', async () => {
+  it('422: a nullable field is described by its other type, deep down too', async () => {
     const { body } = await system.api<{ data: Array<{ id: string }> }>('GET', '/v1/connections')
     const answer = await system.api('PATCH', `/v1/connections/${body.data[0]?.id}`, {
       rateLimit: { rpm: 0, more: 1 },

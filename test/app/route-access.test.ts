@@ -186,7 +186,7 @@ describe('access to every route', () => {
     const named = await system.api('GET', '/v1/units/hostaway-8001/calendar?tenant=ours')
     assert.equal(named.status, 200)
     for (const [path, body] of [
-      ['/v1/tokens', { role: 'viewer', name: 'of nobody' }],
+      ['/v1/tokens', { role: 'viewer', name: 'without a tenant' }],
       ['/v1/connections', { channel: 'hostaway', ...sandboxAccount }],
     ] as const) {
       const answer = await system.api<{ code: string }>('POST', path, body)

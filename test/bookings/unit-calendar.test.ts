@@ -167,7 +167,7 @@ describe('the calendar of a unit', () => {
     })
   }
 
-  it('of a unit that nobody has is 404, and so is one of a tenant that does not exist', async () => {
+  it('of an unknown unit is 404, and so is one of an unknown tenant', async () => {
     assertProblem(await system.api('GET', '/v1/units/nothing/calendar?tenant=demo'), 404, 'NOT_FOUND')
     const foreign = `/v1/units/hostaway-${single}/calendar?tenant=nobody`
     assertProblem(await system.api('GET', foreign), 404, 'NOT_FOUND')

@@ -143,7 +143,7 @@ for (const backend of queueBackends()) {
       ])
     })
 
-    it('a listing of several units is told how many to sell', async () => {
+    it('a listing of several units gets the number of units to sell', async () => {
       const days = { from: inDays(60), to: inDays(61) }
       const writes = await writesOf(available(studios, [{ ...days, unitsToSell: 2 }]))
       assert.deepEqual(writes, [

@@ -102,7 +102,7 @@ describe('when a push fails', () => {
     assert.deepEqual(await letters(), [])
   })
 
-  it('being told to wait uses up no attempt', async () => {
+  it('a deferral uses up no attempt', async () => {
     await system.control.injectFault({
       kind: 'status',
       status: 429,
@@ -134,7 +134,7 @@ describe('when a push fails', () => {
     )
   })
 
-  it('of a refused batch the night at fault alone is set aside, until its desired changes', async () => {
+  it('of a refused batch only the faulty night becomes a dead letter, until its desired value changes', async () => {
     // The connector is wrong about how many units there are, so Hostaway refuses one of the nights.
     await system.db
       .updateTable('listings')
@@ -165,7 +165,7 @@ describe('when a push fails', () => {
     assert.deepEqual(await letters(), [])
   })
 
-  it('a night that is desired otherwise while it is being refused is not set aside', async () => {
+  it('a night with a new desired value during its refusal becomes no dead letter', async () => {
     const day = inDays(ahead)
     const before = (await letters()).length
     await system.control.injectFault({ kind: 'latency', latencyMs: 200, method: 'PUT', count: 1 })
@@ -178,7 +178,7 @@ describe('when a push fails', () => {
     assert.equal((await letters()).length, before)
   })
 
-  it('details that are desired otherwise while they are being refused are not set aside', async () => {
+  it('details with new desired values during their refusal become no dead letter', async () => {
     const before = (await letters()).length
     const desireGuests = (maxGuests: number) =>
       desired(system, { type: 'listing.updated', unitId: `hostaway-${loft}`, changes: { maxGuests } })
@@ -205,7 +205,7 @@ describe('when a push fails', () => {
     assert.deepEqual(await letters(), [])
   })
 
-  it('an archived listing is set aside with one dead letter, and no call follows', async () => {
+  it('an archived listing gets one dead letter, and no call follows', async () => {
     await desire(archived, [{ from: inDays(ahead), to: inDays(ahead + 40), available: false }])
     await eventually(async () => assert.equal((await letters()).length, 1))
     await whenPushed(system)
@@ -222,7 +222,7 @@ describe('when a push fails', () => {
     assert.equal((await letters()).length, 1)
   })
 
-  it('what fails again and again is set aside, and a new desired starts afresh', async () => {
+  it('a push that keeps failing becomes a dead letter, and a new desired value starts afresh', async () => {
     await system.control.injectFault({ kind: 'status', status: 500, path: '/listings/**' })
     const day = inDays(ahead)
     await desire(loft, [{ from: day, to: day, available: false }])
@@ -236,7 +236,7 @@ describe('when a push fails', () => {
     assert.equal((await letters()).length, 1)
   })
 
-  it('details that Hostaway does not accept are set aside, and the calendar goes on', async () => {
+  it('details that Hostaway refuses become a dead letter, and the calendar is pushed all the same', async () => {
     await system.control.injectFault({ kind: 'fail200', path: '/listings/*', method: 'PUT', count: 1 })
     const day = inDays(ahead)
     await desired(system, [

@@ -60,21 +60,22 @@ function fitsOneInterval(stretch: PlannedDay[]): boolean {
 }
 
 function apply(ranges: CalendarRange[]): Map<string, CalendarValues> {
-  const told = new Map<string, CalendarValues>()
+  const painted = new Map<string, CalendarValues>()
   for (const { from, to, values } of ranges) {
-    for (let at = from; at <= to; at = addDays(at, 1)) told.set(at, { ...told.get(at), ...values })
+    for (let at = from; at <= to; at = addDays(at, 1)) painted.set(at, { ...painted.get(at), ...values })
   }
-  return told
+  return painted
 }
 
 test('the intervals tell everything due, nothing that is not allowed, and are as few as can be', () => {
   fc.assert(
     fc.property(days, (planned) => {
       const intervals = compress(planned)
-      const told = apply(intervals)
+      const painted = apply(intervals)
       const byDay = new Map(planned.map((entry) => [entry.day, entry]))
-      for (const { day, due } of planned) assert.deepEqual({ ...told.get(day), ...due }, told.get(day) ?? {})
-      for (const [day, values] of told) {
+      for (const { day, due } of planned)
+        assert.deepEqual({ ...painted.get(day), ...due }, painted.get(day) ?? {})
+      for (const [day, values] of painted) {
         const allowed = byDay.get(day)?.allowed
         assert.ok(allowed, `${day} was never planned`)
         assert.deepEqual({ ...allowed, ...values }, allowed)

@@ -29,7 +29,7 @@ export function useConnectFixture() {
     })
   })
 
-  /** A tenant and an account that nobody else uses. */
+  /** A tenant and an account of their own. */
   async function newPair() {
     lastNumber += 1
     const accountId = 50_000 + lastNumber

@@ -83,7 +83,7 @@ function openCache(t: TestContext) {
 
 const thousand = <T>(ask: () => Promise<T>) => Promise.all(Array.from({ length: 1_000 }, ask))
 
-// Whoever asks a second after a change must see it, however slow this machine is.
+// A lookup a second after a change must see it, however slow this machine is.
 const withinASecond = (check: () => Promise<void>) => eventually(check, { timeoutMs: 1_000 })
 
 async function answers(url: string, headers: Record<string, string>, status: number, body: string) {
@@ -112,7 +112,7 @@ describe('the cache of connections', () => {
     assert.equal(statements.length, 2)
   })
 
-  it('remembers who is not there, and asks nobody about what is no id', async (t) => {
+  it('remembers missing connections, and looks up no text that is no id', async (t) => {
     const { cache, statements } = openCache(t)
     const stranger = crypto.randomUUID()
     assert.deepEqual(new Set(await thousand(() => cache.byId(stranger))), new Set([undefined]))

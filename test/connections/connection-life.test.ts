@@ -153,7 +153,7 @@ describe('a connection', { concurrency: 6 }, () => {
       atHostaway('POST', '/webhooks/unifiedWebhooks', { isEnabled: 1, url: connection.webhookUrl }),
   }
 
-  it('whose webhook was removed or changed at Hostaway gets it back, and that is told', async () => {
+  it('whose webhook was removed or changed at Hostaway gets it back, and the repair is reported', async () => {
     const account = await connectNew()
     const foreign = { isEnabled: 1, url: 'https://somebody-else.example/hook' }
     await account.atHostaway('POST', '/webhooks/unifiedWebhooks', foreign)
@@ -212,7 +212,7 @@ describe('a connection', { concurrency: 6 }, () => {
     )
   })
 
-  it('that is silent against its habit is told once', async () => {
+  it('that is unusually silent is reported once', async () => {
     const account = await connectNew()
     assert.equal((await account.deliver(account.book())).status, 200)
     const [own] = await account.webhooks()

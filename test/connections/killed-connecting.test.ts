@@ -19,7 +19,7 @@ type Subject = {
 }
 type Operation = keyof typeof operations
 
-// What each makes of calls where nobody interrupts it: the halts walk all of them.
+// The calls of each without an interruption: the halts cover all of them.
 const operations = {
   connect: { calls: 4, isNew: true },
   'connect again': { calls: 3, isNew: false },
@@ -35,7 +35,7 @@ const context = afterAll()
 const system = await startTestSystem(context, { workers: false })
 const { db, deps, control, config } = system
 const proxy = await openHaltingProxy(context, system.sandbox.apiUrl)
-// As many as it takes for all connections to be in turn at the same time.
+// Enough for all connections to hold their locks at the same time.
 const victims = await Promise.all(
   Array.from({ length: 3 }, async () => {
     const port = await freePort()
@@ -209,7 +209,7 @@ describe('an API process that is killed', () => {
     }
   })
 
-  it('is followed by another that ends as if nobody had been killed, with everybody else’s webhooks as they were', async () => {
+  it('is followed by another that ends as without the kill, with all other webhooks unchanged', async () => {
     // One process takes eight turns at a time.
     for (let next = 0; next < halted.length; next += turnsAtATime) {
       const some = halted.slice(next, next + turnsAtATime)

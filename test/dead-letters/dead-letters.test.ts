@@ -160,7 +160,7 @@ for (const backend of queueBackends()) {
       assert.equal(await inbound.nights(body.id), undefined)
     })
 
-    it('being told to wait uses up no attempt', async () => {
+    it('a deferral uses up no attempt', async () => {
       const reservation = await system.control.book(accountId, { silent: true })
       const path = `/reservations/${reservation.id}`
       // Two waits and two failures: with three attempts only the failures may count.

@@ -87,7 +87,7 @@ test('a process that cannot start says why', async () => {
   await assert.rejects(starting, /The sandbox ended by itself \(exit code 1\).*SANDBOX_PORT must be/s)
 })
 
-test('the death of a process is told with the last it said', async (t) => {
+test('the death of a process is reported with its last lines', async (t) => {
   const death = Promise.withResolvers<Error>()
   const sandbox = await startProcess(
     {

@@ -36,7 +36,7 @@ async function freshFolder(t: TestContext): Promise<string> {
   const folder = await makeFolder()
   t.after(async () => {
     await endServerOn(folder)
-    // A server that was told to end may still be writing.
+    // A server that is ending may still be writing.
     await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
   })
   return folder
@@ -66,7 +66,7 @@ async function query(url: string, statement: string): Promise<Record<string, unk
 
 type Child = { process: ChildProcess; pid: number; url: string; folder: string }
 
-/** A process of its own that starts a server, says so, and then does what it is told. */
+/** A process of its own that starts a server, says so, and then follows commands. */
 async function startInChild(t: TestContext, options: object, then: string): Promise<Child> {
   const module = new URL('../../local/embedded-postgres.ts', import.meta.url).href
   const script = `
@@ -199,7 +199,7 @@ test('a running server can be found without being held', async () => {
   assert.equal(await findRunningPostgres(dataDir), undefined)
 })
 
-test('a port that somebody else listens on is named in the refusal', async (t) => {
+test('a port that is taken is named in the refusal', async (t) => {
   const dataDir = sharedFolder
   const other = createServer()
   t.after(() => other.close())
@@ -216,7 +216,7 @@ test('a path longer than a socket address may be is no obstacle', async (t) => {
   assert.deepEqual(await query(server.url, 'select 1 as one'), [{ one: 1 }])
 })
 
-test('a pid file that names a program of somebody else is recovered', async (t) => {
+test('a pid file that names a foreign program is recovered', async (t) => {
   const dataDir = sharedFolder
   const first = await start(dataDir)
   const [row] = await query(first.url, 'show data_directory')

@@ -30,7 +30,7 @@ function said(fields: Record<string, Scalar>, unit?: ManualOverride['unit']): Ma
 
 const fieldsOf = (problems: Array<{ field: string }>) => problems.map(({ field }) => field).toSorted()
 
-it('a day that was given is compared with the other one, whoever gave that', () => {
+it('an overridden day is compared with the other day, whatever its source', () => {
   const mapped = drafted({ departureDate: null })
   const early = applyOverrides(
     mapped,

@@ -17,7 +17,7 @@ import { boathouse, fieldOf, parsed } from './mapped-reservations.ts'
 
 const named = /^[a-z_]+$/
 
-// Everything that a program could be told apart from before: what lies on the prototypes, and who made it.
+// Everything that distinguishes a program from its earlier state: what lies on the prototypes, and who made it.
 function prototypes(): unknown {
   return [Object.prototype, Array.prototype, Function.prototype, String.prototype].map((prototype) =>
     Object.getOwnPropertyNames(prototype),

@@ -17,7 +17,7 @@ const writers = 12
 const transactionsOfEach = 25
 const reservations = 5
 
-type Told = { reservation: string; number: number }
+type Payload = { reservation: string; number: number }
 
 let lastNumber = 0
 
@@ -36,7 +36,7 @@ async function write(writer: number, round: number): Promise<void> {
           connectionId: connection.id,
           subject: reservationSubject(key),
           type: 'booking.updated' as const,
-          data: { reservation: key.externalId, number: lastNumber } satisfies Told,
+          data: { reservation: key.externalId, number: lastNumber } satisfies Payload,
         }
       })
       await appendEvents(trx, events)
@@ -98,12 +98,12 @@ it('a reader of the feed misses nothing and sees nothing twice while many write 
     const ids = seen.map(({ id }) => id)
     assert.equal(new Set(ids).size, ids.length)
     assert.deepEqual(ids.toSorted(), stored.map((row) => `${row.transaction_id}-${row.id}`).toSorted())
-    const told = Map.groupBy(
-      seen.filter(({ type }) => type === 'booking.updated').map(({ data }) => data as Told),
+    const read = Map.groupBy(
+      seen.filter(({ type }) => type === 'booking.updated').map(({ data }) => data as Payload),
       ({ reservation }) => reservation,
     )
-    assert.equal(told.size, reservations)
-    for (const events of told.values()) {
+    assert.equal(read.size, reservations)
+    for (const events of read.values()) {
       const numbers = events.map(({ number }) => number)
       assert.deepEqual(
         numbers,

@@ -282,10 +282,10 @@ it('whatever comes in whatever order: each row is answered once, and stored exac
       const drained = group.drain()
       await scheduler.waitFor(drained)
       const told = await Promise.all(outcomes)
-      const toldStored = told.flatMap((outcome, id) => (outcome === 'stored' ? [id] : []))
+      const answeredStored = told.flatMap((outcome, id) => (outcome === 'stored' ? [id] : []))
       assert.deepEqual(
         stored.toSorted((a, b) => a - b),
-        toldStored,
+        answeredStored,
       )
       for (const id of stored) assert.ok(!arrivals[id]?.poisoned)
     },

@@ -95,7 +95,7 @@ it('the remote system cannot be asked while it is down or something holds the ca
   ])
 })
 
-it('a database that is away, full or being restarted is told from a statement that is wrong', () => {
+it('a database that is down, full or restarting is distinguished from a wrong statement', () => {
   const kindOf = (code: string) => toAppError(Object.assign(new Error('refused'), { code })).kind
   for (const code of ['08006', '53100', '53300', '57P01', '57014', '58030', '40P01', 'ECONNRESET']) {
     assert.equal(kindOf(code), 'database_unavailable', code)

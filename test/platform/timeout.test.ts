@@ -26,7 +26,7 @@ it('work that is late gives what was asked for instead, a value or an error', as
   await assert.rejects(alive(withTimeout(1, never, refuse)), /too late/)
 })
 
-it('work that fails after its time is up disturbs nobody', async () => {
+it('work that fails after its time-out is ignored', async () => {
   const work = Promise.withResolvers<void>()
   assert.equal(await alive(withTimeout(1, work.promise, () => 'late')), 'late')
   work.reject(new Error('failed later'))

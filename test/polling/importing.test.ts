@@ -72,7 +72,7 @@ it('connecting imports what was there before, in the fewest calls, while guests 
   await control.clearFaults()
 })
 
-it('reading the same again changes nothing and tells nobody', async () => {
+it('reading the same again changes nothing and emits no event', async () => {
   const before = await eventTypes()
   const asked = await system.api<{ id: string; status: string }>(
     'POST',

@@ -75,7 +75,7 @@ it('a change whose webhook was missed is found', async () => {
   assert.ok(Date.now() - Date.parse(shown.body.lastSyncAt) < 30_000)
 })
 
-it('where nothing has changed it costs one call, and tells nobody anything', async () => {
+it('without changes it costs one call and emits no event', async () => {
   const events = () => system.db.selectFrom('event_outbox').selectAll().execute()
   const before = await events()
   await system.control.clearCalls()

@@ -123,7 +123,7 @@ it('a walk and the passes after it see every reservation in its newest version, 
   )
 })
 
-it('a list that nobody changes costs one call per page, and two more where the last page is full', () => {
+it('an unchanged list costs one call per page, and two more where the last page is full', () => {
   for (const [count, calls] of [
     [0, 1],
     [3, 1],

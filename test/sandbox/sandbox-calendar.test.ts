@@ -103,7 +103,7 @@ test('inquiries hold nothing and requests show as pending', async (t) => {
   assert.deepEqual(await statuses('2027-05-10', '2027-05-10'), ['pending'])
 })
 
-test('nobody books blocked or taken nights unless forced', async (t) => {
+test('blocked or taken nights are booked only by force', async (t) => {
   const { control, api, path, listingId } = await openCalendar(t)
   const stay = { listingMapId: listingId, arrivalDate: '2027-05-10', departureDate: '2027-05-12' }
   await api('PUT', path, { startDate: '2027-05-11', endDate: '2027-05-11', isAvailable: 0 })

@@ -74,7 +74,7 @@ export type Received = {
   data: Record<string, unknown>
 }
 
-/** An endpoint for webhooks that remembers what it got; `statuses` are given out in turn, then 200. */
+/** An endpoint for webhooks that remembers what it got; it answers `statuses` one after another, then 200. */
 export async function openReceiver(test: TestContext) {
   const received: Received[] = []
   const statuses: number[] = []

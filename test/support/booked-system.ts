@@ -65,8 +65,8 @@ export function bookedSystem(system: TestSystem) {
 
     cancel: (id: string) => system.api<BookingDetail & Problem>('POST', `/v1/bookings/${id}/cancel`),
 
-    /** Waits until Hostaway has been told, or could not be, and gives the booking then. */
-    async whenTold(id: string, status = 'done', timeoutMs = 15_000): Promise<ShownBooking> {
+    /** Waits until the push of a booking has ended, and returns the booking then. */
+    async whenPushed(id: string, status = 'done', timeoutMs = 15_000): Promise<ShownBooking> {
       return eventually(
         async () => {
           const booking = await show(id)

@@ -64,7 +64,7 @@ export async function whenPushed(system: TestSystem, timeoutMs = 15_000): Promis
   )
 }
 
-/** Writes to a listing's calendar at Hostaway as somebody else would, with a token of the account's own. */
+/** Writes to a listing's calendar at Hostaway as another client would, with a token of the account. */
 export async function writeAtHostaway(system: TestSystem, listing: number, body: unknown): Promise<void> {
   const { accountId, apiKey } = sandboxAccount
   const form = new URLSearchParams({

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 
-/** What somebody else does with an account at Hostaway, with a token of their own. */
+/** What another client does with an account at Hostaway, with its own token. */
 export async function callHostaway(
   apiUrl: string,
   { accountId, apiKey }: { accountId: number; apiKey: string },

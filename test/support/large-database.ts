@@ -80,7 +80,7 @@ async function addBookings(db: Kysely<Database>, tenant: Tenant, count: number):
   `.execute(db)
 }
 
-// Every fifth booking was told to Hostaway at some time; of those every hundredth waits.
+// Every fifth booking was pushed at some time; of those every hundredth waits.
 async function addPushes(db: Kysely<Database>, { tenantId, connectionId }: Tenant): Promise<void> {
   await sql`
     insert into booking_pushes (booking_id, connection_id, tenant_id, waiting_since)

@@ -25,7 +25,7 @@ export async function startObserved(
   const observed = lastFirst(context)
   const system = await startTestSystem(observed, options)
   const connection = await system.connect(overrides)
-  // Connections of its own: whoever watches must not take those that the workers need.
+  // Separate connections: the observer must not take those of the workers.
   const db = openDatabase({
     url: system.config.DATABASE_URL,
     maxConnections: 3,

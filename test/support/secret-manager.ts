@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { EndsLater } from './after-all.ts'
 
-/** Stands in for the API of Google Secret Manager, with a service account of its own that nobody else knows. */
+/** Stands in for the API of Google Secret Manager, with its own service account. */
 export async function startSecretManager(context: EndsLater) {
   /** What `projects/test/secrets/<name>` holds; a number is the status with which it is refused. */
   const secrets = new Map<string, string | number>()

@@ -16,7 +16,7 @@ const connects = new Set([
   'node:tls',
   'node:worker_threads',
 ])
-// Telling an IP address from a name opens nothing.
+// Distinguishing an IP address from a name opens nothing.
 const harmless = /\{\s*isIP\s*\}\s*from\s*'node:net'/g
 const valueImports =
   /^\s*(?:import|export)\s+(?!type\s)(?:[\w\s*{},$]+\sfrom\s+)?'([^']+)'|\bimport\(\s*'([^']+)'/gm

@@ -43,7 +43,7 @@ async function startIngress(
   return { app, shared, url: `${shared}/${connection.id}` }
 }
 
-/** Holds the table, as a long transaction of somebody else's would, until it is released. */
+/** Holds the table, as a long foreign transaction would, until it is released. */
 async function lockWebhooks(t: TestContext): Promise<() => Promise<void>> {
   const locked = Promise.withResolvers<void>()
   const released = Promise.withResolvers<void>()
@@ -74,7 +74,7 @@ async function comeAgain(send: () => ReturnType<typeof post>) {
 }
 
 describe('while the database is away', () => {
-  it('nobody is told that they are not authenticated, and afterwards all is as before', async (t) => {
+  it('no request is answered 401, and afterwards all is as before', async (t) => {
     const link = await openFaultyLink(t, system.config.DATABASE_URL)
     const { url, shared } = await startIngress(t, { databaseUrl: link.url })
     link.cut()

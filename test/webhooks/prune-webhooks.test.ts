@@ -93,7 +93,7 @@ it('what an open dead letter points to stays until the dead letter is closed', a
   assert.equal(await pruneWebhooks(db, { days }), 1)
 })
 
-it('what a waiting approval points to stays until somebody has decided', async () => {
+it('a webhook that a waiting approval refers to stays until the decision', async () => {
   const queued = await webhookOf(50, { status: 'queued', outcome: 'waiting' })
   const approval = randomId()
   await db

@@ -58,7 +58,7 @@ for (const { route, urlOf } of webhookRoutes) {
       )
     })
 
-    it('an event nobody knows is stored as well', async () => {
+    it('an unknown event is stored as well', async () => {
       const answer = await post(url, JSON.stringify(webhook({ event: 'owner.exploded' })), authorized)
       assert.equal(answer.status, 200)
       const row = await webhookRow(system, answer.body.webhookId)
@@ -96,7 +96,7 @@ for (const { route, urlOf } of webhookRoutes) {
       },
     }
 
-    it('whoever is not authenticated gets the same 401, whatever is wrong', async () => {
+    it('every unauthenticated request gets the same 401, whatever is wrong', async () => {
       const texts = new Set<string>()
       const body = JSON.stringify(webhook())
       for (const [name, headers] of Object.entries(strangers)) {

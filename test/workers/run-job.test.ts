@@ -11,7 +11,7 @@ type Payload = { webhookId: string }
 const maxAttempts = 5
 
 function runnerFor(overrides: Partial<Job<Payload>> = {}) {
-  const buried: FailedJob<Payload>[] = []
+  const deadLetters: FailedJob<Payload>[] = []
   const lines: Array<Record<string, unknown>> = []
   let progress = 0
   const log = pino(
@@ -24,7 +24,7 @@ function runnerFor(overrides: Partial<Job<Payload>> = {}) {
       name: 'process-webhook',
       parse: (data) => data as Payload | undefined,
       run: async () => 'created',
-      deadLetter: async (failure) => void buried.push(failure),
+      deadLetter: async (failure) => void deadLetters.push(failure),
       ...overrides,
     },
     { maxAttempts, retryDelayMs: 1_000, log, onProgress: () => (progress += 1) },
@@ -39,7 +39,7 @@ function runnerFor(overrides: Partial<Job<Payload>> = {}) {
     run: (attempt = 1) => run(jobAt(attempt)),
     runJob: run,
     jobAt,
-    buried,
+    deadLetters,
     lines,
     progress: () => progress,
   }
@@ -58,7 +58,7 @@ describe('a job', () => {
   it('that did its work is done and logged with its outcome', async () => {
     const runner = runnerFor()
     assert.deepEqual(await runner.run(), { after: 'done' })
-    assert.deepEqual(runner.buried, [])
+    assert.deepEqual(runner.deadLetters, [])
     assert.partialDeepStrictEqual(runner.lines, [
       { msg: 'job.done', outcome: 'created', webhookId: 'w-1', attempt: 1, maxAttempts },
     ])
@@ -74,13 +74,13 @@ describe('a job', () => {
         assert.equal(verdict.after, 'later')
         assert.ok(verdict.after === 'later')
         const delay = verdict.at.getTime() - retryAt.getTime()
-        assert.ok(delay >= 0 && delay <= 500, `${delay} ms after the moment it was told`)
-        assert.deepEqual(runner.buried, [])
+        assert.ok(delay >= 0 && delay <= 500, `${delay} ms after the given moment`)
+        assert.deepEqual(runner.deadLetters, [])
       }
     })
   }
 
-  it('that is told no moment, or one that is past, comes back within seconds', async () => {
+  it('deferred to no moment, or a past one, runs again within seconds', async () => {
     for (const retryAt of [undefined, new Date(0)]) {
       const verdict = await runnerFor(failing('rate_limited', retryAt)).run()
       assert.ok(verdict.after === 'later')
@@ -90,29 +90,29 @@ describe('a job', () => {
   })
 
   for (const kind of kindsWith('retry')) {
-    it(`that failed as ${kind} is tried ${maxAttempts} times and then set aside`, async () => {
+    it(`that failed as ${kind} is tried ${maxAttempts} times and then becomes a dead letter`, async () => {
       for (let attempt = 1; attempt < maxAttempts; attempt += 1) {
         const runner = runnerFor(failing(kind))
         const verdict = await runner.run(attempt)
         assert.ok(verdict.after === 'retry')
         assert.ok(verdict.delayMs >= 0 && verdict.delayMs <= 1_000 * 2 ** (attempt - 1))
-        assert.deepEqual(runner.buried, [])
+        assert.deepEqual(runner.deadLetters, [])
       }
       const runner = runnerFor(failing(kind))
       assert.deepEqual(await runner.run(maxAttempts), { after: 'done' })
       assert.deepEqual(
-        runner.buried.map(({ error, attempts, payload }) => [error.kind, attempts, payload.webhookId]),
+        runner.deadLetters.map(({ error, attempts, payload }) => [error.kind, attempts, payload.webhookId]),
         [[kind, maxAttempts, 'w-1']],
       )
     })
   }
 
   for (const kind of kindsWith('deadLetter')) {
-    it(`that failed as ${kind} is set aside at once`, async () => {
+    it(`that failed as ${kind} becomes a dead letter at once`, async () => {
       const runner = runnerFor(failing(kind))
       assert.deepEqual(await runner.run(1), { after: 'done' })
       assert.deepEqual(
-        runner.buried.map(({ error, attempts }) => [error.kind, attempts]),
+        runner.deadLetters.map(({ error, attempts }) => [error.kind, attempts]),
         [[kind, 1]],
       )
       assert.partialDeepStrictEqual(runner.lines, [{ msg: 'job.dead_letter', kind }])
@@ -137,7 +137,7 @@ describe('a job', () => {
       },
     })
     assert.equal((await runner.run(1)).after, 'done')
-    assert.equal(runner.buried[0]?.error.kind, 'unexpected')
+    assert.equal(runner.deadLetters[0]?.error.kind, 'unexpected')
   })
 
   it('whose data is unreadable is dropped with a line in the log', async () => {

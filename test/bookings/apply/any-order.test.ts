@@ -61,7 +61,7 @@ for (const backend of queueBackends()) {
       return content(await inbound.booking(String(body.id)))
     }
 
-    // Whoever only listens must come to the same nights as whoever looks.
+    // A reader of the events must reach the same nights as a reader of the tables.
     async function assertEventsTellTheSame(id: number): Promise<void> {
       let nights: string | undefined
       let heard: Fields | undefined

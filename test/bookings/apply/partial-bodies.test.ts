@@ -98,7 +98,7 @@ it('empty lists of a webhook do not take away units; those of a complete answer 
   assert.equal((await inbound.booking(reservation.id)).units, 1)
 })
 
-it('a part of a reservation nobody has seen waits with all that is missing', async () => {
+it('a part of an unseen reservation waits with all its missing fields', async () => {
   const id = newReservationId()
   await inbound.send({ id, totalPrice: 10, updatedOn: versionAt(0) })
   assert.deepEqual(
@@ -200,7 +200,7 @@ it('parts that arrive all at once, repeated and in any order, end as they would 
   )
 })
 
-it('an older part that says what nobody said since is added; one that says nothing new changes nothing', async () => {
+it('an older part with a field of its own is added; one without new fields changes nothing', async () => {
   const { id } = await sent(reservationBody({ updatedOn: versionAt(1) }))
   await inbound.send({ id, totalPrice: 99.9, updatedOn: versionAt(5) })
   const added = await inbound.send({ id, guestName: 'Ada Renamed', totalPrice: 1, updatedOn: versionAt(3) })

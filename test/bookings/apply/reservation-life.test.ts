@@ -19,7 +19,7 @@ async function booked(fields: Fields = {}) {
   return { id: first.id, next }
 }
 
-it('moved dates release the old nights, hold the new ones, and are told once', async () => {
+it('moved dates release the old nights, hold the new ones, and emit one event', async () => {
   const { id, next } = await booked({ listingMapId: 400001 })
   const { outcome } = await next({ arrivalDate: '2027-05-20', departureDate: '2027-05-23' })
   assert.equal(outcome, 'updated')
@@ -98,11 +98,11 @@ it('cancelled by status, whatever the event is called', async () => {
   assert.equal((await inbound.booking(other.id)).status, 'confirmed')
 })
 
-it('a change that nobody can see is stored and not told', async () => {
+it('an invisible change is stored and emits no event', async () => {
   const { id, next } = await booked({ arrivalDate: '2027-09-01', departureDate: '2027-09-04' })
-  const told = await inbound.eventTypes(id)
+  const emitted = await inbound.eventTypes(id)
   await next({ isStarred: 1, hostNote: 'Late arrival' })
-  assert.deepEqual(await inbound.eventTypes(id), told)
+  assert.deepEqual(await inbound.eventTypes(id), emitted)
   assert.equal((await inbound.booking(id)).sourceUpdatedAt, '2027-01-10T09:00:01.000Z')
 })
 
@@ -122,7 +122,7 @@ it('without dates there is a booking and no block; dates that come later are hel
   assert.equal((await inbound.booking(id)).checkIn, null)
 })
 
-it('dates told without the flag end "without dates" for good', async () => {
+it('dates without the flag end "without dates" for good', async () => {
   const { id } = await booked({
     isDatesUnspecified: 1,
     arrivalDate: '2027-01-09',
@@ -167,7 +167,7 @@ it('the timeline of a booking tells receipt, processing, storing and publication
     'GET',
     `/v1/bookings/${booking.id}`,
   )
-  const told = body.timeline.map(({ step, detail }) => `${step} ${detail}`)
+  const steps = body.timeline.map(({ step, detail }) => `${step} ${detail}`)
   for (const entry of [
     'received reservation.created',
     'processed created',
@@ -177,7 +177,7 @@ it('the timeline of a booking tells receipt, processing, storing and publication
     'processed cancelled',
     'published booking.cancelled',
   ]) {
-    assert.ok(told.includes(entry), `${entry} is not among ${told.join(', ')}`)
+    assert.ok(steps.includes(entry), `${entry} is not among ${steps.join(', ')}`)
   }
   assert.deepEqual(
     body.timeline.map(({ at }) => at),

@@ -41,7 +41,7 @@ describe('an incoming version', () => {
     assert.equal(compare(incoming({ kind: 'provisional', at: at(99) }), stored(), nothingNew), 'older')
   })
 
-  it('that is older is applied where it says what nobody said since', () => {
+  it('that is older is applied where it has a field of its own', () => {
     assert.equal(compare(incoming(), stored({ at: at(11) }), { ...nothingNew, bringsNews: true }), 'apply')
     assert.equal(
       compare(incoming(), stored({ at: at(11) }), { ...contradiction, bringsNews: true }),

@@ -43,7 +43,7 @@ for (const [meaning, statuses] of Object.entries(meanings)) {
   })
 }
 
-it('a status nobody knows holds the nights and waits for a person', async () => {
+it('an unknown status holds the nights and waits for a person', async () => {
   const body = reservationBody({ status: 'teleported', listingMapId: 400006 })
   const webhook = await inbound.send(body)
   assert.deepEqual([webhook.status, webhook.outcome], ['queued', 'waiting'])

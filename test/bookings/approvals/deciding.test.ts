@@ -48,7 +48,7 @@ async function webhook(id: string) {
 }
 
 describe('importing', () => {
-  it('books a complete reservation once, whoever asks how often, and says who and when', async () => {
+  it('books a complete reservation once, however often it is requested, and records who and when', async () => {
     const { body, id, nights, webhookId } = await waiting()
     const answers = await Promise.all([imported(id), imported(id), imported(id)])
     const [first] = answers

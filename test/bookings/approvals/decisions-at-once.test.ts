@@ -119,7 +119,7 @@ it('of two at the same moment the second waits for the first and builds on it, i
       const begun: Array<Promise<void>> = []
       for (const deed of order) {
         begun.push(reservation.perform(deed))
-        // Whoever waits first is let in first.
+        // The first waiter enters first.
         await eventually(async () => assert.equal(await waitingForLocks(db), begun.length), { intervalMs: 2 })
       }
       return begun

@@ -325,7 +325,7 @@ describe('a listing that is given another unit', () => {
     ])
     for (const { id } of bodies) {
       assert.deepEqual(await unitOf(id), { booking: 'busy-4', block: 'busy-4' })
-      // Told in order, the nights end in one unit.
+      // Replayed in order, the events leave the nights in one unit.
       const held = new Set<unknown>()
       for (const { type, data } of await inbound.events(id)) {
         if (type === 'availability.blocked') held.add(data.unitId)

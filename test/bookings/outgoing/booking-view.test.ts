@@ -9,10 +9,10 @@ const system = await startTestSystem({ after }, { workers: false })
 await system.connect({ autoImport: false })
 const booked = bookedSystem(system)
 
-it('shows no booking as told without what Hostaway answered, though it changes while it is read', async () => {
+it('shows no booking as pushed without the answer of Hostaway, though it changes while it is read', async () => {
   const made = await booked.book(bookingBody(10))
   const shown = await system.db.transaction().execute(async (trx) => {
-    // Whoever has read the booking now waits before its push, and meanwhile both become newer.
+    // The reader of the booking now waits before its push, and meanwhile both become newer.
     await sql`lock table booking_pushes in access exclusive mode`.execute(trx)
     const reading = booked.show(made.id)
     await eventually(async () => {

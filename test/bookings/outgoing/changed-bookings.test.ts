@@ -28,7 +28,7 @@ describe('a booking that is changed in TVL', async () => {
 
   it('is changed at Hostaway, only in what differs, and the old nights are held until they are let go there', async () => {
     const made = await booked.book(bookingBody(10))
-    const { externalId } = await booked.whenTold(made.id)
+    const { externalId } = await booked.whenPushed(made.id)
     const id = Number(externalId)
     await system.control.injectFault({
       kind: 'status',
@@ -50,7 +50,7 @@ describe('a booking that is changed in TVL', async () => {
       assert.equal(taken.body.code, 'UNIT_NOT_AVAILABLE')
     }
     await system.control.clearFaults()
-    await booked.whenTold(made.id)
+    await booked.whenPushed(made.id)
     assert.deepEqual((await changes(id)).at(-1), {
       arrivalDate: inDays(12),
       departureDate: inDays(16),
@@ -64,13 +64,13 @@ describe('a booking that is changed in TVL', async () => {
     await system.control.whenDelivered()
     const before = (await changes(id)).length
     await booked.patch(made.id, { checkIn: inDays(12), note: 'arrives late' })
-    await booked.whenTold(made.id)
+    await booked.whenPushed(made.id)
     assert.equal((await changes(id)).length, before)
   })
 
-  it('while Hostaway is being told is told once more, and the later desired wins', async () => {
+  it('during a push is pushed once more, and the later desired value wins', async () => {
     const made = await booked.book(bookingBody(30))
-    const { externalId } = await booked.whenTold(made.id)
+    const { externalId } = await booked.whenPushed(made.id)
     const path = `/reservations/${externalId}`
     await system.control.injectFault({ kind: 'latency', latencyMs: 400, method: 'PUT', path, count: 1 })
     await booked.patch(made.id, { amount: { total: 500, currency: 'EUR' } })
@@ -80,8 +80,8 @@ describe('a booking that is changed in TVL', async () => {
     })
     await booked.patch(made.id, { amount: { total: 600, currency: 'EUR' } })
     await booked.patch(made.id, { amount: { total: '700.5', currency: 'EUR' }, guest: { phone: '+49 1' } })
-    const told = await booked.whenTold(made.id)
-    assert.equal(told.amount.total, '700.50')
+    const pushed = await booked.whenPushed(made.id)
+    assert.equal(pushed.amount.total, '700.50')
     const [reservation] = await booked.reservationsOf(made.id)
     assert.equal(reservation?.totalPrice, 700.5)
     assert.equal(reservation?.phone, '+49 1')
@@ -93,7 +93,7 @@ describe('a booking that is changed in TVL', async () => {
 
   it('while an earlier change is being refused is not stopped by that refusal', async () => {
     const made = await booked.book(bookingBody(40))
-    const { externalId } = await booked.whenTold(made.id)
+    const { externalId } = await booked.whenPushed(made.id)
     const onPut = { method: 'PUT', path: `/reservations/${externalId}`, count: 1 } as const
     await system.control.injectFault({ ...onPut, kind: 'latency', latencyMs: 400 })
     await system.control.injectFault({ ...onPut, kind: 'status', status: 422 })
@@ -103,7 +103,7 @@ describe('a booking that is changed in TVL', async () => {
       assert.equal((await system.control.calls({ method, path })).length, 1)
     })
     await booked.patch(made.id, { guest: { phone: '+49 2' } })
-    await booked.whenTold(made.id)
+    await booked.whenPushed(made.id)
     assert.equal((await booked.reservationsOf(made.id))[0]?.phone, '+49 2')
     const { body } = await system.api<{ data: unknown[] }>('GET', '/v1/dead-letters')
     assert.deepEqual(body.data, [])
@@ -111,7 +111,7 @@ describe('a booking that is changed in TVL', async () => {
 
   it('by two at once, who each move another day behind the other, is changed by the first only', async () => {
     const made = await booked.book(bookingBody(120))
-    const { externalId } = await booked.whenTold(made.id)
+    const { externalId } = await booked.whenPushed(made.id)
     const lock = `reservation:${connection.id}:${externalId}`
     const answers = await holdingLock(system.db, lock, async () => {
       const both = [{ checkIn: inDays(122) }, { checkOut: inDays(121) }].map((change) =>
@@ -123,13 +123,13 @@ describe('a booking that is changed in TVL', async () => {
     const [taken, refused] = (await Promise.all(answers)).toSorted((a, b) => a.status - b.status)
     assert.equal(taken?.status, 200)
     assert.deepEqual([refused?.status, refused?.body.errors?.[0]?.field], [422, 'checkOut'])
-    const { checkIn, checkOut } = await booked.whenTold(made.id)
+    const { checkIn, checkOut } = await booked.whenPushed(made.id)
     assert.deepEqual([checkIn, checkOut], [taken?.body.checkIn, taken?.body.checkOut])
   })
 
   it('shows the newest steps in its timeline, however many there are', async () => {
     const made = await booked.book(bookingBody(130))
-    await booked.whenTold(made.id)
+    await booked.whenPushed(made.id)
     await sql`
       insert into booking_push_steps (booking_id, step, detail)
       select ${made.id}, 'accepted', 'step ' || nth from generate_series(1, 300) as nth
@@ -140,7 +140,7 @@ describe('a booking that is changed in TVL', async () => {
       where type = 'booking.created' and subject = ${`reservation:${connection.id}:tvl-${made.id}`}
     `.execute(system.db)
     await booked.patch(made.id, { guest: { name: 'Grace Example' } })
-    await booked.whenTold(made.id)
+    await booked.whenPushed(made.id)
     const details = (await booked.show(made.id)).timeline.map(({ detail }) => detail)
     assert.ok(details.includes('change of guestName') && !details.includes('step 1'))
     assert.ok(details.includes('booking.updated'))
@@ -148,14 +148,14 @@ describe('a booking that is changed in TVL', async () => {
 
   it('holds its nights when it is cancelled until Hostaway has let them go', async () => {
     const made = await booked.book(bookingBody(50))
-    const { externalId } = await booked.whenTold(made.id)
+    const { externalId } = await booked.whenPushed(made.id)
     const path = `/reservations/${externalId}/statuses/cancelled`
     await system.control.injectFault({ kind: 'status', status: 503, path })
     const cancelled = await booked.cancel(made.id)
     assert.equal(cancelled.body.status, 'cancelled')
     assert.equal((await booked.post(bookingBody(50))).body.code, 'UNIT_NOT_AVAILABLE')
     await system.control.clearFaults()
-    await booked.whenTold(made.id)
+    await booked.whenPushed(made.id)
     assert.equal((await booked.reservationsOf(made.id))[0]?.status, 'cancelled')
     assert.equal((await booked.post(bookingBody(50))).status, 201)
 
@@ -189,8 +189,8 @@ describe('a booking that is changed in TVL', async () => {
     assert.equal((await booked.patch(own.id, { checkOut: inDays(13) })).body.code, 'BOOKING_NOT_CHANGEABLE')
     assert.equal((await booked.cancel(own.id)).body.code, 'BOOKING_NOT_CHANGEABLE')
     assert.equal((await booked.patch(own.id, { note: 'key under the mat' })).status, 200)
-    const told = await booked.whenTold(own.id)
-    assert.equal(told.origin, 'channel')
+    const pushed = await booked.whenPushed(own.id)
+    assert.equal(pushed.origin, 'channel')
     assert.deepEqual(await changes(id), [{ hostNote: 'key under the mat' }])
 
     const direct = await system.control.book(accountId, {
@@ -201,7 +201,7 @@ describe('a booking that is changed in TVL', async () => {
     })
     const changed = await booked.bookingOf(direct.id)
     assert.equal((await booked.patch(changed.id, { checkOut: inDays(23) })).status, 200)
-    await booked.whenTold(changed.id)
+    await booked.whenPushed(changed.id)
     assert.deepEqual(await changes(direct.id), [{ arrivalDate: inDays(20), departureDate: inDays(23) }])
   })
 
@@ -223,7 +223,7 @@ describe('a booking that is changed in TVL', async () => {
     await status('disconnected')
     assert.equal(await waiting(), '0')
     await status('active')
-    await booked.whenTold(made.id)
+    await booked.whenPushed(made.id)
     const unknown = '01890000-0000-7000-8000-000000000000'
     assert.equal((await booked.patch(unknown, { note: 'x' })).status, 404)
     assert.equal((await booked.cancel('no-id')).status, 404)
@@ -240,11 +240,11 @@ describe('a booking that is changed in TVL', async () => {
       count: 1,
     })
     const made = await booked.book(bookingBody(90, { unitId: 'hostaway-400003', amount: undefined }))
-    const told = await booked.whenTold(made.id)
+    const pushed = await booked.whenPushed(made.id)
     await system.control.setSwitches({ dropsCustomerUserId: false })
     const same = (await booked.reservations()).filter(({ arrivalDate }) => arrivalDate === inDays(90))
     assert.equal(same.length, 1)
-    assert.equal(told.externalId, String(same[0]?.id))
+    assert.equal(pushed.externalId, String(same[0]?.id))
     const rows = await system.db
       .selectFrom('bookings')
       .select(['id', 'status', 'origin'])

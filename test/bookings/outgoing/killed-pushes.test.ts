@@ -96,7 +96,7 @@ it('a worker killed before, during or after a call leaves one reservation for ea
   const posts = () => writes('POST', '/reservations')
   const markers = made.map(({ id }) => `${connection.id}:tvl-${id}`)
   await killDuring(context, system, { keys: markers, calls: posts, count: 3 })
-  await withSurvivors(system, () => Promise.all(made.map(({ id }) => booked.whenTold(id, 'done', 60_000))))
+  await withSurvivors(system, () => Promise.all(made.map(({ id }) => booked.whenPushed(id, 'done', 60_000))))
   assert.equal(await posts(), 3)
   assert.equal((await booked.reservations()).length, 3)
 
@@ -110,7 +110,7 @@ it('a worker killed before, during or after a call leaves one reservation for ea
   await killDuring(context, system, { keys: [], calls: puts, count: 3 })
   await withSurvivors(system, async () => {
     await system.control.releaseDeliveries(accountId, 'reversed')
-    await Promise.all(made.map(({ id }) => booked.whenTold(id, 'done', 60_000)))
+    await Promise.all(made.map(({ id }) => booked.whenPushed(id, 'done', 60_000)))
   })
   const reservations = await Promise.all(made.map(({ id }) => booked.reservationsOf(id)))
   assert.deepEqual(

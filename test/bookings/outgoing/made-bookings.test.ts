@@ -15,7 +15,7 @@ describe('a booking made in TVL', async () => {
     outboundTimes: fastTimes,
     upkeepTimes: { sweepEveryMs: 100, pushOverdueMs: 50 },
   })
-  // Not imported by itself: what is made here needs nobody's approval all the same.
+  // Without autoImport: a booking made in TVL needs no approval all the same.
   await system.connect({ autoImport: false })
   const booked = bookedSystem(system)
 
@@ -29,14 +29,14 @@ describe('a booking made in TVL', async () => {
     assert.deepEqual(made.amount, { total: '412.50', minor: 41_250, currency: 'EUR' })
     assert.ok((await booked.blocks()).includes(`${inDays(10)}…${inDays(13)}`))
 
-    const told = await booked.whenTold(made.id)
+    const pushed = await booked.whenPushed(made.id)
     const [reservation, ...others] = await booked.reservationsOf(made.id)
     assert.ok(reservation)
     assert.deepEqual(others, [])
-    assert.equal(told.externalId, String(reservation.id))
-    assert.equal(told.channelName, 'direct')
-    assert.equal(told.sourceStatus, 'new')
-    assert.equal(told.guest.name, 'Ada Example')
+    assert.equal(pushed.externalId, String(reservation.id))
+    assert.equal(pushed.channelName, 'direct')
+    assert.equal(pushed.sourceStatus, 'new')
+    assert.equal(pushed.guest.name, 'Ada Example')
     const { arrivalDate, departureDate, guestName, guestEmail, phone, numberOfGuests, totalPrice, hostNote } =
       reservation
     assert.deepEqual(
@@ -101,12 +101,12 @@ describe('a booking made in TVL', async () => {
     })
     await system.control.holdDeliveries(accountId)
     const late = await booked.book(bookingBody(17))
-    await booked.whenTold(late.id)
+    await booked.whenPushed(late.id)
     await system.control.releaseDeliveries(accountId, 'reversed')
     const deliveries = await system.control.deliveries({ accountId, event: 'reservation.created' })
     for (const { id } of deliveries.slice(-2)) await system.control.deliverAgain(id, 3)
     await system.control.whenDelivered()
-    await booked.whenTold(early.id)
+    await booked.whenPushed(early.id)
     await whenWebhooksEnded(system.db)
     for (const made of [early, late]) {
       assert.equal((await booked.reservationsOf(made.id)).length, 1)
@@ -212,7 +212,7 @@ describe('a booking made in TVL', async () => {
     assert.deepEqual(both.map(({ status }) => status).toSorted(), [201, 409])
   })
 
-  it('that Hostaway refuses stays with its nights, as failed, until somebody decides', async () => {
+  it('that Hostaway refuses stays with its nights, as failed, until a person decides', async () => {
     await system.control.book(accountId, {
       listingMapId: 400001,
       arrivalDate: inDays(70),
@@ -220,7 +220,7 @@ describe('a booking made in TVL', async () => {
       silent: true,
     })
     const made = await booked.book(bookingBody(70))
-    const failed = await booked.whenTold(made.id, 'failed')
+    const failed = await booked.whenPushed(made.id, 'failed')
     assert.match(failed.push?.lastError ?? '', /not available/)
     assert.ok((await booked.blocks()).includes(`${inDays(70)}…${inDays(73)}`))
     const letters = await openLetters()
@@ -229,11 +229,11 @@ describe('a booking made in TVL', async () => {
       [{ kind: 'rejected', subject: `booking:${made.id}`, job: 'push-booking' }],
     )
 
-    // Other nights, and Hostaway is told again by itself.
+    // Other nights, and the booking is pushed again.
     const moved = await booked.patch(made.id, { checkIn: inDays(74), checkOut: inDays(76) })
     assert.equal(moved.status, 200, moved.text)
-    const told = await booked.whenTold(made.id)
-    assert.equal(told.checkIn, inDays(74))
+    const pushed = await booked.whenPushed(made.id)
+    assert.equal(pushed.checkIn, inDays(74))
     const [reservation] = await booked.reservationsOf(made.id)
     assert.equal(reservation?.arrivalDate, inDays(74))
     assert.deepEqual(await openLetters(), [])
@@ -254,12 +254,12 @@ describe('a booking made in TVL', async () => {
       silent: true,
     })
     const replayed = await booked.book(bookingBody(80))
-    await booked.whenTold(replayed.id, 'failed')
+    await booked.whenPushed(replayed.id, 'failed')
     await system.control.remove(accountId, taken.id)
     const [letter] = await openLetters()
     assert.ok(letter)
     assert.equal((await system.api('POST', `/v1/dead-letters/${letter.id}/replay`)).status, 202)
-    await booked.whenTold(replayed.id)
+    await booked.whenPushed(replayed.id)
 
     await system.control.book(accountId, {
       listingMapId: 400001,
@@ -268,10 +268,10 @@ describe('a booking made in TVL', async () => {
       silent: true,
     })
     const given = await booked.book(bookingBody(90))
-    await booked.whenTold(given.id, 'failed')
+    await booked.whenPushed(given.id, 'failed')
     const cancelled = await booked.cancel(given.id)
     assert.equal(cancelled.body.status, 'cancelled')
-    await booked.whenTold(given.id)
+    await booked.whenPushed(given.id)
     assert.ok(!(await booked.blocks()).includes(`${inDays(90)}…${inDays(93)}`))
     assert.deepEqual(await booked.reservationsOf(given.id), [])
     assert.deepEqual(await openLetters(), [])

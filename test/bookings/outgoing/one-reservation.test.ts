@@ -240,7 +240,7 @@ describe('whatever is lost, late or twice on the way', () => {
     assert.equal(push?.status, 'pending')
     assert.equal(push?.attempts, 0)
     await system.control.clearFaults()
-    await booked.whenTold(made.id, 'done', 30_000)
+    await booked.whenPushed(made.id, 'done', 30_000)
   })
 
   it('a booking has one reservation at Hostaway, a reservation one booking here, and both say what was desired last', async () => {

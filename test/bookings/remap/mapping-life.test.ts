@@ -268,7 +268,7 @@ describe('the mapping of a connection', async () => {
     }
   })
 
-  it('waits with a new mapping for whoever writes by the one before', async () => {
+  it('waits with a new mapping for writers that use the previous one', async () => {
     const held = Promise.withResolvers<void>()
     const writing = db.transaction().execute(async (trx) => {
       await lockReservations(trx, [{ connectionId: connection.id, externalId: '1' }])

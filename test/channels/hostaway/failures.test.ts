@@ -121,7 +121,7 @@ test('an answer that drips in ends at the time-out although the connection is ne
   assert.ok(performance.now() - started < 3_000)
 })
 
-test('nobody listening is network', async (context) => {
+test('a closed port is network', async (context) => {
   const { client } = await openHostawayClient(context, { apiUrl: 'http://127.0.0.1:1/v1' })
   const failure = await failureOf(client.getReservation(call, '7'))
   assert.equal(failure.kind, 'network')

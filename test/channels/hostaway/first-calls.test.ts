@@ -18,7 +18,7 @@ it('the first calls of many accounts through many processes at once are all gran
     }
     return createLimiter({ db, profile, egressId: 'shared', metrics: createMetrics() })
   })
-  // Rows of windows that are not there yet are made by whoever comes first; two of them must not wait for each other.
+  // The first caller creates missing rows of windows; two of them must not wait for each other.
   for (let round = 0; round < 5; round += 1) {
     const accounts = ['a', 'b', 'c', 'd'].map((name) => `${name}${round}`)
     const calls = limiters.flatMap((limiter) =>

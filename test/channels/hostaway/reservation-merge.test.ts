@@ -119,7 +119,7 @@ describe('bodies of several versions', () => {
       contradicts: false,
     })
     assert.deepEqual(compare({ totalPrice: 7 }, 2), { bringsNews: false, contradicts: false })
-    // Of the first version the name is still seen, and somebody says that it was another.
+    // The name is still that of the first version, and another body of that version contradicts it.
     assert.deepEqual(compare({ guestName: 'Eve' }, 1), { bringsNews: false, contradicts: true })
     assert.deepEqual(compare({ isStarred: 1, latestActivityOn: 'x' }, 3), {
       bringsNews: false,

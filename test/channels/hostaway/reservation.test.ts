@@ -140,7 +140,7 @@ for (const [meaning, statuses] of Object.entries(meanings)) {
   })
 }
 
-test('a status nobody has heard of is unknown and kept as sent', () => {
+test('an unknown status is kept as sent', () => {
   const { status, bookingStatus, problems } = parse({ status: 'teleported' })
   assert.deepEqual(
     { status, bookingStatus, problems },

@@ -160,10 +160,10 @@ const questions: Record<string, () => Promise<unknown>> = {
       ownId: null,
     })
   },
-  'the booking that Hostaway is to be told of next': () => claimBooking(db, connectionId, 0),
-  'when Hostaway may be told': () => bookingLeases.wakeTimes(db, [connectionId]),
+  'the booking to push next': () => claimBooking(db, connectionId, 0),
+  'when bookings may be pushed': () => bookingLeases.wakeTimes(db, [connectionId]),
   'bookings whose job got lost': () => bookingLeases.overdueConnections(db, { overdueMs: 0, limit: 500 }),
-  'how far bookings have been told': () => findPushes(db, [bookingId]),
+  'the state of the pushes of bookings': () => findPushes(db, [bookingId]),
   'the steps of a timeline': () => listPushSteps(db, { bookingId, limit: 200 }),
   'what waits for a person': () =>
     listQueuedReservations(db, { ...tenant, status: 'pending', after: undefined }),

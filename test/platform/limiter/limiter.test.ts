@@ -94,7 +94,7 @@ test('every urgency may use at least one place', async (context) => {
   }
 })
 
-test('a bulk call is told when a place for bulk opens, not when any place opens', async (context) => {
+test('a refused bulk call gets the moment of the next bulk place, not of any place', async (context) => {
   const { db, limiterOf } = await openLimiters(context)
   const limiter = limiterOf({ ip: { limit: 10, milliseconds: 10 * second } })
   assert.equal((await grants(limiter, 8)).granted, 8)

@@ -28,7 +28,7 @@ it('whatever the limits, processes, delays and restarts, no window holds more ca
   )
 })
 
-it('accounts that wait for the same window take turns, whoever of them asks most often', () => {
+it('accounts that wait for the same window are served evenly, however often each asks', () => {
   const { callsOf } = simulateWindows({
     profile: parseRateLimitProfile('2025'),
     callers: [30, 1, 1, 1, 1, 1],

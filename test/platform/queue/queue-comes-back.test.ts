@@ -48,7 +48,7 @@ test('a connection that breaks while a queue is being prepared does not end the 
   }
   assert.equal(await open(databaseUrl).dueJobs('inbound'), 0)
 
-  // Whoever prepares the queue now has to wait for this transaction.
+  // Preparing the queue now has to wait for this transaction.
   const client = new Client({ connectionString: databaseUrl })
   client.on('error', () => {})
   await client.connect()

@@ -113,7 +113,7 @@ describe('the metrics', () => {
       system.deliver(connection, { event, accountId: connection.accountId, data })
     await deliver('reservation.created', reservationBody({ listingMapId: 999_999 }))
     await deliver('reservation.updated', { arrivalDate: '2027-01-01' })
-    await deliver('an.event.nobody.knows.4711', { id: 4711 })
+    await deliver('an.unknown.event.4711', { id: 4711 })
     await eventually(async () => {
       exposed = await scrape()
       const ended = seriesOf(exposed, 'hostaway_webhooks_processed_total').reduce(

@@ -113,7 +113,7 @@ describe('the log', () => {
 })
 
 describe('a logged error', () => {
-  it('is told by type, message, code and kind, without what a driver hung onto it, down to its causes', () => {
+  it('is logged by type, message, code and kind, without properties of the driver, down to its causes', () => {
     const { lines, log } = startLog()
     const cause = Object.assign(new Error('refused'), { detail: 'Failing row contains (hidden-value)' })
     const error = Object.assign(new Error('not stored', { cause }), {

@@ -124,7 +124,7 @@ describe('npm run reseal', () => {
     })
     t.after(() => blocker.destroy())
     const half = await blocker.transaction().execute(async (trx) => {
-      // Somebody holds a row of the second batch, so the command stands still with the first one behind it.
+      // Another transaction holds a row of the second batch, so the command stands still with the first one behind it.
       await trx
         .selectFrom(table)
         .select('id')

@@ -20,7 +20,7 @@ const { accountId, apiKey } = sandboxAccount
 const second = { accountId: 10_002, apiKey: 'key-of-the-second-account' }
 const wrongKey = 'a-key-that-is-not-the-right-one'
 const nextKey = 'the-key-after-the-first'
-const givenSecret = 'hmac-secret-that-somebody-gave'
+const givenSecret = 'hmac-secret-of-the-request'
 
 const names = [
   'API key',
