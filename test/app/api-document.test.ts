@@ -47,7 +47,7 @@ describe('the description of the API', () => {
     )
   })
 
-  it('says of every route that what it does not list is a problem document, and how that looks', async () => {
+  it('the description of the API says of every route that what it does not list is a problem document, and how that looks', async () => {
     for (const { method, path, operation } of operations) {
       assert.equal(operation.responses.default?.$ref, '#/components/responses/Problem', `${method} ${path}`)
     }
@@ -74,7 +74,7 @@ describe('the description of the API', () => {
     )
   })
 
-  it('gives each operation an id, a summary, a tag, and a text for each parameter', () => {
+  it('the description of the API gives each operation an id, a summary, a tag, and a text for each parameter', () => {
     const ids = operations.map(({ operation }) => operation.operationId)
     assert.equal(new Set(ids).size, ids.length)
     for (const { method, path, operation } of operations) {
@@ -100,7 +100,7 @@ describe('the description of the API', () => {
     }
   })
 
-  it('is what the tests compare every call with, and a difference is found', () => {
+  it('the description of the API is what the tests compare every call with, and a difference is found', () => {
     const check = createDocumentCheck(document as unknown as ApiDocument)
     const list = { data: [], nextCursor: null }
     const look = (method: string, path: string, status: number, body: unknown, sent?: unknown) => {
@@ -129,7 +129,7 @@ describe('the description of the API', () => {
     assert.match(look('DELETE', `/v1/tokens/${unknownId}`, 204, {}) ?? '', /no body/)
   })
 
-  it('names what every status means', () => {
+  it('the description of the API names what every status means', () => {
     for (const { method, path, operation } of operations) {
       for (const [status, { description }] of Object.entries(operation.responses)) {
         assert.notEqual(description, 'Default Response', `${method} ${path} ${status}`)
@@ -137,7 +137,7 @@ describe('the description of the API', () => {
     }
   })
 
-  it('asks for a body exactly where a request without one is refused for that', async () => {
+  it('the description of the API asks for a body exactly where a request without one is refused for that', async () => {
     const withBody = operations.filter(
       ({ path, operation }) => path.startsWith('/v1/') && operation.requestBody !== undefined,
     )

@@ -140,7 +140,7 @@ describe('lists', () => {
     })
   }
 
-  it('of listings walk every listing once', async () => {
+  it('lists of listings walk every listing once', async () => {
     const path = `/v1/connections/${connections[0]?.id}/listings`
     const first = await system.api<{ data: Array<{ listingId: string }>; nextCursor: string }>(
       'GET',
@@ -157,7 +157,7 @@ describe('lists', () => {
     assert.equal(second.body.nextCursor, null)
   })
 
-  it('are filtered by connection; a connection that does not exist has nothing', async () => {
+  it('lists are filtered by connection; a connection that does not exist has nothing', async () => {
     const unknown = '01890000-0000-7000-8000-000000000000'
     for (const name of ['bookings', 'booking-queue', 'webhooks', 'dead-letters'] as const) {
       const found = (await list(`/v1/${name}?connection=${connections[0]?.id}`)).data
@@ -168,7 +168,7 @@ describe('lists', () => {
     }
   })
 
-  it('of bookings are filtered by unit, reservation and status, together as well', async () => {
+  it('lists of bookings are filtered by unit, reservation and status, together as well', async () => {
     const unit = (await list('/v1/bookings?unitId=hostaway-8001')).data
     assert.equal(unit.length, 8)
     assert.equal((await list('/v1/bookings?externalId=700103')).data.length, 2)
@@ -180,7 +180,7 @@ describe('lists', () => {
     assert.deepEqual((await list('/v1/bookings?unitId=unknown')).data, [])
   })
 
-  it('of bookings find stays with a night on or between two days, the day of departure not being one', async () => {
+  it('lists of bookings find stays with a night on or between two days, the day of departure not being one', async () => {
     const stays = async (query: string) =>
       (await list(`/v1/bookings?connection=${connections[0]?.id}&${query}`)).data
         .map(({ checkIn }) => checkIn)
@@ -191,7 +191,7 @@ describe('lists', () => {
     assert.deepEqual(await stays('from=2027-05-08'), [])
   })
 
-  it('of bookings find what changed after an instant, which must name its time zone', async () => {
+  it('lists of bookings find what changed after an instant, which must name its time zone', async () => {
     const all = (await list('/v1/bookings')).data
     const instants = all.map(({ updatedAt }) => String(updatedAt)).sort()
     const last = instants.at(-1) ?? ''
@@ -203,7 +203,7 @@ describe('lists', () => {
     }
   })
 
-  it('of webhooks are newest first, filtered by status and reservation', async () => {
+  it('lists of webhooks are newest first, filtered by status and reservation', async () => {
     const times = (await list('/v1/webhooks')).data.map(({ receivedAt }) => String(receivedAt))
     assert.deepEqual(times, times.toSorted().reverse())
     assert.equal((await list('/v1/webhooks?status=ignored')).data.length, 2)
@@ -212,13 +212,13 @@ describe('lists', () => {
     assertProblem(await system.api('GET', '/v1/webhooks?status=lost'), 422, 'VALIDATION_FAILED')
   })
 
-  it('of waiting reservations are filtered by status', async () => {
+  it('lists of waiting reservations are filtered by status', async () => {
     assert.equal((await list('/v1/booking-queue?status=pending')).data.length, 6)
     assert.equal((await list('/v1/booking-queue?status=imported')).data.length, 0)
     assertProblem(await system.api('GET', '/v1/booking-queue?status=lost'), 422, 'VALIDATION_FAILED')
   })
 
-  it('of dead letters are newest first, filtered by status, queue and kind', async () => {
+  it('lists of dead letters are newest first, filtered by status, queue and kind', async () => {
     const ids = await idsOf('/v1/dead-letters')
     assert.deepEqual(ids, ids.toSorted().reverse())
     assert.equal((await list('/v1/dead-letters?status=open&queue=inbound&kind=forbidden')).data.length, 4)
@@ -229,7 +229,7 @@ describe('lists', () => {
     }
   })
 
-  it('of events go on where they ended, in order, each event once', async () => {
+  it('lists of events go on where they ended, in order, each event once', async () => {
     await whenEventsAreVisible(system.db)
     const everything = (await list('/v1/feed?limit=200')).data
     assert.ok(everything.length > 14)

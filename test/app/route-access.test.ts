@@ -122,20 +122,20 @@ describe('access to every route', () => {
     )
   }
 
-  it('is decided in the table for every route there is, and for no other', () => {
+  it('access to every route is decided in the table for every route there is, and for no other', () => {
     const mounted = Object.entries(document.paths).flatMap(([path, methods]) =>
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     )
     assert.deepEqual(mounted.sort(), Object.keys(accessTable).sort())
   })
 
-  it('is proven by answers that cannot be mistaken for a refusal', () => {
+  it('access to every route is proven by answers that cannot be mistaken for a refusal', () => {
     for (const [route, { allowed }] of routes) {
       assert.ok(allowed < 500 && ![401, 403, 404].includes(allowed), `${route}: ${allowed}`)
     }
   })
 
-  it('is documented as needing a token exactly where it does', () => {
+  it('each route is documented as needing a token exactly where it does', () => {
     for (const [route, { roles }] of routes) {
       const { security = [] } = operationOf(route)
       const needsToken = security.some((scheme) => 'token' in scheme)
@@ -149,7 +149,7 @@ describe('access to every route', () => {
     }
   })
 
-  it('is refused with 401 without a token, with an unknown one and with a revoked one', async () => {
+  it('access to every route is refused with 401 without a token, with an unknown one and with a revoked one', async () => {
     const revoked = await makeToken('ours', 'owner')
     await system.api('DELETE', `/v1/tokens/${revoked.id}`)
     for (const [route] of protectedRoutes) {
@@ -163,7 +163,7 @@ describe('access to every route', () => {
   })
 
   for (const role of tenantRoles) {
-    it(`is given to ${role} where the table says so and is 403 elsewhere`, async () => {
+    it(`access is given to ${role} where the table says so and is 403 elsewhere`, async () => {
       for (const [route, access] of protectedRoutes) {
         if (may(access, role)) {
           const answer = await sendAnew(route, tokens.ours[role])
@@ -177,7 +177,7 @@ describe('access to every route', () => {
     })
   }
 
-  it('is given to admin everywhere, who must name a tenant where an id is unique per tenant only', async () => {
+  it('access is given to admin everywhere, who must name a tenant where an id is unique per tenant only', async () => {
     for (const [route, { allowed, admin }] of protectedRoutes) {
       const answer = await sendAnew(route)
       assert.equal(answer.status, admin ?? allowed, `${route}: ${answer.text}`)
@@ -195,7 +195,7 @@ describe('access to every route', () => {
   })
 
   for (const role of tenantRoles) {
-    it(`to another tenant’s resources is 404 for a ${role} where it is not 403, and lists show one’s own rows`, async () => {
+    it(`access to another tenant’s resources is 404 for a ${role} where it is not 403, and lists show one’s own rows`, async () => {
       for (const [route, access] of protectedRoutes) {
         const { foreign = 404 } = access
         if (!may(access, role)) {
@@ -216,7 +216,7 @@ describe('access to every route', () => {
     })
   }
 
-  it('to another tenant’s resource is refused in the words for one that does not exist', async () => {
+  it('access to another tenant’s resource is refused in the words for one that does not exist', async () => {
     const said = (text: string, about: Ids) =>
       // The longest first: an id may be a part of another.
       Object.values(about)
@@ -231,7 +231,7 @@ describe('access to every route', () => {
     }
   })
 
-  it('to another tenant’s resources changes no row of that tenant', async () => {
+  it('access to another tenant’s resources changes no row of that tenant', async () => {
     for (const [route, access] of protectedRoutes) {
       if (route.startsWith('GET ') || access.roles.length === 0) continue
       await renew(route)
@@ -241,7 +241,7 @@ describe('access to every route', () => {
     }
   })
 
-  it('by a query that names another tenant, or a connection of one, finds nothing', async () => {
+  it('a query that names another tenant, or a connection of one, finds nothing', async () => {
     const byTenant = routesWithQuery('tenant')
     assert.ok(byTenant.length > 0)
     for (const route of byTenant) {
@@ -261,7 +261,7 @@ describe('access to every route', () => {
     }
   })
 
-  it('lets an owner make tokens of its own tenant only, and never an admin’s', async () => {
+  it('an owner makes tokens of its own tenant only, and never an admin’s', async () => {
     const make = (body: unknown, token: string | undefined) => system.api('POST', '/v1/tokens', body, token)
     const own = await make({ role: 'service', name: 'own tenant by default' }, tokens.ours.owner)
     assert.equal(own.status, 201)
@@ -280,7 +280,7 @@ describe('access to every route', () => {
     assert.equal(foreign.status, 404)
   })
 
-  it('shows stored bodies to managers and above, not to viewers', async () => {
+  it('stored bodies are shown to managers and above, not to viewers', async () => {
     for (const [path, field] of [
       [`/v1/webhooks/${ids.webhook}`, 'body'],
       [`/v1/booking-queue/${ids.queued}`, 'source'],
@@ -292,7 +292,7 @@ describe('access to every route', () => {
     }
   })
 
-  it('is checked for HEAD as for GET', async () => {
+  it('access is checked for HEAD as for GET', async () => {
     const head = (token: string | null) => system.api('HEAD', '/v1/bookings', undefined, token)
     assert.equal((await head(null)).status, 401)
     assert.equal((await head(tokens.ours.viewer ?? null)).status, 200)

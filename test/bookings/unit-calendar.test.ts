@@ -75,7 +75,7 @@ describe('the calendar of a unit', () => {
     return answer.body.data
   }
 
-  it('shows both ends of the range, and no night of the day of departure', async () => {
+  it('the calendar of a unit shows both ends of the range, and no night of the day of departure', async () => {
     const days = await calendar('&from=2027-03-26&to=2027-03-30')
     assert.deepEqual(
       days.map(({ date, booked }) => [date, booked]),
@@ -89,7 +89,7 @@ describe('the calendar of a unit', () => {
     )
   })
 
-  it('names the booking that holds a night', async () => {
+  it('the calendar of a unit names the booking that holds a night', async () => {
     const { body } = await system.api<{ data: Array<{ id: string }> }>('GET', '/v1/bookings?externalId=1')
     const [day, free] = await calendar('&from=2027-03-29&to=2027-03-30')
     assert.deepEqual(day, {
@@ -105,7 +105,7 @@ describe('the calendar of a unit', () => {
     assert.equal(free?.bookingId, null)
   })
 
-  it('takes a range of one day', async () => {
+  it('the calendar of a unit takes a range of one day', async () => {
     const days = await calendar('&from=2027-03-28&to=2027-03-28')
     assert.deepEqual(
       days.map(({ date }) => date),
@@ -113,11 +113,11 @@ describe('the calendar of a unit', () => {
     )
   })
 
-  it('does not hold the nights of a cancelled booking', async () => {
+  it('the calendar of a unit does not hold the nights of a cancelled booking', async () => {
     assert.ok((await calendar('&from=2027-04-02&to=2027-04-03')).every(({ booked }) => !booked))
   })
 
-  it('shows the 90 days from today where no range is given, and from a day on where the end is not', async () => {
+  it('the calendar of a unit shows the 90 days from today where no range is given, and from a day on where the end is not', async () => {
     const day = (offset: number) => new Date(Date.now() + offset * 86_400_000).toISOString().slice(0, 10)
     const earliest = day(0)
     const days = await calendar('')
@@ -127,7 +127,7 @@ describe('the calendar of a unit', () => {
     assert.deepEqual([from.length, from[0]?.date, from.at(-1)?.date], [90, '2027-03-01', '2027-05-29'])
   })
 
-  it('counts the units held, and is booked only where all are', async () => {
+  it('the calendar of a unit counts the units held, and is booked only where all are', async () => {
     const days = await calendar('&from=2027-03-01&to=2027-03-05', triple)
     assert.deepEqual(
       days.map(({ heldUnits, units, booked }) => [heldUnits, units, booked]),
@@ -141,7 +141,7 @@ describe('the calendar of a unit', () => {
     )
   })
 
-  it('has every day once over a leap day and a change of the clocks', async () => {
+  it('the calendar of a unit has every day once over a leap day and a change of the clocks', async () => {
     const leap = (await calendar('&from=2028-02-27&to=2028-03-01')).map(({ date }) => date)
     assert.deepEqual(leap, ['2028-02-27', '2028-02-28', '2028-02-29', '2028-03-01'])
     const dates = (await calendar('&from=2027-03-20&to=2027-11-10')).map(({ date }) => date)
@@ -160,14 +160,14 @@ describe('the calendar of a unit', () => {
     ['from=0000-01-01&to=0000-01-02', 'from'],
   ] as const
   for (const [query, field] of wrong) {
-    it(`refuses ?${query} and names ${field}`, async () => {
+    it(`the calendar of a unit refuses ?${query} and names ${field}`, async () => {
       const answer = await system.api('GET', `/v1/units/hostaway-${single}/calendar?tenant=demo&${query}`)
       const { errors } = assertProblem(answer, 422, 'VALIDATION_FAILED')
       assert.equal(errors?.[0]?.field, field)
     })
   }
 
-  it('of an unknown unit is 404, and so is one of an unknown tenant', async () => {
+  it('the calendar of a unit of an unknown unit is 404, and so is one of an unknown tenant', async () => {
     assertProblem(await system.api('GET', '/v1/units/nothing/calendar?tenant=demo'), 404, 'NOT_FOUND')
     const foreign = `/v1/units/hostaway-${single}/calendar?tenant=nobody`
     assertProblem(await system.api('GET', foreign), 404, 'NOT_FOUND')

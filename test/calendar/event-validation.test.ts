@@ -54,7 +54,7 @@ describe('POST /v1/events', () => {
     ranges: [range],
   })
 
-  it('names every bad entry and stores nothing, not even the good ones', async () => {
+  it('POST /v1/events names every bad entry and stores nothing, not even the good ones', async () => {
     const inFourYears = addDays(day, 4 * 365)
     const errors = await refusalOf([
       availability({ from: day, to: day, available: false }),
@@ -94,7 +94,7 @@ describe('POST /v1/events', () => {
     assert.equal(await nights(), 0)
   })
 
-  it('takes today where the listing is, and refuses yesterday there', async () => {
+  it('POST /v1/events takes today where the listing is, and refuses yesterday there', async () => {
     const today = new Intl.DateTimeFormat('en-CA', { timeZone: 'Europe/Lisbon' }).format(new Date())
     assert.equal((await post(availability({ from: today, to: today, available: true }))).status, 202)
     const yesterday = addDays(today, -1)
@@ -104,7 +104,7 @@ describe('POST /v1/events', () => {
     ])
   })
 
-  it('takes 1,000 events at once and refuses 1,001, or none', async () => {
+  it('POST /v1/events takes 1,000 events at once and refuses 1,001, or none', async () => {
     const events = Array.from({ length: 1_001 }, () => availability({ from: day, to: day, available: true }))
     const answer = await post(events.slice(1))
     assert.equal(answer.status, 202)
@@ -113,7 +113,7 @@ describe('POST /v1/events', () => {
     await refusalOf([])
   })
 
-  it('takes CloudEvents, one or a batch, in their own content types', async () => {
+  it('POST /v1/events takes CloudEvents, one or a batch, in their own content types', async () => {
     const { type, ...data } = availability({ from: inDays(6), to: inDays(6), available: false })
     const event = { specversion: '1.0', id: 'a', source: '/tvl', type, data }
     const one = await post(event, { 'content-type': 'application/cloudevents+json' })

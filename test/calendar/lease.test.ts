@@ -38,7 +38,7 @@ describe('the lease of a listing', () => {
     desireAvailability(system, loft, [{ from: inDays(8), to: inDays(8), available }])
   const expireLease = () => sql`update listing_pushes set lease_until = clock_timestamp()`.execute(system.db)
 
-  it('is held by one worker at a time', async () => {
+  it('the lease of a listing is held by one worker at a time', async () => {
     await desireAvailable(false)
     const first = await claim()
     assert.ok(first)
@@ -50,7 +50,7 @@ describe('the lease of a listing', () => {
     await expireLease()
   })
 
-  it('lets a worker that was frozen until another took over change nothing any more', async () => {
+  it('the lease of a listing lets a worker that was frozen until another took over change nothing any more', async () => {
     const found = await findConnection(system.db, connection.id)
     assert.ok(found)
     const frozen = await claim()

@@ -60,18 +60,18 @@ const kept: Facts = {
 const older = { ...booking, guests_total: 2, version_at: new Date('2026-11-20T10:00:00Z') }
 
 describe('the kill ledger', () => {
-  test('finds nothing wrong with a booking that shows the newest accepted version', () => {
+  test('the kill ledger finds nothing wrong with a booking that shows the newest accepted version', () => {
     assert.deepEqual(compareReservation(kept), { wasDelivered: true, doubled: [], lost: [] })
   })
 
-  test('does not ask for a version that was never accepted', () => {
+  test('the kill ledger does not ask for a version that was never accepted', () => {
     const deliveries = [delivery(1, first, 200), delivery(2, second, 503)]
     assert.deepEqual(compareReservation({ ...kept, deliveries, bookings: [older] }).lost, [])
     const refused = { ...kept, deliveries: [delivery(1, first, 503)], bookings: [], nights: [], events: [] }
     assert.deepEqual(compareReservation(refused), { wasDelivered: false, doubled: [], lost: [] })
   })
 
-  test('does not ask for a booking where a row waits for a person', () => {
+  test('the kill ledger does not ask for a booking where a row waits for a person', () => {
     const waiting = { ...kept, bookings: [], nights: [], events: [], isVisible: true }
     assert.deepEqual(compareReservation(waiting).lost, [])
   })
@@ -96,7 +96,7 @@ describe('the kill ledger', () => {
     'a version that never was': { bookings: [{ ...booking, version_at: new Date('2026-11-21T00:00:00Z') }] },
   }
   for (const [name, facts] of Object.entries(losses)) {
-    test(`counts as lost: ${name}`, () => {
+    test(`the kill ledger counts as lost: ${name}`, () => {
       assert.notDeepEqual(compareReservation({ ...kept, ...facts }).lost, [])
     })
   }
@@ -109,7 +109,7 @@ describe('the kill ledger', () => {
     },
   }
   for (const [name, facts] of Object.entries(doubles)) {
-    test(`counts as doubled: ${name}`, () => {
+    test(`the kill ledger counts as doubled: ${name}`, () => {
       assert.notDeepEqual(compareReservation({ ...kept, ...facts }).doubled, [])
     })
   }

@@ -30,7 +30,7 @@ describe('connecting', { concurrency: 6 }, () => {
     'the listings': { kind: 'status', status: 503, method: 'GET', path: '/listings' },
   } as const
   for (const [where, fault] of Object.entries(interruptions)) {
-    it(`that was interrupted at ${where} is finished by the next try, with exactly one webhook`, async () => {
+    it(`connecting that was interrupted at ${where} is finished by the next try, with exactly one webhook`, async () => {
       const { accountId, tenant, request } = await newPair()
       await system().control.injectFault({ ...fault, accountId, count: 1 })
       assertProblem(await connect(request), 503, 'HOSTAWAY_UNAVAILABLE')
@@ -70,7 +70,7 @@ describe('connecting', { concurrency: 6 }, () => {
     assert.equal((await webhooksOf(accountId)).length, 1)
   })
 
-  it('answers the ping of the registration, which arrives while it is still connecting', async () => {
+  it('connecting answers the ping of the registration, which arrives while it is still connecting', async () => {
     const { accountId, tenant, request } = await newPair()
     await system().control.injectFault({
       kind: 'latency',
@@ -91,7 +91,7 @@ describe('connecting', { concurrency: 6 }, () => {
   })
 
   for (const webhookAuth of ['hmac', 'basic+hmac'] as const) {
-    it(`with ${webhookAuth} shows the secret once, and what is signed with it is accepted`, async () => {
+    it(`connecting with ${webhookAuth} shows the secret once, and what is signed with it is accepted`, async () => {
       const { request } = await newPair()
       const first = await connect({ ...request, webhookAuth })
       assert.equal(first.status, 201, first.text)
@@ -109,7 +109,7 @@ describe('connecting', { concurrency: 6 }, () => {
     })
   }
 
-  it('with a secret of one’s own does not repeat it; with basic there is none', async () => {
+  it('connecting with a secret of one’s own does not repeat it; with basic there is none', async () => {
     const own = 'a-secret-of-ones-own-123'
     const hmac = await newPair()
     const answer = await connect({ ...hmac.request, webhookAuth: 'hmac', webhookSecret: own })
@@ -119,7 +119,7 @@ describe('connecting', { concurrency: 6 }, () => {
     assert.ok(!('secret' in (await connect(basic.request)).body.webhook))
   })
 
-  it('shows the secret with the try that finishes where an earlier one was interrupted', async () => {
+  it('connecting shows the secret with the try that finishes where an earlier one was interrupted', async () => {
     const { accountId, request } = await newPair()
     await system().control.injectFault({
       kind: 'status',

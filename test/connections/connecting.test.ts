@@ -37,7 +37,7 @@ describe('connecting a tenant', { concurrency: 6 }, () => {
     )
   })
 
-  it('leaves the listings without a unit where they are not to be mapped', async () => {
+  it('connecting a tenant leaves the listings without a unit where they are not to be mapped', async () => {
     const { request } = await newPair()
     const { body } = await connect({
       ...request,
@@ -54,7 +54,7 @@ describe('connecting a tenant', { concurrency: 6 }, () => {
     )
   })
 
-  it('with a wrong key is 422 and stores nothing', async () => {
+  it('connecting a tenant with a wrong key is 422 and stores nothing', async () => {
     const { request, tenant, accountId } = await newPair()
     const answer = await connect({ ...request, apiKey: 'not-the-key' })
     assertProblem(answer, 422, 'HOSTAWAY_CREDENTIALS_REJECTED')
@@ -62,7 +62,7 @@ describe('connecting a tenant', { concurrency: 6 }, () => {
     assert.deepEqual(await webhooksOf(accountId), [])
   })
 
-  it('with an account that Hostaway does not know is 422 and stores nothing', async () => {
+  it('connecting a tenant with an account that Hostaway does not know is 422 and stores nothing', async () => {
     const { request, tenant } = await newPair()
     assertProblem(await connect({ ...request, accountId: 99 }), 422, 'HOSTAWAY_CREDENTIALS_REJECTED')
     assert.equal(await storedOf(tenant), undefined)
@@ -78,7 +78,7 @@ describe('connecting a tenant', { concurrency: 6 }, () => {
     'answers with half a body': { kind: 'malformed', malformation: 'truncated' },
   } as const
   for (const [what, fault] of Object.entries(away)) {
-    it(`while Hostaway ${what} is 503 and stores nothing`, async () => {
+    it(`connecting a tenant while Hostaway ${what} is 503 and stores nothing`, async () => {
       const { accountId, request, tenant } = await newPair()
       await system().control.injectFault({ ...fault, accountId, path: '/accessTokens' })
       const problem = assertProblem(await connect(request), 503, 'HOSTAWAY_UNAVAILABLE')
@@ -112,7 +112,7 @@ describe('connecting a tenant', { concurrency: 6 }, () => {
     assert.deepEqual(await webhooksOf(accountId), before)
   })
 
-  it('to an account that another tenant has is 409, and a wrong key tells nothing of that', async () => {
+  it('connecting a tenant to an account that another tenant has is 409, and a wrong key tells nothing of that', async () => {
     const { request } = await newPair()
     const other = await newPair()
     await connect(request)
@@ -122,7 +122,7 @@ describe('connecting a tenant', { concurrency: 6 }, () => {
     assert.equal(await storedOf(other.tenant), undefined)
   })
 
-  it('that is connected to another account is 409', async () => {
+  it('connecting a tenant that is connected to another account is 409', async () => {
     const { request } = await newPair()
     const other = await newPair()
     await connect(request)

@@ -105,7 +105,7 @@ const basicOf = (webhook: { login: string | null; password: string | null } | un
 
 // Every connection costs a second for its token, so they live side by side, each with an account of its own.
 describe('a connection', { concurrency: 6 }, () => {
-  it('that is paused stores webhooks and keeps desired, and works on both at once when it is resumed', async () => {
+  it('a connection that is paused stores webhooks and keeps desired, and works on both at once when it is resumed', async () => {
     const account = await connectNew()
     const { path, accountId, connection } = account
     for (const _ of ['once', 'again']) {
@@ -212,7 +212,7 @@ describe('a connection', { concurrency: 6 }, () => {
     )
   })
 
-  it('that is unusually silent is reported once', async () => {
+  it('a connection that is unusually silent is reported once', async () => {
     const account = await connectNew()
     assert.equal((await account.deliver(account.book())).status, 200)
     const [own] = await account.webhooks()
@@ -303,7 +303,7 @@ describe('a connection', { concurrency: 6 }, () => {
     assert.equal(await signed('the-secret-before-123'), 200)
   })
 
-  it('that is disconnected leaves nothing at Hostaway and no secret here, and can be connected again', async () => {
+  it('a connection that is disconnected leaves nothing at Hostaway and no secret here, and can be connected again', async () => {
     const account = await connectNew()
     const { connection, path, accountId, apiKey } = account
     assert.equal((await account.deliver(account.book())).status, 200)
@@ -376,7 +376,7 @@ describe('a connection', { concurrency: 6 }, () => {
     return db.selectFrom('calendar_days').select('day').where('connection_id', '=', id).execute()
   }
 
-  it('that is disconnected while Hostaway is away is taken down as soon as it is back', async () => {
+  it('a connection that is disconnected while Hostaway is away is taken down as soon as it is back', async () => {
     const account = await connectNew()
     const { accountId, path, connection } = account
     const fault = await control.injectFault({ kind: 'down', accountId })
@@ -414,7 +414,7 @@ describe('a connection', { concurrency: 6 }, () => {
     assert.match(gone.body.statusReason ?? '', new RegExp(`webhook ${left?.id} could not be removed`))
   })
 
-  it('is changed in what is named; what cannot be read is refused with all of it', async () => {
+  it('a connection is changed in what is named; what cannot be read is refused with all of it', async () => {
     const account = await connectNew()
     const { path, accountId } = account
     const wrong = await api('PATCH', path, {

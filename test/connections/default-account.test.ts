@@ -46,7 +46,7 @@ async function prepare(t: TestContext) {
 }
 
 describe('the account of the settings', { concurrency: 2 }, () => {
-  it('is connected to the tenant default at the start, and left as it is at the next one', async (t) => {
+  it('the account of the settings is connected to the tenant default at the start, and left as it is at the next one', async (t) => {
     const { settings, control, connections } = await prepare(t)
     const first = startProcess(t, 'src/server.ts', settings)
     await first.until('connection.default_connected')
@@ -87,7 +87,7 @@ describe('the account of the settings', { concurrency: 2 }, () => {
     )
   })
 
-  it('takes webhooks that are signed with the secret, and those with HTTP Basic as well', async (t) => {
+  it('the account of the settings takes webhooks that are signed with the secret, and those with HTTP Basic as well', async (t) => {
     const { settings, control, connections } = await prepare(t)
     await startProcess(t, 'src/server.ts', settings).until('connection.default_connected')
     const [connection] = await connections()
@@ -111,7 +111,7 @@ describe('the account of the settings', { concurrency: 2 }, () => {
     assert.ok(states.length > 1 && states.every((state) => state === 'delivered'), states.join())
   })
 
-  it('is connected as soon as Hostaway is back where it was away at first', async (t) => {
+  it('the account of the settings is connected as soon as Hostaway is back where it was away at first', async (t) => {
     const { settings, control, connections } = await prepare(t)
     await control.injectFault({ kind: 'down' })
     const process = startProcess(t, 'src/server.ts', settings)

@@ -189,7 +189,7 @@ describe('an API process that is killed', () => {
     }
   })
 
-  it('leaves at most one webhook of a connection behind, and what it sends is accepted while it is rotated', async () => {
+  it('an API process that is killed leaves at most one webhook of a connection behind, and what it sends is accepted while it is rotated', async () => {
     for (const { accountId, operation, before } of halted) {
       const { webhooks } = await control.state(accountId)
       const own = webhooks.filter(({ url }) => url !== foreignUrl)
@@ -209,7 +209,7 @@ describe('an API process that is killed', () => {
     }
   })
 
-  it('is followed by another that ends as without the kill, with all other webhooks unchanged', async () => {
+  it('an API process that is killed is followed by another that ends as without the kill, with all other webhooks unchanged', async () => {
     // One process takes eight turns at a time.
     for (let next = 0; next < halted.length; next += turnsAtATime) {
       const some = halted.slice(next, next + turnsAtATime)

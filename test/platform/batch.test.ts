@@ -76,7 +76,7 @@ const outcomeOf = (added: Promise<void>) =>
   )
 
 describe('a batch of rows', () => {
-  it('lets rows that come together share the first statement, and later ones the next', async () => {
+  it('a batch of rows lets rows that come together share the first statement, and later ones the next', async () => {
     const { group, statement, announced } = createGroup({ maxItems: 10, maxInFlight: 1 })
     const first = ids(3).map(group.add)
     const one = await statement(0)
@@ -100,7 +100,7 @@ describe('a batch of rows', () => {
     await added
   })
 
-  it('answers a row after its commit only, and announces it before', async () => {
+  it('a batch of rows answers a row after its commit only, and announces it before', async () => {
     const { group, statement, announced } = createGroup()
     let announcedWhenAnswered: number | undefined
     const added = group.add({ id: 1 }).then(() => {
@@ -137,7 +137,7 @@ describe('a batch of rows', () => {
     await Promise.all(added)
   })
 
-  it('has no more statements under way than it may, and starts the next when one ends', async () => {
+  it('a batch of rows has no more statements under way than it may, and starts the next when one ends', async () => {
     const { group, statement, statementsSoFar, maxUnderWay } = createGroup({ maxItems: 1, maxInFlight: 2 })
     const added = ids(5).map(group.add)
     const second = await statement(1)
@@ -196,7 +196,7 @@ describe('a batch of rows', () => {
     assert.deepEqual([committed, announced], [[9], [[9]]])
   })
 
-  it('lets a row at fault fail alone', async () => {
+  it('a batch of rows lets a row at fault fail alone', async () => {
     const { group, statement, announced } = createGroup({ maxInFlight: 1 })
     const added = ids(4).map((row) => outcomeOf(group.add(row)))
     ;(await statement(0)).fail(new PoisonedRow())
@@ -210,7 +210,7 @@ describe('a batch of rows', () => {
     assert.deepEqual(announced, [[1], [2], [4]])
   })
 
-  it('gives up on the rest where the database goes away while rows are tried one by one', async () => {
+  it('a batch of rows gives up on the rest where the database goes away while rows are tried one by one', async () => {
     const { group, statement, statementsSoFar } = createGroup({ maxInFlight: 1 })
     const added = ids(4).map((row) => outcomeOf(group.add(row)))
     ;(await statement(0)).fail(new PoisonedRow())
@@ -220,7 +220,7 @@ describe('a batch of rows', () => {
     assert.equal(statementsSoFar(), 3)
   })
 
-  it('is drained when everything that was added is answered', async () => {
+  it('a batch of rows is drained when everything that was added is answered', async () => {
     const { group, statement } = createGroup({ maxItems: 1, maxInFlight: 1 })
     await group.drain()
     const outcomes: string[] = []

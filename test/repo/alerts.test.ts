@@ -44,7 +44,7 @@ describe('the alert rules', () => {
     assert.equal(new Set(names).size, names.length)
   })
 
-  it('tell how bad it is, what it means and which page of the runbook to open', async () => {
+  it('each alert tells how bad it is, what it means and which page of the runbook to open', async () => {
     const anchors = headingAnchors(await read('docs/runbook.md'))
     for (const { alert, labels, annotations } of rules) {
       assert.match(labels?.severity ?? '', /^(critical|warning)$/, `${alert}: severity`)
@@ -64,7 +64,7 @@ describe('the alert rules', () => {
     }
   })
 
-  it('have a case in which they fire and one in which they do not', async () => {
+  it('each alert has a case in which it fires and one in which it does not', async () => {
     const caseFile: CaseFile = parse(await read('ops/alerts.test.yml'))
     const checks = caseFile.tests.flatMap((test) => test.alert_rule_test ?? [])
     for (const { alert } of rules) {

@@ -95,7 +95,7 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('takes any password for the database, as the driver reads it beside the URL', (t) => {
+  it('docker-compose.yml takes any password for the database, as the driver reads it beside the URL', (t) => {
     const { DATABASE_URL: connectionString = '', PGPASSWORD } = service('api').environment ?? {}
     assert.equal(PGPASSWORD, service('postgres').environment?.POSTGRES_PASSWORD)
     const before = process.env.PGPASSWORD
@@ -111,7 +111,7 @@ describe('docker-compose.yml', () => {
     )
   })
 
-  it('gives a role more time to end than it takes, and keeps data in volumes', () => {
+  it('docker-compose.yml gives a role more time to end than it takes, and keeps data in volumes', () => {
     for (const role of ['api', 'worker']) assert.equal(service(role).stop_grace_period, '30s')
     const kept = ['postgres', 'redis'].flatMap((name) => service(name).volumes ?? [])
     assert.deepEqual(

@@ -11,7 +11,7 @@ const filesOf = (...patterns: string[]) => globSync(patterns, { cwd: root }).sor
 describe('docs/glossary.md', () => {
   const terms = [...read('docs/glossary.md').matchAll(/^\| \*\*(.+?)\*\* \| (.+?) \| `(.+?)` \|$/gm)]
 
-  it('gives each term one meaning', () => {
+  it('docs/glossary.md gives each term one meaning', () => {
     assert.ok(terms.length >= 45, `${terms.length} terms`)
     const names = terms.map(([, term]) => term)
     assert.deepEqual(
@@ -21,7 +21,7 @@ describe('docs/glossary.md', () => {
   })
 
   for (const [, term = '', , file = ''] of terms) {
-    it(`finds "${term}" in ${file}`, () => {
+    it(`docs/glossary.md finds "${term}" in ${file}`, () => {
       assert.ok(existsSync(join(root, file)), `${file} does not exist`)
       // The word itself, or as part of a name: "dead letter" is in `DeadLetter`, `dead-letter` and `dead_letter`.
       const spelling = new RegExp(term.split(/[ -]/).join('[\\s*_-]*'), 'i')

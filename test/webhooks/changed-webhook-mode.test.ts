@@ -27,25 +27,25 @@ async function change(request: Record<string, unknown>): Promise<void> {
 
 // Hostaway does not come again after a 401, so the first webhook after the answer counts.
 describe('webhooks are taken by the mode of the connection from the moment the change is answered', () => {
-  it('signed ones alone with hmac', async () => {
+  it('a connection whose mode became hmac takes signed webhooks alone', async () => {
     await change({ webhookAuth: 'hmac', webhookSecret: secret })
     assert.equal(await statusOf({ basic: false, key: secret }), 200)
     assert.equal(await statusOf({ basic: true }), 401)
   })
 
-  it('those with both alone with basic+hmac', async () => {
+  it('a connection whose mode became basic+hmac takes webhooks with both alone', async () => {
     await change({ webhookAuth: 'basic+hmac' })
     assert.equal(await statusOf({ basic: false, key: secret }), 401)
     assert.equal(await statusOf({ basic: true, key: secret }), 200)
   })
 
-  it('by another secret and by the one before it', async () => {
+  it('webhooks are accepted with a replaced secret and with the new one from the moment the change is answered', async () => {
     await change({ webhookSecret: 'another-secret-of-the-gateway' })
     assert.equal(await statusOf({ basic: true, key: 'another-secret-of-the-gateway' }), 200)
     assert.equal(await statusOf({ basic: true, key: secret }), 200)
   })
 
-  it('by a secret that was made by rotating', async () => {
+  it('webhooks are accepted with a secret made by rotating from the moment the rotation is answered', async () => {
     const answer = await system.api<{ webhook: { secret: string } }>(
       'POST',
       `${path}/rotate-webhook-credentials`,
@@ -57,7 +57,7 @@ describe('webhooks are taken by the mode of the connection from the moment the c
     assert.equal(await statusOf({ basic: true, key: answer.body.webhook.secret }), 200)
   })
 
-  it('with Basic alone again with basic', async () => {
+  it('webhooks are accepted with Basic alone from the moment the mode is basic again', async () => {
     await change({ webhookAuth: 'basic' })
     assert.equal(await statusOf({ basic: true }), 200)
   })

@@ -108,7 +108,7 @@ describe('while the database is away', () => {
     assert.equal(await countWebhooks(system), before + 1)
   })
 
-  it('and does not even answer: 503 in time, and new connections once there is a server again', async (t) => {
+  it('while the database does not even answer a webhook gets 503 in time, and new connections once there is a server again', async (t) => {
     const link = await openFaultyLink(t, system.config.DATABASE_URL)
     const options = { databaseUrl: link.url, timeoutMs: 200, statementTimeoutMs: 200 }
     const { url, shared } = await startIngress(t, options)

@@ -258,13 +258,13 @@ describe('who is authenticated', () => {
     }
   })
 
-  it('is found whatever the case of the id in the address', async () => {
+  it('a connection is found whatever the case of the id in the address', async () => {
     const body = JSON.stringify(webhook())
     const answer = await post(url.replace(connection.id, connection.id.toUpperCase()), body, authorized)
     assert.equal(answer.status, 200)
   })
 
-  it('is refused with another connection’s credentials', async () => {
+  it('a webhook with another connection’s credentials is refused', async () => {
     const second = { accountId: 10_002, apiKey: 'key-of-the-second' }
     await system.control.addAccount(second)
     const other = await system.connect({ tenant: 'other', ...second })

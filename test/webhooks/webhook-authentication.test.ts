@@ -57,13 +57,13 @@ describe('a signature', () => {
   })
 
   for (const seconds of [299, -299, 300]) {
-    it(`is accepted ${seconds} seconds away from now`, () => {
+    it(`a signature is accepted ${seconds} seconds away from now`, () => {
       assert.ok(accepts(signedOnly, credentials({ at: String(sentAt + seconds) })))
     })
   }
 
   for (const seconds of [301, -301, 86_400, -86_400]) {
-    it(`is rejected ${seconds} seconds away from now`, () => {
+    it(`a signature is rejected ${seconds} seconds away from now`, () => {
       assert.ok(!accepts(signedOnly, credentials({ at: String(sentAt + seconds) })))
     })
   }
@@ -85,12 +85,12 @@ describe('a signature', () => {
     'Sat, 17 Mar 2030 17:46:40 GMT',
   ]
   for (const at of noTimes) {
-    it(`is rejected where its time is ${JSON.stringify(at.slice(0, 40))}`, () => {
+    it(`a signature is rejected where its time is ${JSON.stringify(at.slice(0, 40))}`, () => {
       assert.ok(!accepts(signedOnly, credentials({ at })))
     })
   }
 
-  it('of another body, or of the same one written in another way, is rejected', () => {
+  it('a signature of another body, or of the same one written in another way, is rejected', () => {
     const again = Buffer.from(JSON.stringify(JSON.parse(rawBody.toString())))
     assert.notDeepEqual(again, rawBody)
     assert.ok(!accepts(signedOnly, credentials({ signed: again })))
@@ -105,14 +105,14 @@ describe('a signature', () => {
     assert.ok(!accepts(signedOnly, credentials({ signed: bytes }), Buffer.from([0xfe, 0x00, 0xff])))
   })
 
-  it('with another time than the signed one is rejected', () => {
+  it('a signature with another time than the signed one is rejected', () => {
     const sent = credentials()
     assert.ok(!accepts(signedOnly, { ...sent, 'x-hostaway-timestamp': String(sentAt + 1) }))
     assert.ok(!accepts(signedOnly, { ...sent, 'x-hostaway-timestamp': `0${sentAt}` }))
     assert.ok(!accepts(signedOnly, { ...sent, 'x-hostaway-timestamp': undefined }))
   })
 
-  it('that is missing, cut, longer or of something else is rejected', () => {
+  it('a signature that is missing, cut, longer or of something else is rejected', () => {
     for (const hex of [
       () => '',
       (right: string) => right.slice(0, -1),
@@ -126,7 +126,7 @@ describe('a signature', () => {
     assert.ok(!accepts(signedOnly, { ...credentials(), 'x-hostaway-signature': undefined }))
   })
 
-  it('is worth nothing where the connection has no secret', () => {
+  it('a signature is worth nothing where the connection has no secret', () => {
     for (const webhookAuth of ['basic', 'hmac', 'basic+hmac'] as const) {
       const without = { webhookAuth, hmacSecret: null }
       assert.ok(!accepts(without, credentials({ authorization: basic('user:other') })))
@@ -135,14 +135,14 @@ describe('a signature', () => {
 })
 
 describe('Basic', () => {
-  it('takes the login and password of the connection, whatever the case of the scheme', () => {
+  it('Basic takes the login and password of the connection, whatever the case of the scheme', () => {
     for (const scheme of ['Basic', 'basic', 'BASIC']) {
       const authorization = rightBasic.replace('Basic', scheme)
       assert.ok(accepts({}, { ...unsigned, authorization }))
     }
   })
 
-  it('takes no other', () => {
+  it('Basic takes no other login and no other password', () => {
     for (const authorization of [
       undefined,
       '',
@@ -164,7 +164,7 @@ describe('Basic', () => {
     }
   })
 
-  it('is worth nothing once the credentials are erased', () => {
+  it('Basic is worth nothing once the credentials are erased', () => {
     for (const erased of [
       { login: null, password: null },
       { login: null, password: '' },

@@ -74,13 +74,13 @@ describe('the id of the object', () => {
     [null, null],
   ]
   for (const [id, externalId] of ids) {
-    it(`${JSON.stringify(id).slice(0, 40)} is stored as ${externalId}`, async () => {
+    it(`the id of the object ${JSON.stringify(id).slice(0, 40)} is stored as ${externalId}`, async () => {
       const row = await store({ event: 'reservation.created', accountId, data: { id } })
       assert.equal(row.external_id, externalId)
     })
   }
 
-  it('is null where it is a number that no id has', async () => {
+  it('the id of the object is null where it is a number that no id has', async () => {
     for (const id of ['1e400', '-1e400', '12345678901234567890', '1e21']) {
       const row = await store(`{"event":"reservation.created","data":{"id":${id}}}`)
       assert.equal(row.external_id, null, id)
@@ -126,7 +126,7 @@ describe('card data', () => {
   const traces = /4111111111111111|737|2031|FERREIRA|ccNumber|cvc|ccExp|ccName/
   const empty = { ...reservationBody(), ccNumber: null, cvc: null, ccExpirationYear: null, ccName: null }
 
-  it('is cut out of a reservation, and the rest is stored', async () => {
+  it('card data is cut out of a reservation, and the rest is stored', async () => {
     const { ccNumber, cvc, ccName, ...rest } = reservationBody({ guestName: 'Ada' })
     const row = await store({ event: 'reservation.created', accountId, data: { ...rest, ...card } })
     assert.doesNotMatch(row.body, traces)
@@ -134,7 +134,7 @@ describe('card data', () => {
     assert.deepEqual([row.event_type, row.external_id], ['reservation.created', '700001'])
   })
 
-  it('is cut out at any depth and in any one of its fields', async () => {
+  it('card data is cut out at any depth and in any one of its fields', async () => {
     for (const [key, value] of Object.entries(card)) {
       const row = await store({
         event: 'reservation.updated',
@@ -146,12 +146,12 @@ describe('card data', () => {
     }
   })
 
-  it('is cut out where its name is written with escapes', async () => {
+  it('card data is cut out where its name is written with escapes', async () => {
     const row = await store('{"data":{"id":7,"\\u0063c\\u004Eumber":"4111111111111111","c\\u0076c":"737"}}')
     assert.equal(row.body, '{"data":{"id":7}}')
   })
 
-  it('is cut out where a second key of the same name hides it', async () => {
+  it('card data is cut out where a second key of the same name hides it', async () => {
     for (const hidden of [
       '{"data":{"id":7,"ccNumber":"4111111111111111","ccNumber":null}}',
       '{"data":{"id":7,"cvc" :\n "737" ,"cvc": null}}',
@@ -165,21 +165,21 @@ describe('card data', () => {
     }
   })
 
-  it('is cut out of a body however deep it is', async () => {
+  it('card data is cut out of a body however deep it is', async () => {
     const depth = 50_000
     const text = `{"ccNumber":"4111111111111111","data":${'{"a":['.repeat(depth)}{"cvc":"737","id":1}${']}'.repeat(depth)}}`
     const row = await store(text)
     assert.equal(row.body, `{"data":${'{"a":['.repeat(depth)}{"id":1}${']}'.repeat(depth)}}`)
   })
 
-  it('leaves a body as it is where every such field is null', async () => {
+  it('card data leaves a body as it is where every such field is null', async () => {
     const text = JSON.stringify({ event: 'reservation.created', data: empty }, null, 2)
     assert.equal((await store(text)).body, text)
     const spaced = '{"data":{"cvc" : null,"\\u0063cNumber":null, "note":"\\"cvc\\":1", "text":"cvc"}}'
     assert.equal((await store(spaced)).body, spaced)
   })
 
-  it('is nowhere in what is logged', () => {
+  it('card data is nowhere in what is logged', () => {
     assert.doesNotMatch(system.logged.join(''), /4111111111111111/)
   })
 })

@@ -10,7 +10,7 @@ import { startWorkerProcess } from '../support/worker-process.ts'
 
 describe('a worker that is killed', { concurrency: true }, () => {
   for (const backend of queueBackends()) {
-    it(`leaves its jobs to others, and each ends in exactly one effect, on ${backend.name}`, async (t) => {
+    it(`a worker that is killed leaves its jobs to others, and each ends in exactly one effect, on ${backend.name}`, async (t) => {
       const { system, connection, ...inbound } = await startObserved(t, { backend, workers: false })
       const { accountId } = sandboxAccount
       const slow = await Promise.all(

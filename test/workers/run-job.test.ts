@@ -55,7 +55,7 @@ const kindsWith = (outcome: string) =>
   (Object.keys(failureKinds) as FailureKind[]).filter((kind) => failureKinds[kind].outcome === outcome)
 
 describe('a job', () => {
-  it('that did its work is done and logged with its outcome', async () => {
+  it('a job that did its work is done and logged with its outcome', async () => {
     const runner = runnerFor()
     assert.deepEqual(await runner.run(), { after: 'done' })
     assert.deepEqual(runner.deadLetters, [])
@@ -66,7 +66,7 @@ describe('a job', () => {
   })
 
   for (const kind of kindsWith('defer')) {
-    it(`that failed as ${kind} comes back however often it ran, and uses up no attempt`, async () => {
+    it(`a job that failed as ${kind} is deferred however often it ran, and uses up no attempt`, async () => {
       const retryAt = new Date(Date.now() + 30_000)
       for (const attempt of [1, maxAttempts, 1_000]) {
         const runner = runnerFor(failing(kind, retryAt))
@@ -90,7 +90,7 @@ describe('a job', () => {
   })
 
   for (const kind of kindsWith('retry')) {
-    it(`that failed as ${kind} is tried ${maxAttempts} times and then becomes a dead letter`, async () => {
+    it(`a job that failed as ${kind} is tried ${maxAttempts} times and then becomes a dead letter`, async () => {
       for (let attempt = 1; attempt < maxAttempts; attempt += 1) {
         const runner = runnerFor(failing(kind))
         const verdict = await runner.run(attempt)
@@ -108,7 +108,7 @@ describe('a job', () => {
   }
 
   for (const kind of kindsWith('deadLetter')) {
-    it(`that failed as ${kind} becomes a dead letter at once`, async () => {
+    it(`a job that failed as ${kind} becomes a dead letter at once`, async () => {
       const runner = runnerFor(failing(kind))
       assert.deepEqual(await runner.run(1), { after: 'done' })
       assert.deepEqual(
@@ -130,7 +130,7 @@ describe('a job', () => {
     assert.ok(runner.lines.some(({ msg }) => msg === 'job.dead_letter_not_stored'))
   })
 
-  it('that fails by a bug of ours is not tried again', async () => {
+  it('a job that fails by a bug of ours is not tried again', async () => {
     const runner = runnerFor({
       run: async () => {
         throw new TypeError('a bug')

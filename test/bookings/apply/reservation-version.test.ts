@@ -29,19 +29,19 @@ const compare = (one: Incoming, other: ReservationVersion | undefined, bodies = 
   compareVersions(one, other, () => bodies)
 
 describe('an incoming version', () => {
-  it('is applied where nothing is stored, where it is newer, and over a provisional one', () => {
+  it('an incoming version is applied where nothing is stored, where it is newer, and over a provisional one', () => {
     assert.equal(compare(incoming(), undefined), 'apply')
     assert.equal(compare(incoming(), stored({ at: at(9) })), 'apply')
     assert.equal(compare(incoming({ at: at(1) }), stored({ kind: 'provisional' })), 'apply')
   })
 
-  it('that is older or only provisional does not replace what is stored', () => {
+  it('an incoming version that is older or only provisional does not replace what is stored', () => {
     assert.equal(compare(incoming(), stored({ at: at(11) }), nothingNew), 'older')
     assert.equal(compare(incoming({ at: at(9), fetchedAt: at(99) }), stored(), nothingNew), 'older')
     assert.equal(compare(incoming({ kind: 'provisional', at: at(99) }), stored(), nothingNew), 'older')
   })
 
-  it('that is older is applied where it has a field of its own', () => {
+  it('an incoming version that is older is applied where it has a field of its own', () => {
     assert.equal(compare(incoming(), stored({ at: at(11) }), { ...nothingNew, bringsNews: true }), 'apply')
     assert.equal(
       compare(incoming(), stored({ at: at(11) }), { ...contradiction, bringsNews: true }),
@@ -49,20 +49,20 @@ describe('an incoming version', () => {
     )
   })
 
-  it('of the same second is a repetition, an addition or a contradiction, by what it says', () => {
+  it('an incoming version of the same second is a repetition, an addition or a contradiction, by what it says', () => {
     assert.equal(compare(incoming(), stored(), nothingNew), 'same')
     assert.equal(compare(incoming(), stored(), { ...nothingNew, bringsNews: true }), 'apply')
     assert.equal(compare(incoming(), stored()), 'conflict')
     assert.equal(compare(incoming({ kind: 'provisional' }), stored({ kind: 'provisional' })), 'apply')
   })
 
-  it('that was asked for settles a contradiction, unless a later answer did', () => {
+  it('an incoming version that was asked for settles a contradiction, unless a later answer did', () => {
     assert.equal(compare(incoming({ fetchedAt: at(21) }), stored()), 'apply')
     assert.equal(compare(incoming({ fetchedAt: at(21) }), stored({ fetchedAt: at(21) })), 'apply')
     assert.equal(compare(incoming({ fetchedAt: at(21) }), stored({ fetchedAt: at(22) })), 'older')
   })
 
-  it('that contradicts an answer asked for after it had come is settled by that answer', () => {
+  it('an incoming version that contradicts an answer asked for after it had come is settled by that answer', () => {
     assert.equal(compare(incoming({ receivedAt: at(20) }), stored({ fetchedAt: at(21) })), 'older')
     assert.equal(compare(incoming({ receivedAt: at(21) }), stored({ fetchedAt: at(21) })), 'conflict')
     assert.equal(compare(incoming({ receivedAt: null }), stored({ fetchedAt: at(21) })), 'conflict')

@@ -71,7 +71,7 @@ describe('importing', () => {
     ])
   })
 
-  it('of an incomplete one names everything that is missing and how to say it, and writes nothing', async () => {
+  it('importing an incomplete reservation names everything that is missing and how to give it, and writes nothing', async () => {
     const { body, id } = await waiting({
       listingMapId: 499_001,
       status: 'bewitched',
@@ -133,7 +133,7 @@ describe('importing', () => {
     assert.equal((await inbound.block(body.id))?.unit_id, 'villa-1')
   })
 
-  it('refuses values and names that mean nothing, each by its name', async () => {
+  it('importing refuses values and names that mean nothing, each by its name', async () => {
     const { id } = await waiting()
     for (const [fields, wrong] of [
       [
@@ -221,7 +221,7 @@ describe('importing', () => {
 })
 
 describe('rejecting', () => {
-  it('keeps the reason and the nights, whatever newer versions say, until Hostaway cancels', async () => {
+  it('rejecting keeps the reason and the nights, whatever newer versions say, until Hostaway cancels', async () => {
     const { body, id, nights, webhookId } = await waiting()
     const answers = [
       await decide(id, 'reject', { reason: 'The roof' }),
@@ -255,7 +255,7 @@ describe('rejecting', () => {
     assert.deepEqual([back.status, back.rejectionReason, back.decidedBy], ['mapped', null, null])
   })
 
-  it('is not the last word: what was rejected can be imported; what is a booking is not rejected', async () => {
+  it('a rejected reservation can still be imported; a booking cannot be rejected', async () => {
     const { body, id } = await waiting()
     await decide(id, 'reject', { reason: 'By mistake' })
     const row = await imported(id)

@@ -62,7 +62,7 @@ const unitOf = async (id: number) => {
 }
 
 describe('a listing', () => {
-  it('that is given a unit releases at once what waited for it, and keeps the rest of what it says', async () => {
+  it('a listing that is given a unit releases at once what waited for it, and keeps the rest of what it says', async () => {
     const waiting = [
       await booked({ arrivalDate: inDays(40), departureDate: inDays(44) }),
       await booked({ arrivalDate: inDays(50), departureDate: inDays(53) }),
@@ -97,7 +97,7 @@ describe('a listing', () => {
     assert.equal((await map(loft, { unitId: 'loft', commissionRate: null })).commissionRate, null)
   })
 
-  it('has its unit alone on its connection, and keeps what a person decided', async () => {
+  it('a listing has its unit alone on its connection, and keeps what a person decided', async () => {
     assertProblem(await put(house, { unitId: 'loft' }), 409, 'UNIT_ALREADY_MAPPED')
     assertProblem(await put(499_999, { unitId: 'anything' }), 404, 'NOT_FOUND')
     assertProblem(await put(house, { unitId: ' ', commissionRate: 15 }), 422, 'VALIDATION_FAILED')
@@ -119,7 +119,7 @@ describe('a listing', () => {
 })
 
 describe('a listing that is given another unit', () => {
-  it('takes stays that are not over with it, and leaves those that are, whatever comes later', async () => {
+  it('a listing that is given another unit takes stays that are not over with it, and leaves those that are, whatever comes later', async () => {
     await map(house, { unitId: 'house' })
     const over = await booked({
       listingMapId: house,
@@ -164,7 +164,7 @@ describe('a listing that is given another unit', () => {
     assert.deepEqual(conflict?.data.with, [String(other.id)])
   })
 
-  it('leaves where they are the stays for which a person chose the unit', async () => {
+  it('a listing that is given another unit leaves where they are the stays for which a person chose the unit', async () => {
     const body = await booked({ listingMapId: studios, arrivalDate: inDays(30), departureDate: inDays(33) })
     const row = await inbound.queued(body.id)
     const answer = await system.api('POST', `/v1/booking-queue/${row?.id}/import`, { unitId: 'barn' })
@@ -256,7 +256,7 @@ describe('a listing that is given another unit', () => {
     }
   })
 
-  it('takes no desired for the unit it had, not even one that is written at the same moment', async () => {
+  it('a listing that is given another unit takes no desired for the unit it had, not even one that is written at the same moment', async () => {
     const cabin = 400006
     const day = inDays(120)
     for (let round = 0; round < 5; round += 1) {
@@ -280,7 +280,7 @@ describe('a listing that is given another unit', () => {
     }
   })
 
-  it('waits for the booking that is just being written, and takes it along', async () => {
+  it('a listing that is given another unit waits for the booking that is just being written, and takes it along', async () => {
     const villa = 400005
     await map(villa, { unitId: 'villa-1' })
     const body = reservationBody({ listingMapId: villa, updatedOn: versionAt(0) })
@@ -303,7 +303,7 @@ describe('a listing that is given another unit', () => {
     assert.deepEqual(await unitOf(body.id), { booking: 'villa-2', block: 'villa-2' })
   })
 
-  it('while bookings of it arrive ends with all of them in its last unit', async () => {
+  it('a listing that is given another unit while bookings of it arrive ends with all of them in its last unit', async () => {
     const busy = 400005
     const bodies = Array.from({ length: 24 }, (_, index) =>
       reservationBody({

@@ -26,7 +26,7 @@ describe('a booking that is changed in TVL', async () => {
     return calls.map(({ body }) => body)
   }
 
-  it('is changed at Hostaway, only in what differs, and the old nights are held until they are let go there', async () => {
+  it('a booking that is changed in TVL is changed at Hostaway, only in what differs, and the old nights are held until they are let go there', async () => {
     const made = await booked.book(bookingBody(10))
     const { externalId } = await booked.whenPushed(made.id)
     const id = Number(externalId)
@@ -91,7 +91,7 @@ describe('a booking that is changed in TVL', async () => {
     )
   })
 
-  it('while an earlier change is being refused is not stopped by that refusal', async () => {
+  it('a booking that is changed while an earlier change is being refused is not stopped by that refusal', async () => {
     const made = await booked.book(bookingBody(40))
     const { externalId } = await booked.whenPushed(made.id)
     const onPut = { method: 'PUT', path: `/reservations/${externalId}`, count: 1 } as const
@@ -109,7 +109,7 @@ describe('a booking that is changed in TVL', async () => {
     assert.deepEqual(body.data, [])
   })
 
-  it('by two at once, who each move another day behind the other, is changed by the first only', async () => {
+  it('of two changes at once that each move another day behind the other only the first is made', async () => {
     const made = await booked.book(bookingBody(120))
     const { externalId } = await booked.whenPushed(made.id)
     const lock = `reservation:${connection.id}:${externalId}`
@@ -127,7 +127,7 @@ describe('a booking that is changed in TVL', async () => {
     assert.deepEqual([checkIn, checkOut], [taken?.body.checkIn, taken?.body.checkOut])
   })
 
-  it('shows the newest steps in its timeline, however many there are', async () => {
+  it('a booking that is changed in TVL shows the newest steps in its timeline, however many there are', async () => {
     const made = await booked.book(bookingBody(130))
     await booked.whenPushed(made.id)
     await sql`
@@ -146,7 +146,7 @@ describe('a booking that is changed in TVL', async () => {
     assert.ok(details.includes('booking.updated'))
   })
 
-  it('holds its nights when it is cancelled until Hostaway has let them go', async () => {
+  it('a booking that is changed in TVL holds its nights when it is cancelled until Hostaway has let them go', async () => {
     const made = await booked.book(bookingBody(50))
     const { externalId } = await booked.whenPushed(made.id)
     const path = `/reservations/${externalId}/statuses/cancelled`
@@ -177,7 +177,7 @@ describe('a booking that is changed in TVL', async () => {
     ])
   })
 
-  it('of a travel agency keeps everything but its note', async () => {
+  it('a booking that is changed in TVL of a travel agency keeps everything but its note', async () => {
     const { id } = await system.control.book(accountId, {
       listingMapId: 400002,
       channelId: 2018,
@@ -205,7 +205,7 @@ describe('a booking that is changed in TVL', async () => {
     assert.deepEqual(await changes(direct.id), [{ arrivalDate: inDays(20), departureDate: inDays(23) }])
   })
 
-  it('waits while its connection is paused, and one that is not there is not found', async () => {
+  it('a booking that is changed in TVL waits while its connection is paused, and one that is not there is not found', async () => {
     const status = (value: 'paused' | 'active' | 'disconnected') =>
       system.db
         .updateTable('hostaway_connections')

@@ -19,7 +19,7 @@ describe('a booking made in TVL', async () => {
   await system.connect({ autoImport: false })
   const booked = bookedSystem(system)
 
-  it('is stored with its nights, created at Hostaway, and completed by what Hostaway says', async () => {
+  it('a booking made in TVL is stored with its nights, created at Hostaway, and completed by what Hostaway says', async () => {
     const made = await booked.book(bookingBody(10))
     assert.equal(made.externalId, null)
     assert.equal(made.origin, 'tvl')
@@ -83,7 +83,7 @@ describe('a booking made in TVL', async () => {
     return { rows: body.data }
   }
 
-  it('is completed by its webhook or by the answer, whichever comes first, and by each only once', async () => {
+  it('a booking made in TVL is completed by its webhook or by the answer, whichever comes first, and by each only once', async () => {
     const path = '/reservations'
     await system.control.injectFault({
       kind: 'latency',
@@ -126,7 +126,7 @@ describe('a booking made in TVL', async () => {
     assert.equal((await listBookings()).rows.filter(({ checkIn }) => checkIn === inDays(17)).length, 1)
   })
 
-  it('is made once per Idempotency-Key', async () => {
+  it('a booking made in TVL is made once per Idempotency-Key', async () => {
     const body = bookingBody(20)
     const headers = { 'idempotency-key': 'booking-20' }
     const answers = await Promise.all([booked.post(body, headers), booked.post(body, headers)])
@@ -140,7 +140,7 @@ describe('a booking made in TVL', async () => {
     assert.equal(other.body.code, 'IDEMPOTENCY_KEY_REUSED')
   })
 
-  it('is refused with everything that is wrong with it at once', async () => {
+  it('a booking made in TVL is refused with everything that is wrong with it at once', async () => {
     const { status, body } = await booked.post({
       unitId: 'nowhere',
       checkIn: '2027-02-30',
@@ -186,7 +186,7 @@ describe('a booking made in TVL', async () => {
     ])
   })
 
-  it('is refused on nights that are held or closed, and of two at once one is made', async () => {
+  it('a booking made in TVL is refused on nights that are held or closed, and of two at once one is made', async () => {
     await system.control.book(accountId, {
       listingMapId: 400001,
       arrivalDate: inDays(40),
@@ -212,7 +212,7 @@ describe('a booking made in TVL', async () => {
     assert.deepEqual(both.map(({ status }) => status).toSorted(), [201, 409])
   })
 
-  it('that Hostaway refuses stays with its nights, as failed, until a person decides', async () => {
+  it('a booking made in TVL that Hostaway refuses stays with its nights, as failed, until a person decides', async () => {
     await system.control.book(accountId, {
       listingMapId: 400001,
       arrivalDate: inDays(70),
@@ -246,7 +246,7 @@ describe('a booking made in TVL', async () => {
     return body.data
   }
 
-  it('that was refused is tried again by a replay, and gives its nights back when it is cancelled', async () => {
+  it('a booking made in TVL that was refused is tried again by a replay, and gives its nights back when it is cancelled', async () => {
     const taken = await system.control.book(accountId, {
       listingMapId: 400001,
       arrivalDate: inDays(80),

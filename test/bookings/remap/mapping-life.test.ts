@@ -57,7 +57,7 @@ describe('the mapping of a connection', async () => {
   const shown = async ({ id }: { id: string }) =>
     (await system.api<Remap>('GET', `${path}/remaps/${id}`)).body
 
-  it('is the default one until it is replaced, and keeps its versions', async () => {
+  it('the mapping of a connection is the default one until it is replaced, and keeps its versions', async () => {
     const first = await system.api<{ version: number; spec: unknown }>('GET', path)
     assert.deepEqual([first.status, first.body.version, first.headers.get('etag')], [200, 0, '"0"'])
     assert.deepEqual(first.body.spec, defaultSpec)
@@ -79,7 +79,7 @@ describe('the mapping of a connection', async () => {
     assert.equal((await system.api('GET', `${path}/versions/9`)).status, 404)
   })
 
-  it('is replaced with If-Match only by who has seen it', async () => {
+  it('the mapping of a connection is replaced with If-Match only by who has seen it', async () => {
     const write = (match: string) =>
       fetch(`${system.url}${path}`, {
         method: 'PUT',
@@ -94,7 +94,7 @@ describe('the mapping of a connection', async () => {
     assert.equal((await write('"2"')).headers.get('etag'), '"3"')
   })
 
-  it('is refused with the place of everything that is wrong, also beside the spec', async () => {
+  it('the mapping of a connection is refused with the place of everything that is wrong, also beside the spec', async () => {
     const answer = await put(
       { fields: { a: { from: 'ccNumber', type: 'text' }, b: { calculate: '$eval("1")', type: 'txt' } } },
       { expectedVersion: 'x', extra: 1 },
@@ -123,7 +123,7 @@ describe('the mapping of a connection', async () => {
     assert.deepEqual([booking.mappingVersion, booking.mappingWarnings], [mapping.version, []])
   })
 
-  it('lets a reservation wait that lacks a required field, and a mended mapping releases it', async () => {
+  it('the mapping of a connection lets a reservation wait that lacks a required field, and a mended mapping releases it', async () => {
     const spec = (required: boolean) => ({ fields: { door: { from: 'doorCode', type: 'text', required } } })
     await put(spec(true))
     const body = reservationBody()
@@ -145,7 +145,7 @@ describe('the mapping of a connection', async () => {
     assert.equal(await inbound.nights(body.id), '2027-05-03…2027-05-07')
   })
 
-  it('is tried over a reservation, a webhook and the last bookings without changing anything', async () => {
+  it('the mapping of a connection is tried over a reservation, a webhook and the last bookings without changing anything', async () => {
     await put({ fields: { guests: { from: 'numberOfGuests', type: 'integer' } } })
     const body = reservationBody({ numberOfGuests: 4 })
     const webhook = await inbound.send(body)
@@ -268,7 +268,7 @@ describe('the mapping of a connection', async () => {
     }
   })
 
-  it('waits with a new mapping for writers that use the previous one', async () => {
+  it('the mapping of a connection waits with a new mapping for writers that use the previous one', async () => {
     const held = Promise.withResolvers<void>()
     const writing = db.transaction().execute(async (trx) => {
       await lockReservations(trx, [{ connectionId: connection.id, externalId: '1' }])

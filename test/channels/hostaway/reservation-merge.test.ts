@@ -98,7 +98,7 @@ describe('bodies of several versions', () => {
     }
   })
 
-  it('of one version count as the one that is added last has it, and are not mistaken for older ones', () => {
+  it('bodies of several versions of one version count as the one that is added last has it, and are not mistaken for older ones', () => {
     const known = mergeAll([bodyOf(full, 1), bodyOf({ totalPrice: 130, adults: 1 }, 3)])
     const merged = mergeReservation(known, bodyOf({ totalPrice: 131, guestName: 'Ada B.' }, 3))
     assert.deepEqual(
@@ -108,7 +108,7 @@ describe('bodies of several versions', () => {
     assert.deepEqual(merged.fields, { status: 's1', guestEmail: 's1' })
   })
 
-  it('tell additions from contradictions of one version', () => {
+  it('bodies of several versions tell additions from contradictions of one version', () => {
     const known = mergeAll([bodyOf(full, 1), bodyOf({ totalPrice: 130 }, 3)])
     const compare = (fields: Fields, version: number) => compareFields(known, bodyOf(fields, version))
     assert.deepEqual(compare({ totalPrice: 130 }, 3), { bringsNews: false, contradicts: false })

@@ -27,7 +27,7 @@ function problemsOf(environment: Environment): string[] {
 }
 
 describe('the settings', () => {
-  it('are complete with a database and a key ring', () => {
+  it('the settings are complete with a database and a key ring', () => {
     const config = loadConfig({}, enough)
     assert.equal(config.PORT, 3000)
     assert.equal(config.PUBLIC_URL, 'http://127.0.0.1:3000')
@@ -85,7 +85,7 @@ describe('the settings', () => {
     assert.equal(problems.length, expected.length)
   })
 
-  it('are required by name where they are missing', () => {
+  it('the settings are required by name where they are missing', () => {
     const problems = problemsOf({})
     assert.equal(problems.length, 2)
     assert.match(problems.join('\n'), /ENCRYPTION_KEYS is required[\s\S]*DATABASE_URL is required/)
@@ -108,12 +108,12 @@ describe('the settings', () => {
     }
   })
 
-  it('that are empty count as not set', () => {
+  it('the settings that are empty count as not set', () => {
     const config = loadConfig({}, { ...enough, REDIS_URL: '', PORT: '', HOSTAWAY_API_KEY: '' })
     assert.deepEqual([config.REDIS_URL, config.PORT, config.HOSTAWAY_API_KEY], [undefined, 3000, undefined])
   })
 
-  it('of the environment go before what is provided', () => {
+  it('the settings of the environment go before what is provided', () => {
     const config = loadConfig({ PORT: '1', HOST: 'provided' }, { ...enough, PORT: '2' })
     assert.deepEqual([config.PORT, config.HOST], [2, 'provided'])
   })
@@ -153,7 +153,7 @@ describe('the settings', () => {
     }
   })
 
-  it('are logged without their secrets', () => {
+  it('the settings are logged without their secrets', () => {
     const values = {
       DATABASE_URL: 'postgres://user:database-pass@localhost/x',
       REDIS_URL: 'redis://:redis-pass@localhost',
@@ -174,9 +174,9 @@ describe('the settings', () => {
 describe('.env.example', async () => {
   const text = await readFile(new URL('../../../.env.example', import.meta.url), 'utf8')
 
-  it('is what `npm run env-example` writes', () => assert.equal(text, envExample()))
+  it('.env.example is what `npm run env-example` writes', () => assert.equal(text, envExample()))
 
-  it('has every setting once', () => {
+  it('.env.example has every setting once', () => {
     const names = [...text.matchAll(/^# ([A-Z][A-Z0-9_]+)=/gm)].map(([, name]) => name)
     assert.deepEqual(names.sort(), Object.keys(settingsSchema.properties).sort())
   })

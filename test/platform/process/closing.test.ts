@@ -12,7 +12,7 @@ describe('closing', () => {
     ['src/server.ts', 'SIGTERM'],
     ['local/start.ts', 'SIGINT'],
   ] as const) {
-    it(`of ${file} on ${signal} while webhooks arrive loses none that was answered 200`, async (t) => {
+    it(`closing of ${file} on ${signal} while webhooks arrive loses none that was answered 200`, async (t) => {
       const { process, db, deliver } = await startReceiving(t, file)
       const accepted: string[] = []
       let closing = false
@@ -41,7 +41,7 @@ describe('closing', () => {
     })
   }
 
-  it('answers what is in flight first, and ignores signals repeated within five seconds', async (t) => {
+  it('closing answers what is in flight first, and ignores signals repeated within five seconds', async (t) => {
     const { process, db, deliver } = await startReceiving(t, 'src/server.ts')
     assert.ok(await deliver())
     const answer = await db.transaction().execute(async (trx) => {

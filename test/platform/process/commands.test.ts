@@ -57,7 +57,7 @@ describe('npm run migrate', { concurrency: 2 }, () => {
     assert.deepEqual([again.code, again.stdout], [0, 'The schema is up to date.\n'])
   })
 
-  it('says what is wrong and ends with 1', async (t) => {
+  it('npm run migrate says what is wrong and ends with 1', async (t) => {
     const missing = await startProcess(t, migrate, {}).end()
     assert.equal(missing.code, 1)
     assert.match(missing.stderr, /DATABASE_URL is required/)
@@ -72,7 +72,7 @@ describe('npm run migrate', { concurrency: 2 }, () => {
 })
 
 describe('npm run token', { concurrency: 2 }, () => {
-  it('prints a token alone on stdout, which works, and makes the tenant where there is none', async (t) => {
+  it('npm run token prints a token alone on stdout, which works, and makes the tenant where there is none', async (t) => {
     const url = await createTestDatabase(t)
     const db = openDatabase({ url, maxConnections: 1, applicationName: 'test' })
     t.after(() => db.destroy())
@@ -101,7 +101,7 @@ describe('npm run token', { concurrency: 2 }, () => {
     ['an unknown option', ['--tenants', 'demo'], /--tenants/],
   ]
   for (const [what, args, sentence] of wrong) {
-    it(`with ${what} says so, prints no token and touches no database`, async (t) => {
+    it(`npm run token with ${what} says so, prints no token and touches no database`, async (t) => {
       const settings = { DATABASE_URL: `postgres://localhost:${await freePort()}/x` }
       const { code, stdout, stderr } = await startProcess(t, token, settings, args).end()
       assert.deepEqual([code, stdout], [1, ''])
@@ -110,7 +110,7 @@ describe('npm run token', { concurrency: 2 }, () => {
     })
   }
 
-  it('says so where the database cannot be reached', async (t) => {
+  it('npm run token says so where the database cannot be reached', async (t) => {
     const settings = { DATABASE_URL: `postgres://localhost:${await freePort()}/x` }
     const args = ['--tenant', 'demo', '--role', 'owner']
     const { code, stdout, stderr } = await startProcess(t, token, settings, args).end()

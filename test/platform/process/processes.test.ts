@@ -80,7 +80,7 @@ describe('a process', { concurrency: 2 }, () => {
     })
   }
 
-  it('says why it could not start where the database cannot be reached, without its password', async (t) => {
+  it('a process says why it could not start where the database cannot be reached, without its password', async (t) => {
     const settings = {
       ...(await settingsOf(t)),
       DATABASE_URL: `postgres://user:pass-of-the-database@localhost:${await freePort()}/x`,
@@ -118,7 +118,7 @@ describe('a process', { concurrency: 2 }, () => {
     })
   }
 
-  it('of workers serves its health and metrics on METRICS_PORT', async (t) => {
+  it('a process of workers serves its health and metrics on METRICS_PORT', async (t) => {
     const settings = await settingsOf(t)
     await startProcess(t, worker, settings).until('worker.started')
     const ask = (path: string) => fetch(`http://127.0.0.1:${settings.METRICS_PORT}${path}`)

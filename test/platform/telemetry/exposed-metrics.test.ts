@@ -169,7 +169,7 @@ describe('the metrics', () => {
     }
   })
 
-  it('tell what happened', () => {
+  it('the metrics tell what happened', () => {
     const valueWith = (name: string, wanted: Record<string, string>) =>
       seriesOf(exposed, name).find(({ labels }) =>
         Object.entries(wanted).every(([label, value]) => labels[label] === value),
@@ -196,7 +196,7 @@ describe('the metrics', () => {
   })
 
   for (const outage of ['cut', 'stall'] as const) {
-    it(`are still answered while the database is away (${outage}), and readiness says why not`, async () => {
+    it(`the metrics are still answered while the database is away (${outage}), and readiness says why not`, async () => {
       // Connections that are open before the outage would keep a query waiting for half a minute.
       await Promise.all(Array.from({ length: 12 }, () => system.api('GET', '/v1/bookings')))
       link[outage]()

@@ -84,7 +84,7 @@ describe('the log', () => {
     assert.doesNotMatch(lines.join(), /hidden-value/)
   })
 
-  it('has one event per line with level, time, role and process', () => {
+  it('the log has one event per line with level, time, role and process', () => {
     const { lines, log } = startLog()
     log.warn({ err: new Error('several\nlines') }, 'event')
     const { level, time, role, pid, msg } = JSON.parse(lines.join())
@@ -113,7 +113,7 @@ describe('the log', () => {
 })
 
 describe('a logged error', () => {
-  it('is logged by type, message, code and kind, without properties of the driver, down to its causes', () => {
+  it('a logged error is logged by type, message, code and kind, without properties of the driver, down to its causes', () => {
     const { lines, log } = startLog()
     const cause = Object.assign(new Error('refused'), { detail: 'Failing row contains (hidden-value)' })
     const error = Object.assign(new Error('not stored', { cause }), {

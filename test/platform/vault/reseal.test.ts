@@ -39,7 +39,7 @@ describe('npm run reseal', () => {
     return [...(await inspectSealing(system.db, parseKeyRing(`${newer},${older}`))).countByKey.keys()].sort()
   }
 
-  it('knows every sealed column there is', async () => {
+  it('npm run reseal knows every sealed column there is', async () => {
     const { rows } = await sql<{ name: string }>`
       select table_name || '.' || column_name as name from information_schema.columns
       where table_schema = 'public' and column_name like '%\\_sealed' order by name
@@ -96,7 +96,7 @@ describe('npm run reseal', () => {
     })
   })
 
-  it('leaves a value alone that was written meanwhile', async () => {
+  it('npm run reseal leaves a value alone that was written meanwhile', async () => {
     const { id, api_key_sealed: stale } = await system.db
       .selectFrom(table)
       .select(['id', 'api_key_sealed'])
@@ -115,7 +115,7 @@ describe('npm run reseal', () => {
     assert.equal(secrets?.apiKey, 'the key that came meanwhile')
   })
 
-  it('goes on where it was killed', async (t) => {
+  it('npm run reseal goes on where it was killed', async (t) => {
     const ids = await insertConnections(600)
     const blocker = openDatabase({
       url: system.config.DATABASE_URL,
@@ -153,7 +153,7 @@ describe('npm run reseal', () => {
     assert.deepEqual(await keysInUse(), ['newer'])
   })
 
-  it('says what no key opens, seals the rest, and ends with 1', async () => {
+  it('npm run reseal says what no key opens, seals the rest, and ends with 1', async () => {
     const [unreadable = '', readable = ''] = await insertConnections(2, [lost, older])
     const { code, stdout } = await run(`${newer},${older}`).end()
     assert.equal(code, 1)

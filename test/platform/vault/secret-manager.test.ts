@@ -45,7 +45,7 @@ describe('a key ring in Google Secret Manager', () => {
     requests.length = 0
   })
 
-  it('is fetched in its latest version, or in the one that is named, with a token of the service account', async () => {
+  it('a key ring in Google Secret Manager is fetched in its latest version, or in the one that is named, with a token of the service account', async () => {
     const latest = await loadConfigWithKeys({}, settingsWith('projects/test/secrets/keys'))
     assert.deepEqual(
       latest.keyRing.map(({ id }) => id),
@@ -73,7 +73,7 @@ describe('a key ring in Google Secret Manager', () => {
     ['holds a key without an id', short.slice(3), /in gcp-sm:.*: key 1 needs an id/],
   ]
   for (const [what, held, sentence] of wrong) {
-    it(`that ${what} is one sentence beside all else that is wrong, without the key`, async () => {
+    it(`a key ring in Google Secret Manager that ${what} is one sentence beside all else that is wrong, without the key`, async () => {
       secrets.set('wrong', held)
       const problems = await problemsOf({ ...settingsWith('projects/test/secrets/wrong'), PORT: 'abc' })
       assert.equal(problems.length, 2, problems.join('\n'))
@@ -84,7 +84,7 @@ describe('a key ring in Google Secret Manager', () => {
     })
   }
 
-  it('is not asked for where its name or the way to it is wrong', async () => {
+  it('a key ring in Google Secret Manager is not asked for where its name or the way to it is wrong', async () => {
     const before = requests.length
     const misnamed = await problemsOf(settingsWith('projects/test/secret/keys'))
     assert.match(misnamed.join(), /^ENCRYPTION_KEYS: must look like gcp-sm:\/\/projects\//)
@@ -96,7 +96,7 @@ describe('a key ring in Google Secret Manager', () => {
     assert.equal(requests.length, before)
   })
 
-  it('that is missing ends a process with 1 and that sentence; one that is there lets a command run', async (t) => {
+  it('a key ring in Google Secret Manager that is missing ends a process with 1 and that sentence; one that is there lets a command run', async (t) => {
     const settings = { ...environment, DATABASE_URL: await createTestDatabase(t) }
     const run = (file: string, secret: string) =>
       startProcess(t, file, {

@@ -34,12 +34,12 @@ describe('the vault', () => {
     'row that continues the column': { ...place, column: 'api_key_sealed1', row: '' },
   }
   for (const [what, other] of Object.entries(elsewhere)) {
-    it(`does not open it in another ${what}`, () => {
+    it(`the vault does not open it in another ${what}`, () => {
       assert.throws(() => vault.open(sealed, other), isUnreadable)
     })
   }
 
-  it('does not open what was altered anywhere', () => {
+  it('the vault does not open what was altered anywhere', () => {
     for (let position = 0; position < sealed.length; position += 1) {
       const other = sealed[position] === 'A' ? 'B' : 'A'
       const altered = sealed.slice(0, position) + other + sealed.slice(position + 1)
@@ -52,7 +52,7 @@ describe('the vault', () => {
     }
   })
 
-  it('does not open what was cut short or never was sealed', () => {
+  it('the vault does not open what was cut short or never was sealed', () => {
     const parts = sealed.split('.')
     const shortTag = parts.with(3, (parts[3] ?? '').slice(0, 8)).join('.')
     for (const text of [
@@ -68,14 +68,14 @@ describe('the vault', () => {
     }
   })
 
-  it('does not open with a key that it does not have, and says which place is concerned', () => {
+  it('the vault does not open with a key that it does not have, and says which place is concerned', () => {
     assert.throws(
       () => vaultOf(newer).open(sealed, place),
       (error) => isUnreadable(error) && /connections\.api_key_sealed of 1/.test(String(error)),
     )
   })
 
-  it('does not open with another key of the same name', () => {
+  it('the vault does not open with another key of the same name', () => {
     assert.throws(() => vaultOf(generateKeyRingEntry('older')).open(sealed, place), isUnreadable)
   })
 
@@ -90,7 +90,7 @@ describe('the vault', () => {
 })
 
 describe('a key ring', () => {
-  it('takes several keys and spaces between them', () => {
+  it('a key ring takes several keys and spaces between them', () => {
     assert.deepEqual(
       parseKeyRing(` ${newer} , ${older} `).map(({ id }) => id),
       ['newer', 'older'],
@@ -118,7 +118,7 @@ describe('a key ring', () => {
     ['a comma at the end', `${older},`, /key 2 needs an id/],
   ]
   for (const [what, text, sentence] of wrong) {
-    it(`with ${what} is refused in a sentence that holds no key`, () => {
+    it(`a key ring with ${what} is refused in a sentence that holds no key`, () => {
       assert.throws(
         () => parseKeyRing(text),
         (error) => {
