@@ -19,7 +19,7 @@ export const BookingView = Type.Object({
     Type.String({ description: 'Hostaway’s id of the reservation; null until Hostaway has it.' }),
   ),
   origin: Type.Enum(['channel', 'tvl'], {
-    description: '`channel`: it came from Hostaway; `tvl`: it was made here and is told to Hostaway.',
+    description: '`channel`: it came from Hostaway; `tvl`: it was made here and is pushed to Hostaway.',
   }),
   listingId: Type.String(),
   unitId: Type.String(),
@@ -69,14 +69,14 @@ export type BookingView = Static<typeof BookingView>
 const Push = Type.Object({
   status: Type.Enum(['pending', 'failed', 'done'], {
     description:
-      '`pending`: Hostaway is still to be told; `failed`: set aside with a dead letter until it is changed or replayed.',
+      '`pending`: still to be pushed to Hostaway; `failed`: dead-lettered until it is changed or replayed.',
   }),
   attempts: Type.Integer(),
   nextAttemptAt: text(),
   lastError: text(),
 })
 
-/** A booking with how far Hostaway has been told of it; null where there was never anything to tell. */
+/** A booking with the state of its push; null where nothing was ever to be pushed. */
 export const BookingDetail = Type.Object(
   { ...BookingView.properties, push: nullable(Push) },
   { title: 'Booking' },

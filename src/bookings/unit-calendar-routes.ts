@@ -23,9 +23,9 @@ const CalendarDay = Type.Object(
     }),
     heldUnits: Type.Integer(),
     units: Type.Integer(),
-    desired: Type.Record(Type.String(), Type.Unknown(), { description: 'What TVL last desired for.' }),
-    pushed: Type.Record(Type.String(), Type.Unknown(), { description: 'What Hostaway was last told.' }),
-    pending: Type.Boolean({ description: 'Something of the desired is still to be pushed.' }),
+    desired: Type.Record(Type.String(), Type.Unknown(), { description: 'What TVL desires of Hostaway.' }),
+    pushed: Type.Record(Type.String(), Type.Unknown(), { description: 'What Hostaway acknowledged last.' }),
+    pending: Type.Boolean({ description: 'Whether a desired value is still to be pushed.' }),
   },
   { title: 'CalendarDay' },
 )

@@ -9,7 +9,7 @@ import type { JobQueues } from '../platform/queue/queues.ts'
 import { requireTenant } from '../tenants/require-tenant.ts'
 import { checkEvents } from './check-events.ts'
 import { lockTargetListings, writeDesired } from './desired-store.ts'
-import { EventsBody, maxEvents, readEvents } from './read-events.ts'
+import { EventsBody, maxEvents, readDesiredEvents } from './read-events.ts'
 import { signalConnections } from './sweep-pushes.ts'
 
 const scope = 'events'
@@ -31,21 +31,21 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRouteOptions> = async (
       schema: {
         tags: ['TVL to Hostaway'],
         operationId: 'postEvents',
-        summary: 'Say what is desired of Hostaway',
-        description: `One event or up to ${maxEvents}, plain or as CloudEvents 1.0 (unitId and what follows in \`data\`); all or nothing. A field left out means "no opinion" and is never sent. Where ranges overlap, the later one wins. 202 = the desired are stored.`,
+        summary: 'Set what TVL desires of Hostaway',
+        description: `One event or up to ${maxEvents}, plain or as CloudEvents 1.0 (unitId and what follows in \`data\`); all or nothing. A field left out stays Hostaway’s and is never pushed. Where ranges overlap, the later one wins. 202 = the desired values are stored.`,
         querystring: Type.Object({ tenant: Type.Optional(Type.String()) }),
         headers: keyHeader,
         consumes: ['application/json', ...cloudEvents],
         body: EventsBody,
         response: { 202: Type.Object({ accepted: Type.Integer() }) },
       },
-      // What the listings do not allow is listed with it.
+      // The listings' own limits add to the violations.
       attachValidation: true,
     },
     async (request, reply) => {
       const tenant = await requireTenant(db, request, request.query.tenant)
       const wrong = bodyViolations(request)
-      const { events, problems } = readEvents(request.body, wrong)
+      const { events, problems } = readDesiredEvents(request.body, wrong)
       const unitIds = [...new Set(events.map(({ unitId }) => unitId))]
       const connectionIds = new Set<string>()
       const answer = await onceByKey(db, request, { tenantId: tenant.id, scope }, async (trx) => {

@@ -48,9 +48,31 @@ const listing = { unitId: UnitId, changes: ListingChanges }
 const PlainEvent = taggedUnion('PlainEvent', 'type', [
   Type.Object(
     { type: Type.Literal('availability.updated'), ...availability },
-    { title: 'AvailabilityUpdated' },
+    {
+      title: 'AvailabilityUpdated',
+      examples: [
+        {
+          type: 'availability.updated',
+          unitId: 'quay-flat',
+          ranges: [{ from: '2027-07-01', to: '2027-07-14', available: true, minStay: 3 }],
+        },
+      ],
+    },
   ),
-  Type.Object({ type: Type.Literal('pricing.updated'), ...pricing }, { title: 'PricingUpdated' }),
+  Type.Object(
+    { type: Type.Literal('pricing.updated'), ...pricing },
+    {
+      title: 'PricingUpdated',
+      examples: [
+        {
+          type: 'pricing.updated',
+          unitId: 'quay-flat',
+          currency: 'EUR',
+          ranges: [{ from: '2027-07-01', to: '2027-07-14', price: '129.90' }],
+        },
+      ],
+    },
+  ),
   Type.Object({ type: Type.Literal('listing.updated'), ...listing }, { title: 'ListingUpdated' }),
 ])
 
@@ -75,10 +97,10 @@ const SentEvent = byPresenceOf('DesiredEvent', 'specversion', CloudEvent, PlainE
 export const EventsBody = Type.Union([SentEvent, Type.Array(SentEvent, { minItems: 1, maxItems: maxEvents })])
 
 /**
- * The valid events of a body, with their amounts as decimal text, and what no schema says is wrong with them. `wrong` is
+ * The valid events of a body, with amounts as decimal text, and their violations that no schema can express. `wrong` is
  * what validation found; an event that it names is left out. Never throws.
  */
-export function readEvents(
+export function readDesiredEvents(
   body: Static<typeof EventsBody>,
   wrong: WrongField[],
 ): { events: DesiredEvent[]; problems: WrongField[] } {

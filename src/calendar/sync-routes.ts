@@ -20,8 +20,8 @@ const ListingSyncView = Type.Object(
     listingId: Type.String(),
     unitId: Type.Union([Type.String(), Type.Null()]),
     pendingDays: days('Will be pushed.'),
-    failedDays: days('Set aside with a dead letter until the desired changes or it is replayed.'),
-    driftedDays: days('Changed at Hostaway behind our back, and about to be put right.'),
+    failedDays: days('Dead-lettered until the desired value changes or it is replayed.'),
+    driftedDays: days('Changed at Hostaway by others; about to be repaired.'),
     detailsPending: Type.Boolean(),
     detailsFailed: Type.Boolean(),
     attempts: Type.Integer(),
@@ -87,9 +87,9 @@ export const syncRoutes: FastifyPluginAsyncTypebox<SyncRouteOptions> = async (ap
       schema: {
         tags,
         operationId: 'startFullSync',
-        summary: 'Send everything that is desired once more',
+        summary: 'Push every desired value again',
         description:
-          'One listing after another, beside what changes meanwhile. A unit that has another listing than before gets there what was desired for it before and not since.',
+          'One listing after another, beside newer changes. A unit that has another listing than before gets back the desired values that were parked for it, where nothing newer is desired.',
         params: Params,
         response: { 202: Type.Object({ listings: Type.Integer() }) },
       },

@@ -41,7 +41,7 @@ const RotationRequest = Type.Object(
       Type.Integer({
         minimum: 0,
         maximum: maxOverlapSeconds,
-        description: 'For how long the HMAC secret before is still accepted; a day unless said otherwise.',
+        description: 'For how long the replaced HMAC secret is still accepted; a day by default.',
       }),
     ),
   },

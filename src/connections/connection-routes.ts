@@ -22,18 +22,17 @@ const modes = ['basic', 'hmac', 'basic+hmac'] as const
 const options = {
   autoImport: Type.Optional(
     Type.Boolean({
-      description:
-        'Whether complete reservations become bookings without anybody’s yes; false unless said otherwise.',
+      description: 'Whether complete reservations become bookings without approval; false by default.',
     }),
   ),
   autoMapListings: Type.Optional(
     Type.Boolean({
-      description: 'Whether new listings get a unit by themselves; true unless said otherwise.',
+      description: 'Whether new listings get a unit by themselves; true by default.',
     }),
   ),
   webhookAuth: Type.Optional(
     Type.Enum([...modes], {
-      description: 'How webhooks prove where they come from; `basic` unless said otherwise.',
+      description: 'How webhooks prove where they come from; `basic` by default.',
     }),
   ),
   webhookSecret: Type.Optional(
@@ -58,7 +57,11 @@ const newConnection = (channels: string[]) =>
       ...options,
       alertingEmailAddress: Type.Optional(Email),
     },
-    { additionalProperties: false, title: 'NewConnection' },
+    {
+      additionalProperties: false,
+      title: 'NewConnection',
+      examples: [{ tenant: 'demo', channel: channels[0], accountId: 10001, apiKey: 'from the dashboard' }],
+    },
   )
 
 const SyncChange = Type.Object(

@@ -66,7 +66,7 @@ export const ConnectionView = Type.Object(
   { title: 'Connection' },
 )
 
-/** When things run where a connection does not say otherwise. */
+/** The schedules of connections that have none of their own. */
 export type DefaultCrons = Record<SyncPart, string>
 
 /** Looks up what happened last on connections, to show them; `webhookSecret` only in the one answer that may show it. */

@@ -19,10 +19,10 @@ export const ImportView = Type.Object(
     from: day,
     to: day,
     done: count(
-      'Reservations read so far. One that changes before its turn is read, and counted, at the end.',
+      'Reservations read so far. One that changes before it is read is read, and counted, at the end.',
     ),
     total: Type.Union([Type.Integer(), Type.Null()], {
-      description: 'Reservations there are, as Hostaway says; null until it has said so.',
+      description: 'How many reservations Hostaway counts; null until it has answered.',
     }),
     created: count('Became bookings.'),
     updated: count('Changed bookings that were there.'),

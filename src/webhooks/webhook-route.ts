@@ -39,7 +39,7 @@ const ConnectionParams = Type.Object({ connectionId: idOf('connection') })
 export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteOptions): Promise<void> {
   const { name, title } = options.channel
   const address = `/webhooks/${name}`
-  // The same for every connection, whatever it asks for: a 401 tells nothing about what there is.
+  // The same for every connection, whatever it asks for: a 401 reveals nothing about what there is.
   const challenge = `Basic realm="${title} webhooks", charset="UTF-8"`
   // The bytes are what was signed; parsed JSON could not be verified. This parser exists in here only.
   app.removeAllContentTypeParsers()

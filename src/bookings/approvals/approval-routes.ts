@@ -28,7 +28,7 @@ const ImportOrder = Type.Object(
   { additionalProperties: false },
 )
 
-/** Reservations that wait for a person, and what the person decides. */
+/** Reservations that wait for approval, and the decisions about them. */
 export const approvalRoutes: FastifyPluginAsyncTypebox<DecisionDeps> = async (app, deps) => {
   const { db } = deps
   app.get(
@@ -38,7 +38,7 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<DecisionDeps> = async (ap
       schema: {
         tags,
         operationId: 'listQueuedReservations',
-        summary: 'List the reservations that wait for a person',
+        summary: 'List the reservations that wait for approval',
         description: '`pending`: something is missing; `mapped`: complete, waits for a yes.',
         querystring: Type.Object({
           ...pageQuery,
@@ -94,7 +94,7 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<DecisionDeps> = async (ap
   app.post(
     '/booking-queue/:id/import',
     {
-      // No body means a plain yes.
+      // No body means approval without overrides.
       config: {
         roles: ['manager'],
         bodyIsOptional: true,
@@ -103,7 +103,7 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<DecisionDeps> = async (ap
       schema: {
         tags,
         operationId: 'importQueuedReservation',
-        summary: 'Book a waiting reservation, with what Hostaway does not say',
+        summary: 'Book a waiting reservation, with the values that Hostaway lacks',
         description:
           'Books the newest version; what is sent is kept for the versions after it. 422 `RESERVATION_INCOMPLETE` lists everything that is still missing, and nothing is written. Repeated, the answer is the same; a booking that was imported can be corrected this way. A rejected reservation can be imported after all; a withdrawn one is 409 `RESERVATION_WITHDRAWN`.',
         params: Params,
@@ -125,9 +125,9 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<DecisionDeps> = async (ap
       schema: {
         tags,
         operationId: 'rejectQueuedReservation',
-        summary: 'Turn a waiting reservation down',
+        summary: 'Reject a waiting reservation',
         description:
-          'It becomes no booking, whatever Hostaway says of it later. Hostaway still holds it, so its nights stay blocked until it is cancelled there. 409 `ALREADY_IMPORTED` where there is a booking, `RESERVATION_WITHDRAWN` where it was cancelled.',
+          'It becomes no booking, whatever changes at Hostaway later. Hostaway still holds it, so its nights stay blocked until it is cancelled there. 409 `ALREADY_IMPORTED` where there is a booking, `RESERVATION_WITHDRAWN` where it was cancelled.',
         params: Params,
         body: Type.Object(
           { reason: Type.String({ minLength: 1, maxLength: 1_000 }) },

@@ -73,9 +73,9 @@ export const listingRoutes: FastifyPluginAsyncTypebox<MapListingDeps> = async (a
       schema: {
         tags: ['Connections'],
         operationId: 'mapListing',
-        summary: 'Say which unit a listing stands for',
+        summary: 'Map a listing to a unit',
         description:
-          'What waited for the listing is released at once. A listing that had another unit takes the stays that are not over with it, and starts without desired unless `full-sync` is asked for. 409 `UNIT_ALREADY_MAPPED` where the unit has another listing of this connection.',
+          'What waited for the listing is released at once. A listing that had another unit takes the stays that are not over with it, and starts without desired values until `full-sync` restores them. 409 `UNIT_ALREADY_MAPPED` where the unit has another listing of this connection.',
         params: Type.Object({ id: idOf('connection'), listingId: textIdOf('listing at Hostaway') }),
         body: MappingOrder,
         response: {

@@ -7,7 +7,7 @@ const nullableText = (description?: string) =>
 
 export const QueueStatus = Type.Enum(['pending', 'mapped', 'imported', 'rejected', 'withdrawn', 'failed'])
 
-/** A reservation that waits, or waited, for a person. */
+/** A reservation that waits, or waited, for approval. */
 export const QueuedView = Type.Object(
   {
     id: Type.String(),
@@ -17,7 +17,7 @@ export const QueuedView = Type.Object(
     status: QueueStatus,
     sourceStatus: nullableText(),
     problems: Type.Array(Type.Object({ field: Type.String(), code: Type.String(), message: Type.String() }), {
-      description: 'What is missing or wrong; empty where only a yes is missing.',
+      description: 'What is missing or wrong; empty where only approval is missing.',
     }),
     draft: Type.Record(Type.String(), Type.Unknown(), { description: 'The booking as far as it is known.' }),
     overrides: Type.Object(
@@ -26,7 +26,8 @@ export const QueuedView = Type.Object(
         fields: Type.Record(Type.String(), Type.Unknown()),
       },
       {
-        description: 'What a person said with the import; in force until Hostaway says something new of it.',
+        description:
+          'The overrides that came with the import; each is in force until Hostaway changes what it stands against.',
       },
     ),
     bookingId: nullableText('The booking that the reservation has become.'),

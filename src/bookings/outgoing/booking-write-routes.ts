@@ -30,7 +30,7 @@ const scope = 'bookings'
 
 export type BookingWriteRouteOptions = { db: Kysely<Database>; channels: Channels; queues: JobQueues }
 
-/** Bookings that are made, changed and cancelled here, and told to Hostaway. */
+/** Bookings that are made, changed and cancelled here, and pushed to Hostaway. */
 export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOptions> = async (
   app,
   { db, channels, queues },
@@ -44,13 +44,13 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
         operationId: 'makeBooking',
         summary: 'Make a booking',
         description:
-          '201 = it is stored and its nights are blocked; Hostaway is told next, and `push` says how far that is. 409 `UNIT_NOT_AVAILABLE` where a night is booked beyond the unit’s rooms or closed. A repeated `Idempotency-Key` answers what the first request was answered.',
+          '201 = it is stored and its nights are blocked; it is pushed to Hostaway next, and `push` shows the state of that. 409 `UNIT_NOT_AVAILABLE` where a night is booked beyond the unit’s rooms or closed. A repeated `Idempotency-Key` gets the answer of the first request.',
         querystring: Type.Object({ tenant: Type.Optional(Type.String()) }),
         headers: keyHeader,
         body: NewBookingBody,
         response: { 201: BookingDetail },
       },
-      // What the listing does not allow is listed with it.
+      // The listing's own limits add to the violations.
       attachValidation: true,
     },
     async (request, reply) => {
@@ -86,7 +86,7 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
         operationId: 'changeBooking',
         summary: 'Change a booking',
         description:
-          'What is left out stays as it is; the later change wins, field by field. Hostaway is told next. New nights are taken at once, and old ones stay blocked until Hostaway has let them go. Of a booking that came from a travel agency only the `note` can be changed (409 `BOOKING_NOT_CHANGEABLE`).',
+          'What is left out stays as it is; the later change wins, field by field. The change is pushed to Hostaway next. New nights are blocked at once, and old ones stay blocked until Hostaway has released them. Of a booking that came from a travel agency only the `note` can be changed (409 `BOOKING_NOT_CHANGEABLE`).',
         params: Params,
         body: BookingChangeBody,
         response: { 200: BookingDetail },
@@ -122,7 +122,7 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
         operationId: 'cancelBooking',
         summary: 'Cancel a booking',
         description:
-          'On behalf of the host; safe to repeat. Hostaway is told next, and the nights are free once it has let them go. A booking that came from a travel agency is cancelled there (409 `BOOKING_NOT_CHANGEABLE`).',
+          'On behalf of the host; safe to repeat. It is pushed to Hostaway next, and the nights are free once Hostaway has released them. A booking that came from a travel agency is cancelled there (409 `BOOKING_NOT_CHANGEABLE`).',
         params: Params,
         response: { 200: BookingDetail },
       },
@@ -147,7 +147,11 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
     if (connection === undefined || listing === undefined)
       throw new Error('A booking has no connection or no listing')
     if (connection.status === 'disconnected') {
-      throw new Problem(409, 'CONNECTION_DISCONNECTED', 'Hostaway cannot be told: the connection has ended')
+      throw new Problem(
+        409,
+        'CONNECTION_DISCONNECTED',
+        'Nothing can be pushed: the connection is disconnected',
+      )
     }
     return { booking, connection, listing }
   }

@@ -39,7 +39,7 @@ export function checkBooking(
   return [...problems, ...checkAmount(sent.amount, listing.currency)]
 }
 
-/** What a request says as a desired value. Pure. */
+/** The desired values of a request. Pure. */
 export function toDesired({ checkIn, checkOut, guest, guests, amount, note }: SentBooking): DesiredBooking {
   const money = amount === undefined ? undefined : toMoney(amount.total, amount.currency)
   return withoutUndefined({

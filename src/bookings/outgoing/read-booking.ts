@@ -2,7 +2,7 @@ import { Big } from 'big.js'
 import { type Static, Type } from 'typebox'
 import { amount, Currency, Day, EmailOrNull, Name, textOrNull, UnitId } from '../../platform/http/fields.ts'
 
-/** What a request says of a booking; a field left out stays as it is. The amount is decimal text. */
+/** The fields of a booking in a request; one left out stays as it is. The amount is decimal text. */
 export type SentBooking = {
   checkIn?: string
   checkOut?: string
@@ -39,7 +39,20 @@ export const NewBookingBody = Type.Object(
     ...common,
     status: Type.Optional(Type.Literal('confirmed', { description: 'Hostaway takes no other booking.' })),
   },
-  { ...closed, title: 'NewBooking' },
+  {
+    ...closed,
+    title: 'NewBooking',
+    examples: [
+      {
+        unitId: 'quay-flat',
+        checkIn: '2027-07-03',
+        checkOut: '2027-07-10',
+        guest: { name: 'Ada Example', email: 'ada@example.com' },
+        guests: { adults: 2 },
+        amount: { total: '412.50', currency: 'EUR' },
+      },
+    ],
+  },
 )
 
 const change = { ...closed, minProperties: 1 }
@@ -54,7 +67,7 @@ export const BookingChangeBody = Type.Object(
   { ...change, title: 'BookingChange' },
 )
 
-/** What a valid body, or the valid fields of one, says of a booking: texts are trimmed, and a blank one is null. */
+/** Reads a valid body, or the valid fields of one: texts are trimmed, and a blank one is null. */
 export function toSentBooking(
   body: Partial<Static<typeof NewBookingBody>> | Static<typeof BookingChangeBody>,
 ): SentBooking {

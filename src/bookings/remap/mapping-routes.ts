@@ -18,7 +18,7 @@ import { pageOf, pageQuery, toPage } from '../../platform/http/paging.ts'
 import { notFound, Problem } from '../../platform/http/problems.ts'
 import { type PreviewResult, previewMapping } from './preview-mapping.ts'
 import { PreviewAnswer } from './preview-view.ts'
-import { MappingOrder, PreviewOrder, refuseWrongBody } from './read-mapping-body.ts'
+import { MappingBody, PreviewBody, refuseWrongBody } from './read-mapping-body.ts'
 
 const tags = ['Mapping']
 const Params = Type.Object({ id: idOf('connection') })
@@ -62,16 +62,16 @@ export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database>; ch
     '/connections/:id/mapping',
     {
       config: { roles: ['manager'], refusals: { 409: ['MAPPING_CHANGED'], 412: ['MAPPING_CHANGED'] } },
-      // What is wrong inside the spec is listed with it, in words of its own.
+      // The check of the spec adds to the violations, in words of its own.
       attachValidation: true,
       schema: {
         tags,
         operationId: 'replaceMapping',
         summary: 'Replace the field mapping',
         description:
-          'Checks the whole spec and answers 422 with the place of everything that is wrong. What comes in from then on is mapped by it; bookings that exist are mapped again by `POST …/mapping/remap`. The same spec again makes no new version. With `expectedVersion` (409) or If-Match (412) only if nobody changed it meanwhile: `MAPPING_CHANGED`.',
+          'Checks the whole spec and answers 422 with the place of everything that is wrong. It maps what comes in from then on; `POST …/mapping/remap` maps existing bookings again. The same spec again makes no new version. `expectedVersion` (409) or If-Match (412) refuses the change where another version is in force meanwhile: `MAPPING_CHANGED`.',
         params: Params,
-        body: MappingOrder,
+        body: MappingBody,
         response: { 200: MappingView },
       },
     },
@@ -152,7 +152,7 @@ export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database>; ch
         description:
           'Maps one reservation, given in the body or by a stored webhook, and answers its draft with everything that keeps it from being complete. With `last`, maps that many of the bookings and waiting reservations that changed last, and answers what would change.',
         params: Params,
-        body: PreviewOrder,
+        body: PreviewBody,
         response: { 200: PreviewAnswer },
       },
     },

@@ -19,7 +19,7 @@ import { findWebhook } from '../../webhooks/webhook-log.ts'
 import { toMappedListing } from '../apply/map-reservations.ts'
 import type { StoredReservation } from '../apply/stored-reservation.ts'
 import type { PreviewedReservation } from './preview-view.ts'
-import type { PreviewOrder } from './read-mapping-body.ts'
+import type { PreviewBody } from './read-mapping-body.ts'
 import { listRecentReservations } from './recent-reservations-store.ts'
 import { planRemap, type Remapped } from './remap-reservations.ts'
 
@@ -31,7 +31,7 @@ export type PreviewResult =
 export async function previewMapping(
   { db, channels }: { db: Kysely<Database>; channels: Channels },
   connection: Connection,
-  { spec, reservation: given, webhookId, last }: PreviewOrder,
+  { spec, reservation: given, webhookId, last }: PreviewBody,
 ): Promise<PreviewResult> {
   const channel = channels.of(connection.channel)
   const inForce = await compiledMappings(db, [connection.id])

@@ -6,12 +6,12 @@ import { exactlyOneOf, Uuid } from '../../platform/http/fields.ts'
 import { Problem } from '../../platform/http/problems.ts'
 import { bodyViolations } from '../../platform/http/violations.ts'
 
-export const MappingOrder = Type.Object(
+export const MappingBody = Type.Object(
   { spec: MappingSpec, expectedVersion: Type.Optional(Type.Integer({ minimum: 0 })) },
   { additionalProperties: false },
 )
 
-export const PreviewOrder = exactlyOneOf(
+export const PreviewBody = exactlyOneOf(
   Type.Object(
     {
       spec: Type.Optional(MappingSpec),
@@ -28,14 +28,14 @@ export const PreviewOrder = exactlyOneOf(
   ),
   ['reservation', 'webhookId', 'last'],
 )
-export type PreviewOrder = Static<typeof PreviewOrder>
+export type PreviewBody = Static<typeof PreviewBody>
 
 /** Throws a Problem that names everything wrong with a body that may hold a spec; the route sets `attachValidation`. */
 export function refuseWrongBody(request: FastifyRequest<{ Body: { spec?: MappingSpec } }>): void {
   const wrong = bodyViolations(request)
   const spec = request.body?.spec
   const checked = spec === undefined ? undefined : checkSpec(spec)
-  // The check of a spec finds all that its schema does, and says it more clearly.
+  // The check of a spec finds all that its schema does, in clearer words.
   const beside = checked === undefined ? wrong : wrong.filter(({ field }) => !/^spec(\.|$)/.test(field))
   const problems = [...beside, ...(checked === undefined || checked.ok ? [] : checked.problems)]
   if (problems.length > 0) throw new Problem(422, 'VALIDATION_FAILED', 'The body is not valid', problems)

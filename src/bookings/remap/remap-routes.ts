@@ -22,8 +22,8 @@ const RemapView = Type.Object(
     status: Type.Enum(['running', 'completed', 'cancelled']),
     done: Type.Integer({ description: 'Reservations that were mapped again.' }),
     total: Type.Integer({ description: 'Reservations that there were at the start.' }),
-    changed: Type.Integer({ description: 'Those of them that say something else now.' }),
-    waiting: Type.Integer({ description: 'Those of them that wait for a person now.' }),
+    changed: Type.Integer({ description: 'Those of them that mapping changed.' }),
+    waiting: Type.Integer({ description: 'Those of them that wait for approval now.' }),
     failed: Type.Integer({ description: 'Those of them that could not be written.' }),
     lastError: nullableText,
     startedAt: Type.String(),
@@ -33,19 +33,19 @@ const RemapView = Type.Object(
   { title: 'Remap' },
 )
 
-/** Mapping again what is booked already, after a change of the mapping. */
+/** Mapping bookings again after a change of the mapping. */
 export const remapRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> = async (app, { db }) => {
   app.post(
     '/connections/:id/mapping/remap',
     {
-      // No body means nothing to say.
+      // There is nothing to choose.
       config: { roles: ['manager'], bodyIsOptional: true },
       schema: {
         tags,
         operationId: 'startRemap',
         summary: 'Map the bookings of a connection again',
         description:
-          'Maps every booking and every waiting reservation again, by the mapping in force, from the newest body that was received. Other services hear only of bookings that say something else then. Answers the remap that runs already, if it is for the same version of the mapping; one for an earlier version is cancelled.',
+          'Maps every booking and every waiting reservation again, by the mapping in force, from the newest body that was received. Only bookings that mapping changes become events. Where a remap for the same version of the mapping is running, it is the answer; one for an earlier version is cancelled.',
         params: Params,
         body: Type.Object({}, { additionalProperties: false }),
         response: { 202: RemapView },

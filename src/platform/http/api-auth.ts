@@ -28,7 +28,7 @@ const rolesWithin: Record<Role, readonly Role[]> = {
 type ApiAuthOptions = {
   adminToken: string | undefined
   findOwner: (token: string) => Promise<Caller | undefined>
-  /** Says whether this address has failed too often of late. */
+  /** Whether this address has failed too often of late. */
   tooManyFailures: (request: FastifyRequest) => Promise<boolean>
 }
 

@@ -229,7 +229,7 @@ function isRequired({ content = {} }: { content?: Content }): boolean {
   return Object.values(content).every(({ schema }) => schema === undefined || !('default' in schema))
 }
 
-// Requests with NUL in a text are refused, and a text in the document says so where nothing narrower does.
+// A text with NUL is refused, so the document excludes it where no narrower rule does.
 function onlyStorable(schema: Json): Json {
   if (Array.isArray(schema)) return schema.map(onlyStorable)
   if (typeof schema !== 'object' || schema === null) return schema

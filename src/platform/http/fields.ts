@@ -94,7 +94,7 @@ export function amount(digits: 9 | 12) {
   })
 }
 
-/** One of several objects, which a constant `tag` tells apart: only the one that is meant is checked and described. */
+/** One of several objects, distinguished by a constant `tag`: only the one that is meant is checked and described. */
 export function taggedUnion<Schemas extends TSchema[]>(
   title: string,
   tag: string,
