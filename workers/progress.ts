@@ -4,9 +4,9 @@ import type { Metrics, QueueName } from '../src/platform/telemetry/metrics.ts'
 
 export type ProgressTimes = {
   watchEveryMs: number
-  /** From then on the process says that it is not ready. */
+  /** After this the process reports that it is not ready. */
   stalledAfterMs: number
-  /** Later than that, so that it is seen before it is mended. */
+  /** Later than that, so that it is seen before the worker is replaced. */
   rebuildAfterMs: number
 }
 

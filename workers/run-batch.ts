@@ -15,7 +15,7 @@ const retryBatchMs = 1_000
 
 /**
  * Runs jobs that hold one payload or many, each payload as if it had a job of its own: those that are not done get one.
- * Should that fail, the whole batch comes back, of which the others have ended.
+ * Should that fail, the whole batch is retried, where the others have ended already.
  */
 export function createBatchRunner(options: BatchRunnerOptions): (job: RunningJob) => Promise<JobVerdict> {
   const { batch } = options.job

@@ -61,7 +61,7 @@ export const bookings: Module<BookingDeps> = {
       name: pushBookingsJob,
       parse: readPushJob,
       run: ({ bookingsOf }) => pushBookings(pushing, bookingsOf),
-      // What waits, and its dead letters, are with the bookings: the sweep begins another job.
+      // Waiting work and its dead letters belong to the bookings: the sweep starts another job.
       deadLetter: async () => undefined,
     }
     return [webhookJob(deps), push]

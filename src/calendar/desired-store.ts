@@ -46,7 +46,7 @@ export async function lockTargetListings(
 
 /**
  * Writes desired values and marks their listings as waiting, in the caller's transaction. A field that is not named keeps its
- * desired value; a desired value that says what is desired already changes nothing. Safe to repeat.
+ * desired value; an equal desired value changes nothing. Safe to repeat.
  */
 export async function writeDesired(
   trx: Transaction<Database>,

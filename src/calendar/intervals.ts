@@ -2,13 +2,13 @@ import { addDays, daysBetween } from '../platform/days.ts'
 import type { CalendarField, CalendarRange, CalendarValues } from './calendar-fields.ts'
 
 /**
- * A night and what is to be told about it: `due` must be sent, `allowed` (which includes it) may be sent along
+ * A night and its values to push: `due` must be sent, `allowed` (which includes it) may be sent along
  * because it is desired as well. What is in neither must not be touched.
  */
 export type PlannedDay = { day: string; due: CalendarValues; allowed: CalendarValues }
 
 /**
- * The fewest intervals that tell everything due and nothing that is not allowed, each with no more fields than it
+ * The fewest intervals that send everything due and nothing that is not allowed, each with no more fields than it
  * needs. `days` is in order, each day once. Pure.
  *
  * Taking as many days as possible into each interval is optimal here: whatever fits an interval fits every part of it.
@@ -32,7 +32,7 @@ export function compress(days: PlannedDay[]): CalendarRange[] {
   return intervals
 }
 
-/** `common`: what every day from `from` to `last` may be told. */
+/** `common`: the values that every day from `from` to `last` may get. */
 type Span = { from: string; lastDue: string; last: string; values: CalendarValues; common: CalendarValues }
 
 function extend(span: Span, day: PlannedDay, isDue: boolean): Span | undefined {

@@ -180,7 +180,7 @@ export async function finishListing(
   `.execute(trx)
 }
 
-/** Releases a listing after everything that waited for it became a dead letter: nothing waits any more. */
+/** Releases a listing whose waiting work all became dead letters. */
 export async function releaseDeadLettered(
   db: Kysely<Database>,
   { connectionId, listingId, fence }: ListingLease,
@@ -205,7 +205,7 @@ export async function readDeferral(db: Kysely<Database>, connectionId: string): 
   return row?.wake_urgency
 }
 
-/** Notes that until `inMs` from now only what is more urgent than `urgency` may go on. */
+/** Notes that for `inMs` only work more urgent than `urgency` may run. */
 export async function noteDeferral(
   db: Kysely<Database>,
   connectionId: string,

@@ -48,7 +48,7 @@ export const calendar: Module<CalendarDeps> = {
       name: syncConnectionJob,
       parse: readPushJob,
       run: ({ connectionId }) => syncConnection(pushing, connectionId),
-      // What waits, and its dead letters, are with the listings: the sweep begins another job.
+      // Waiting work and its dead letters belong to the listings: the sweep starts another job.
       deadLetter: async () => undefined,
     }
     return [push]

@@ -115,7 +115,7 @@ async function trySending(
     return undefined
   } catch (error) {
     if (!(error instanceof AppError && isRefusal(error))) throw error
-    // Every write to an archived listing is refused: looking for the night at fault would go on for ever.
+    // Every write to an archived listing is refused: the search for the faulty night would never end.
     if (!state.listingChecked) await refuseIfListingIsGone(push, error)
     state.listingChecked = true
     return error

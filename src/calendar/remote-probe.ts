@@ -63,7 +63,7 @@ async function failureOf(asking: Promise<void>): Promise<AppError | undefined> {
   }
 }
 
-// Whatever it says of the neighbour.
+// Any answer counts, whatever its content.
 function isAnswer(failure: AppError): boolean {
   const { remote, outcome } = factsOf(failure)
   return failure.status !== undefined && remote === 'up' && outcome !== 'defer'

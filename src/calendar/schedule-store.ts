@@ -152,7 +152,7 @@ export async function clearPushed(
   })
 }
 
-/** Lets failed nights and details be tried again, in the transaction that closes its dead letter. */
+/** Makes failed nights and details due again, in the transaction that closes their dead letter. */
 export async function reopenDeadLettered(
   trx: Transaction<Database>,
   { connectionId, listingId, day }: ListingKey & { day: string | undefined },

@@ -80,7 +80,7 @@ export async function runScheduledSyncs(
   return [...ran]
 }
 
-/** Lets a connection go on that was held up, with whatever is desired of it. Safe to repeat. */
+/** Resumes the pushes of a connection that was deferred. Safe to repeat. */
 export async function resumePushing(
   db: Kysely<Database>,
   queues: Queues,

@@ -96,7 +96,7 @@ async function applyTogether(
   return unknown
 }
 
-// What another attempt would not mend lies in the reservation, or in how we read it.
+// A failure that another attempt cannot cure lies in the reservation, or in how we read it.
 function isOfReservation(error: AppError): boolean {
   return factsOf(error).outcome === 'deadLetter'
 }

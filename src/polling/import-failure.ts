@@ -21,7 +21,7 @@ export async function afterImportFailure(
 ): Promise<Decision> {
   const { deps, connection } = reading
   const row = await findRunningImport(deps.db, connection.id)
-  // A call by which the breaker found out, or still knows, that Hostaway is away says nothing about the import.
+  // A call that opened the breaker, or met an open one, says nothing about the import.
   const isOutage =
     failure.kind !== 'malformed_response' &&
     deps.channels.of(connection.channel).health.breakerState() !== 'closed'

@@ -103,7 +103,7 @@ export type ImportedPage = {
 
 /**
  * Notes a page. Later passes meet again what the first one has counted; only what they changed is news. Undefined where
- * the import is not running any more: somebody cancelled it.
+ * the import was cancelled meanwhile.
  */
 export async function notePage(
   trx: Transaction<Database>,
@@ -143,7 +143,7 @@ export async function beginPass(trx: Transaction<Database>, id: string, downTo: 
 }
 
 /**
- * Completes an import that runs: all of `total` reservations were read, those that changed before their turn with the
+ * Completes an import that runs: all of `total` reservations were read, those that changed before they were read with the
  * passes after it.
  */
 export async function completeImport(
@@ -194,8 +194,8 @@ export async function noteImportFailure(
 }
 
 /**
- * Lets a failed import go on where it stopped, or from the top again where that leads nowhere; false where it did not
- * fail or another one is running. In the transaction that closes its dead letter.
+ * Resumes a failed import where it stopped, or from the top if its cursor leads nowhere; false if it did not fail or
+ * another one is running. In the transaction that closes its dead letter.
  */
 export async function reopenImport(trx: Transaction<Database>, id: string): Promise<boolean> {
   const { rows } = await sql<{ connection_id: string }>`

@@ -27,7 +27,7 @@ const order = [
 ] as const
 
 /**
- * One slice of the connection that has waited longest: fetches what was asked for, reconciles, goes on with its import,
+ * One slice of the connection that has waited longest: requested refetches, its reconcile, its import,
  * each as far as the time of a slice goes. False where no connection has anything to do. Safe to run many times at
  * once: each connection has a lease.
  */
@@ -115,7 +115,7 @@ async function afterReconcileFailure(
   if (decision.outcome === 'defer') return decision
   await noteReconcileFailure(db, connection.id, {
     message: failure.message,
-    // It may be the place: behind reservations that are gone the list does not go on, or is refused.
+    // The cursor may be at fault: behind removed reservations the list is empty or refused.
     beginAnew: decision.outcome === 'deadLetter' || failure.kind === 'malformed_response',
   })
   return decision

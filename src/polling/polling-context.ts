@@ -34,7 +34,7 @@ export type PollingDeps = ChannelDeps & {
   times: HistoryTimes
 }
 
-/** What every dead letter of a connection's history says. */
+/** Fields that all dead letters of a connection's polling share. */
 export function ofHistory({ id, tenantId }: Connection) {
   return { tenantId, connectionId: id, queue: historyQueue } as const
 }

@@ -60,7 +60,7 @@ export async function requestReconciles(
   `.execute(db)
 }
 
-/** Ends the waiting of work that is done, unless it was asked for anew since `dueAt`; with `delayMs` it waits for its next attempt. */
+/** Marks work as done, unless it was requested again since `dueAt`; with `delayMs` it waits for its next attempt. */
 export async function settleWork(
   db: Kysely<Database>,
   connectionId: string,

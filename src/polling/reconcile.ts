@@ -10,7 +10,7 @@ const firstPage = 100
 
 /**
  * Reads what changed at Hostaway since the last complete pass and applies it, until it has come down to there or the
- * turn is over; true where it has. One call where hardly anything changed. The watermark moves only at the end of a
+ * slice is over; true where it has. One call where hardly anything changed. The watermark moves only at the end of a
  * pass, so that one that breaks off leaves no gap.
  */
 export async function reconcile(reading: PollingSlice): Promise<boolean> {

@@ -5,9 +5,9 @@ import { insertImport, reopenImport } from './import-store.ts'
 import { requestFetch } from './reservation-fetch-store.ts'
 
 /**
- * Lets what a dead letter of the history is about be done again, in the transaction that closes the letter: an import
- * goes on where it stopped, a reservation is fetched, and for rows that named none everything is read once more. Throws
- * a Problem where the letter has to stay open for now.
+ * Replays a dead letter of polling in the transaction that closes it: an import resumes where it stopped, a reservation
+ * is fetched, and for rows without an id everything is read once more. Throws a Problem if the dead letter must stay
+ * open for now.
  */
 export async function replayHistory(
   trx: Transaction<Database>,

@@ -14,7 +14,7 @@ const maxPasses = 4
 const laterOverlapMs = 10_000
 
 /**
- * Goes on with the connection's import until it ends, there is none, or the turn is over; true where there is nothing
+ * Continues the connection's import until it ends, there is none, or the slice is over; true where there is nothing
  * left to do. Listings first, then reservations page by page, newest change first, then again what changed meanwhile,
  * until a pass finds nothing new. Safe to repeat from the last page that was noted.
  */

@@ -42,7 +42,7 @@ export function takePage(walk: Walk, page: ReservationPage): Step {
   const skipped = new Set(walk.cursors.slice(0, walk.skipped))
   const rows = page.reservations.filter((row) => !skipped.has(row.id) || isNewer(row, walk))
   const mayAskAgain = walk.skipped + 1 < walk.cursors.length
-  // How many there are in all does not tell whether this is the end: reservations come and go meanwhile.
+  // The total cannot show the end: reservations come and go meanwhile.
   const isEmpty = page.reservations.length === 0
   if (mayAskAgain && (isEmpty || hasMoved(walk, rows))) {
     return { walk: { ...walk, skipped: walk.skipped + 1 }, again: true }
@@ -70,12 +70,12 @@ export function takePage(walk: Walk, page: ReservationPage): Step {
   }
 }
 
-// Once or twice is bad luck; a list that never goes on is not what it should be.
+// Once or twice is bad luck; a list that never continues is malformed.
 function fromTheTop(walk: Walk): Walk {
   if (walk.restarts === maxRestarts) {
     throw new AppError(
       'malformed_response',
-      'The list of reservations does not go on behind any of its last ones',
+      'The list of reservations continues behind none of its last ones',
       { status: 200 },
     )
   }
