@@ -1,4 +1,4 @@
-import { type Kysely, sql, type Transaction } from 'kysely'
+import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
 import { isOfReservations } from '../platform/db/key-pairs.ts'
 import type { BlockRow, Database } from '../platform/db/tables.ts'
 import type { ReservationKey } from './booking-store.ts'
@@ -141,4 +141,104 @@ export async function listBlocksOfUnit(
     .orderBy('first_night')
     .orderBy('external_id')
     .execute()
+}
+
+/** Nights that are desired for a booking beside those that Hostaway holds for it; none where `claimed` is empty. */
+export type BookingClaims = {
+  tenantId: string
+  connectionId: string
+  bookingId: string
+  claimed: Block[]
+}
+
+// Two at most: what lies before the nights that are held, and what lies behind them.
+const claimsPerBooking = 2
+
+/** The key of a claim where reservations have their id; no reservation has such a one. */
+export function claimName(bookingId: string, index: number): string {
+  return `claim-${bookingId}-${index + 1}`
+}
+
+/** The nights that a desired value asks for and that are not held yet. Pure. */
+export function claimedNights(held: Block | null, desired: Block | null): Block[] {
+  if (desired === null) return []
+  const isElsewhere =
+    held === null ||
+    held.listingId !== desired.listingId ||
+    held.departure <= desired.firstNight ||
+    desired.departure <= held.firstNight
+  if (isElsewhere) return [desired]
+  return [
+    { ...desired, departure: held.firstNight },
+    { ...desired, firstNight: held.departure },
+  ].filter(({ firstNight, departure }) => firstNight < departure)
+}
+
+/** Makes these the only claims of the bookings. The caller holds the locks of their reservations and units. */
+export async function insertBlocksOfClaims(
+  trx: Transaction<Database>,
+  bookings: BookingClaims[],
+): Promise<void> {
+  if (bookings.length === 0) return
+  const names = bookings.flatMap(({ connectionId, bookingId }) =>
+    Array.from({ length: claimsPerBooking }, (_, index) => ({
+      connectionId,
+      externalId: claimName(bookingId, index),
+    })),
+  )
+  await sql`
+    delete from availability_blocks
+    where (connection_id, external_id) in (select * from unnest(
+      ${names.map(({ connectionId }) => connectionId)}::uuid[],
+      ${names.map(({ externalId }) => externalId)}::text[]))
+  `.execute(trx)
+  await putBlocks(
+    trx,
+    bookings.flatMap(({ claimed, bookingId, ...booking }) =>
+      claimed.map((block, index) => ({
+        ...booking,
+        bookingId,
+        externalId: claimName(bookingId, index),
+        block,
+      })),
+    ),
+  )
+}
+
+/** Nights on a listing that come with it when it stands for another unit: those of stays that end after `today`. */
+export type MovingListing = { connectionId: string; listingId: string; unitId: string; today: string }
+
+/** The blocks that are not in the listing's new unit yet; where a person chose the unit, it stays. Through an index. */
+export async function findBlocksToMove(db: Kysely<Database>, listing: MovingListing): Promise<BlockRow[]> {
+  return db
+    .selectFrom('availability_blocks')
+    .selectAll()
+    .where('connection_id', '=', listing.connectionId)
+    .where('listing_id', '=', listing.listingId)
+    .where('departure', '>', listing.today)
+    .where('unit_id', 'is distinct from', listing.unitId)
+    .where(mayMove('availability_blocks'))
+    .execute()
+}
+
+/** Moves these blocks to the listing's unit; returns the rows as they are now, in no order. Safe to repeat. */
+export async function moveBlocks(
+  trx: Transaction<Database>,
+  { connectionId, unitId }: MovingListing,
+  externalIds: string[],
+): Promise<BlockRow[]> {
+  return trx
+    .updateTable('availability_blocks')
+    .set({ unit_id: unitId })
+    .where('connection_id', '=', connectionId)
+    .where('external_id', '=', sql<string>`any(${externalIds})`)
+    .returningAll()
+    .execute()
+}
+
+function mayMove(table: string): RawBuilder<boolean> {
+  return sql<boolean>`not exists (
+    select from hostaway_booking_queue decided
+    where decided.connection_id = ${sql.ref(`${table}.connection_id`)}
+      and decided.external_id = ${sql.ref(`${table}.external_id`)} and decided.overrides ? 'unit')`
 }

@@ -13,6 +13,7 @@ import type {
   VersionKind,
 } from '../platform/db/tables.ts'
 import { bookingIdOfMarker } from './booking-marker.ts'
+import type { DesiredBooking } from './desired-booking.ts'
 
 /**
  * Which version of a reservation a row holds, and from when on Hostaway itself was asked for it. `fields` are those
@@ -211,6 +212,39 @@ export async function writeDraft(
     .set({ draft: JSON.stringify(draft) })
     .where('id', '=', bookingId)
     .execute()
+}
+
+/** Replaces what is desired of a booking; the caller holds the lock of its reservation. */
+export async function writeDesiredBooking(
+  trx: Transaction<Database>,
+  bookingId: string,
+  desired: DesiredBooking,
+): Promise<void> {
+  await trx
+    .updateTable('bookings')
+    .set({ desired: JSON.stringify(desired) })
+    .where('id', '=', bookingId)
+    .execute()
+}
+
+/** Moves bookings on a listing to its unit; returns those that moved, in no order. Safe to repeat. */
+export async function moveBookings(
+  trx: Transaction<Database>,
+  { connectionId, listingId, unitId }: { connectionId: string; listingId: string; unitId: string },
+  externalIds: string[],
+): Promise<BookingRow[]> {
+  return (
+    trx
+      .updateTable('bookings')
+      .set({ unit_id: unitId, updated_at: sql<Date>`clock_timestamp()` })
+      .where('connection_id', '=', connectionId)
+      .where('external_id', '=', sql<string>`any(${externalIds})`)
+      // Its nights may be on this listing by a version that could not become its booking yet.
+      .where('listing_id', '=', listingId)
+      .where('unit_id', '<>', unitId)
+      .returningAll()
+      .execute()
+  )
 }
 
 /** Notes which mapping made these bookings, where that is all that has changed about them. */

@@ -5,7 +5,7 @@ import {
   type IncomingReservation,
 } from '../bookings/apply/apply-reservation.ts'
 import { fetchListing } from '../bookings/apply/fetch-listing.ts'
-import { reportConflict } from '../bookings/apply/report-conflict.ts'
+import { reportConflict } from '../bookings/apply/reservation-events.ts'
 import { fetchedVersion } from '../bookings/apply/reservation-version.ts'
 import type { Reservation } from '../channels/contract/reservation.ts'
 import { openDeadLetter } from '../dead-letters/dead-letter-store.ts'

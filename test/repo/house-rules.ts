@@ -62,8 +62,6 @@ export const tableOwners: Record<string, string> = {
 const maxWriters = 3
 // Tables that still have more writers; the number only goes down.
 const crowdedTables: Record<string, number> = {
-  bookings: 4,
-  availability_blocks: 4,
   dead_letter_queue: 1,
   calendar_days: 7,
   listing_pushes: 11,

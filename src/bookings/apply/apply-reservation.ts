@@ -6,7 +6,7 @@ import { endQueuedWebhooks, type QueuedEnd } from '../../webhooks/queued-webhook
 import { finishWebhooks, lockUnprocessedWebhooks } from '../../webhooks/webhook-log.ts'
 import { markerOf } from '../booking-marker.ts'
 import { lockReservations, type ReservationKey } from '../booking-store.ts'
-import { adoptionOf, adoptOwn } from './adopt-own.ts'
+import { adoptionOf, adoptOwn } from './adopt-reservation.ts'
 import type { IncomingReservation } from './incoming-reservation.ts'
 import type { ReservationChange } from './reservation-events.ts'
 import { compareVersions, type VersionVerdict, versionText } from './reservation-version.ts'
@@ -81,11 +81,8 @@ export async function applyReservationsWithin(
   await adoptOwn(trx, open)
   const newer = await selectNewer(trx, open, results)
   const writes = await addListings(trx, newer, results)
-  for (const [index, change] of (await writeReservations(trx, writes)).entries()) {
-    const write = writes[index]
-    if (write !== undefined) {
-      results.set(write.incoming, ended(outcomeOf(change), change.overbookedWith))
-    }
+  for (const { planned, change } of await writeReservations(trx, writes)) {
+    results.set(planned.incoming, ended(outcomeOf(change), change.overbookedWith))
   }
   await endQueuedWebhooks(
     trx,

@@ -11,19 +11,20 @@ export type MappingTask = { connectionId: string; reservation: Reservation; list
 export type CandidateMapping = { mapping: CompiledMapping | undefined }
 
 /** Maps reservations in the same order, each by the mapping of its connection that is in force if no other is tried. */
-export async function mapReservations(
+export async function mapReservations<Task extends MappingTask>(
   db: Kysely<Database>,
-  tasks: MappingTask[],
+  tasks: Task[],
   candidate?: CandidateMapping,
-): Promise<MappedReservation[]> {
+): Promise<Array<{ task: Task; mapped: MappedReservation }>> {
   const connectionIds = tasks.map(({ connectionId }) => connectionId)
   const inForce = candidate === undefined ? await compiledMappings(db, connectionIds) : undefined
-  const mapped: MappedReservation[] = []
-  for (const { connectionId, reservation, listing } of tasks) {
-    const mapping = candidate === undefined ? inForce?.get(connectionId) : candidate.mapping
-    mapped.push(await mapReservation(mapping, reservation, toMappedListing(listing)))
+  const results: Array<{ task: Task; mapped: MappedReservation }> = []
+  for (const task of tasks) {
+    const mapping = candidate === undefined ? inForce?.get(task.connectionId) : candidate.mapping
+    const mapped = await mapReservation(mapping, task.reservation, toMappedListing(task.listing))
+    results.push({ task, mapped })
   }
-  return mapped
+  return results
 }
 
 /** A listing as mapping sees it. */

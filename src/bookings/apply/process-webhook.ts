@@ -14,7 +14,7 @@ import type { Applied } from './apply-reservation.ts'
 import { fetchListing } from './fetch-listing.ts'
 import type { FetchedReservation, ReservationFetcher } from './fetch-reservation.ts'
 import type { IncomingReservation } from './incoming-reservation.ts'
-import { reportConflict } from './report-conflict.ts'
+import { reportConflict } from './reservation-events.ts'
 import { fetchedVersion } from './reservation-version.ts'
 import type { SharedStatements } from './shared-statements.ts'
 

@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { NewOutboxEvent, OutboxEventType } from '../../outbox/outbox-store.ts'
 import type { ApprovalStatus, BlockRow, BookingRow } from '../../platform/db/tables.ts'
+import type { Logger } from '../../platform/telemetry/logger.ts'
+import type { Metrics } from '../../platform/telemetry/metrics.ts'
 import type { UnitClaim } from '../block-store.ts'
 import { knownExternalId, markerOf } from '../booking-marker.ts'
 import { type BookingView, toBookingView } from '../booking-view.ts'
@@ -138,4 +140,17 @@ function visible({
   ...rest
 }: BookingView) {
   return rest
+}
+
+export type ConflictDeps = { metrics: Metrics; log: Logger }
+
+/** Counts and logs that a reservation overbooks nights, if it does; the event for other services is in the outbox. */
+export function reportConflict(
+  { metrics, log }: ConflictDeps,
+  connectionId: string,
+  { externalId, overbookedWith }: { externalId: string; overbookedWith: string[] },
+): void {
+  if (overbookedWith.length === 0) return
+  metrics.bookingConflicts.inc()
+  log.warn({ connectionId, reservation: externalId, with: overbookedWith }, 'booking.conflict')
 }

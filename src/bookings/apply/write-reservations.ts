@@ -1,28 +1,39 @@
 import type { Transaction } from 'kysely'
 import { noteReleasedNights, releasedStretches, type Stretch } from '../../calendar/desired-store.ts'
-import type { Reservation } from '../../channels/contract/reservation.ts'
+import type { Reservation, ReservationFormat } from '../../channels/contract/reservation.ts'
 import { wasSent } from '../../channels/contract/reservation-format.ts'
-import { unitCountsOf } from '../../listings/listing-store.ts'
+import { findListings, unitCountsOf } from '../../listings/listing-store.ts'
 import type { MappedReservation } from '../../mapping/apply-mapping.ts'
 import { applyOverrides, mergeOverrides } from '../../mapping/booking-overrides.ts'
 import { appendEvents } from '../../outbox/outbox-store.ts'
 import type { Database, ListingRow } from '../../platform/db/tables.ts'
 import { overridesOf, upsertQueuedReservations } from '../approval-store.ts'
-import { deleteBlocks, findOverbooked, lockUnits, putBlocks } from '../block-store.ts'
+import {
+  type BookingClaims,
+  claimedNights,
+  deleteBlocks,
+  findOverbooked,
+  insertBlocksOfClaims,
+  lockUnits,
+  putBlocks,
+} from '../block-store.ts'
 import {
   type BookingWrite,
   type ReservationKey,
   type ReservationVersion,
   upsertBookings,
 } from '../booking-store.ts'
-import { type BookingClaims, claimedNights, insertBlocksOfClaims } from '../claim-store.ts'
 import { desiredBookingOf, withDesired } from '../desired-booking.ts'
-import type { IncomingReservation } from './incoming-reservation.ts'
-import { keepUnit } from './kept-unit.ts'
+import type { IncomingReservation, ReservationOwner } from './incoming-reservation.ts'
 import { type CandidateMapping, mapReservations } from './map-reservations.ts'
 import { eventsOfChange, newClaim, type ReservationChange } from './reservation-events.ts'
-import { blockOf, planReservation } from './reservation-plan.ts'
-import { byReservation, nameOf, type StoredReservation } from './stored-reservation.ts'
+import { blockOf, keepUnit, planReservation } from './reservation-plan.ts'
+import {
+  byReservation,
+  nameOf,
+  readStoredReservations,
+  type StoredReservation,
+} from './stored-reservation.ts'
 
 /** A version that is to be applied to what is stored. */
 export type ReservationWrite = {
@@ -39,7 +50,7 @@ export type ReservationWrite = {
 export async function writeReservations(
   trx: Transaction<Database>,
   writes: ReservationWrite[],
-): Promise<ReservationChange[]> {
+): Promise<Written[]> {
   return writePlanned(trx, await planWrites(trx, writes))
 }
 
@@ -50,19 +61,12 @@ export async function planWrites(
   candidate?: CandidateMapping,
 ): Promise<PlannedWrite[]> {
   if (writes.length === 0) return []
-  const mapped = await mapReservations(
-    trx,
-    writes.map(({ incoming, ...write }) => ({ ...write, connectionId: incoming.connection.id })),
-    candidate,
-  )
-  return writes.map((write, index) => plan(write, mapped[index]))
+  const tasks = writes.map((write) => ({ ...write, connectionId: write.incoming.connection.id }))
+  return (await mapReservations(trx, tasks, candidate)).map(({ task, mapped }) => plan(task, mapped))
 }
 
 /** Carries out what was planned under the same locks. */
-export async function writePlanned(
-  trx: Transaction<Database>,
-  planned: PlannedWrite[],
-): Promise<ReservationChange[]> {
+export async function writePlanned(trx: Transaction<Database>, planned: PlannedWrite[]): Promise<Written[]> {
   if (planned.length === 0) return []
   await lockUnits(trx, planned.flatMap(unitsOf))
   const bookings = byReservation(
@@ -98,9 +102,9 @@ export async function writePlanned(
       ),
     ),
   )
-  const changes = planned.map((one): ReservationChange => {
+  const written = planned.map((one): Written => {
     const { incoming, row, stored, plan } = one
-    return {
+    const change: ReservationChange = {
       connection: incoming.connection,
       externalId: row.externalId,
       bookingId: bookingIdOf(one),
@@ -111,18 +115,25 @@ export async function writePlanned(
       blockAfter: plan.block === 'keep' ? stored.block : blocks.get(nameOf(row)),
       overbookedWith: [],
     }
+    return { planned: one, change }
   })
   await noteReleasedNights(
     trx,
-    changes.flatMap(({ blockBefore, blockAfter }, index) => [
+    written.flatMap(({ planned: one, change: { blockBefore, blockAfter } }) => [
       ...releasedStretches(blockBefore, blockAfter),
-      ...neverSeenStretch(planned[index]),
+      ...neverSeenStretch(one),
     ]),
   )
-  await findConflicts(trx, changes, planned)
-  await appendEvents(trx, changes.flatMap(eventsOfChange))
-  return changes
+  await findConflicts(trx, written)
+  await appendEvents(
+    trx,
+    written.flatMap(({ change }) => eventsOfChange(change)),
+  )
+  return written
 }
+
+/** A plan and what carrying it out has changed. */
+export type Written = { planned: PlannedWrite; change: ReservationChange }
 
 /** A version with its mapping and what is to become of it. */
 export type PlannedWrite = ReturnType<typeof plan>
@@ -134,9 +145,8 @@ export function bookingWriteOf({ row, plan: { booking }, incoming }: PlannedWrit
 
 function plan(
   { incoming, reservation, version = incoming.version, stored, listing }: ReservationWrite,
-  asMapped: MappedReservation | undefined,
+  asMapped: MappedReservation,
 ) {
-  if (asMapped === undefined) throw new Error('A reservation was not mapped')
   const mapped = keepUnit(asMapped, stored.booking, listing)
   const { approved } = incoming
   const saidBefore = overridesOf(stored.queued)
@@ -207,8 +217,7 @@ function waitingFor({ queued }: StoredReservation): string | null {
 }
 
 // Cancelled before anything else was heard of it: its nights were held at Hostaway all the same.
-function neverSeenStretch(one: PlannedWrite | undefined): Stretch[] {
-  if (one === undefined) return []
+function neverSeenStretch(one: PlannedWrite): Stretch[] {
   const { status, listingId, checkIn, checkOut } = one.draft
   const isNews =
     status === 'cancelled' && one.stored.booking?.status !== 'cancelled' && one.stored.block === undefined
@@ -222,14 +231,13 @@ function unitsOf({ row: { tenantId }, draft, stored }: PlannedWrite) {
   )
 }
 
-async function findConflicts(
-  trx: Transaction<Database>,
-  changes: ReservationChange[],
-  planned: PlannedWrite[],
-): Promise<void> {
-  const unitsOfPlanned = await countUnits(trx, planned)
-  const claims = changes.flatMap((change, index) => {
-    const claim = newClaim(change, unitsOfPlanned[index] ?? 1)
+async function findConflicts(trx: Transaction<Database>, written: Written[]): Promise<void> {
+  const unitsOfPlanned = await countUnits(
+    trx,
+    written.map(({ planned }) => planned),
+  )
+  const claims = written.flatMap(({ planned, change }) => {
+    const claim = newClaim(change, unitsOfPlanned.get(planned) ?? 1)
     return claim === null ? [] : [{ change, claim }]
   })
   const overbooked = await findOverbooked(
@@ -240,14 +248,41 @@ async function findConflicts(
 }
 
 // How many units there are where each stay is planned: its listing's, unless a person put it into another unit.
-async function countUnits(trx: Transaction<Database>, planned: PlannedWrite[]): Promise<number[]> {
+async function countUnits(
+  trx: Transaction<Database>,
+  planned: PlannedWrite[],
+): Promise<Map<PlannedWrite, number>> {
   const isElsewhere = ({ draft, listing }: PlannedWrite) =>
     draft.unitId !== null && draft.unitId !== listing?.unit_id
+  const elsewhere = planned.filter(isElsewhere)
   const counts = await unitCountsOf(
     trx,
-    planned
-      .filter(isElsewhere)
-      .map(({ draft, row: { tenantId } }) => ({ tenantId, unitId: draft.unitId ?? '' })),
+    elsewhere.map(({ draft, row: { tenantId } }) => ({ tenantId, unitId: draft.unitId ?? '' })),
   )
-  return planned.map((one) => (isElsewhere(one) ? counts.shift() : one.listing?.unit_count) ?? 1)
+  return new Map([
+    ...planned.map((one) => [one, one.listing?.unit_count ?? 1] as const),
+    ...elsewhere.map((one, index) => [one, counts[index] ?? 1] as const),
+  ])
+}
+
+/**
+ * Writes booking, nights and events of a reservation once more from the newest body that is stored, after something
+ * else that they depend on was changed in the same transaction. The caller holds the reservation's lock. Safe to
+ * repeat; where nothing comes out otherwise nobody hears of it.
+ */
+export async function rewriteReservation(
+  trx: Transaction<Database>,
+  { connection, format }: { connection: ReservationOwner; format: ReservationFormat },
+  externalId: string,
+): Promise<void> {
+  const [stored] = await readStoredReservations(trx, [{ connectionId: connection.id, externalId, format }])
+  const newest = stored?.newest
+  if (stored === undefined || newest === undefined || newest.reservation === null) return
+  const { reservation, version } = newest
+  const { listingId } = reservation
+  const [listing] =
+    listingId === undefined ? [] : await findListings(trx, [{ connectionId: connection.id, listingId }])
+  await writeReservations(trx, [
+    { incoming: { connection, reservation, version, webhook: null }, stored, reservation, listing },
+  ])
 }

@@ -7,8 +7,8 @@ import { readOverrideFields, type Scalar, sourceNames } from '../../mapping/over
 import type { Database } from '../../platform/db/tables.ts'
 import { notFound, Problem } from '../../platform/http/problems.ts'
 import { endQueuedWebhooks } from '../../webhooks/queued-webhook-store.ts'
-import { type ConflictDeps, reportConflict } from '../apply/report-conflict.ts'
 import type { ReservationChange } from '../apply/reservation-events.ts'
+import { type ConflictDeps, reportConflict } from '../apply/reservation-events.ts'
 import { readStoredReservations, type StoredReservation } from '../apply/stored-reservation.ts'
 import { writeReservations } from '../apply/write-reservations.ts'
 import { findQueuedReservationById, noteDecision, overridesOf, type QueuedRow } from '../approval-store.ts'
@@ -118,9 +118,9 @@ async function book(
   const [listing] = await findListings(trx, listingId === undefined ? [] : [{ connectionId, listingId }])
   const { version } = stored.newest
   const incoming = { connection, reservation, version, webhook: null, isStored: true, approved }
-  const [change] = await writeReservations(trx, [{ incoming, reservation, stored, listing }])
-  if (change === undefined) throw new Error('A reservation was written without a result')
-  return change
+  const [written] = await writeReservations(trx, [{ incoming, reservation, stored, listing }])
+  if (written === undefined) throw new Error('A reservation was written without a result')
+  return written.change
 }
 
 async function overriddenUnit(

@@ -8,13 +8,23 @@ import type { BlockRow, Database, ListingRow } from '../../platform/db/tables.ts
 import { notFound, Problem } from '../../platform/http/problems.ts'
 import type { ReservationOwner } from '../apply/incoming-reservation.ts'
 import { type ReleaseDeps, releaseWaiting } from '../apply/release-waiting.ts'
-import { type ConflictDeps, reportConflict } from '../apply/report-conflict.ts'
-import { eventsOfChange, newClaim, type ReservationChange } from '../apply/reservation-events.ts'
+import {
+  type ConflictDeps,
+  eventsOfChange,
+  newClaim,
+  type ReservationChange,
+  reportConflict,
+} from '../apply/reservation-events.ts'
 import { byReservation, nameOf } from '../apply/stored-reservation.ts'
 import { moveDrafts } from '../approval-store.ts'
-import { findOverbooked, lockUnits } from '../block-store.ts'
-import { findBookingsOfReservations, lockReservations } from '../booking-store.ts'
-import { findBlocksToMove, type MovingListing, moveStays } from '../moved-stays-store.ts'
+import {
+  findBlocksToMove,
+  findOverbooked,
+  lockUnits,
+  type MovingListing,
+  moveBlocks,
+} from '../block-store.ts'
+import { findBookingsOfReservations, lockReservations, moveBookings } from '../booking-store.ts'
 
 /** What a listing is to stand for; null: no unit. An undefined rate stays as it is. */
 export type MappingOrder = { unitId: string | null; commissionRate: number | null | undefined }
@@ -89,13 +99,9 @@ async function move(
   await moveDrafts(trx, moving)
   if (blocks.length === 0) return []
   const bookings = byReservation(await findBookingsOfReservations(trx, blocks.map(keyOf)))
-  const moved = await moveStays(
-    trx,
-    moving,
-    blocks.map(({ external_id }) => external_id),
-  )
-  const blocksNow = byReservation(moved.blocks)
-  const bookingsNow = byReservation(moved.bookings)
+  const externalIds = blocks.map(({ external_id }) => external_id)
+  const blocksNow = byReservation(await moveBlocks(trx, moving, externalIds))
+  const bookingsNow = byReservation(await moveBookings(trx, moving, externalIds))
   const changes = blocks.map((block): ReservationChange => {
     const name = nameOf(keyOf(block))
     return {

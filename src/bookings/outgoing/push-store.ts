@@ -4,6 +4,7 @@ import type { BookingPushAction, BookingPushRow, BookingPushStep } from '../../p
 import type { Database } from '../../platform/db/tables.ts'
 import { outboundQueue } from '../../platform/queue/queues.ts'
 import { type Lease, leasesOn } from '../../platform/work/leases.ts'
+import { writeDesiredBooking } from '../booking-store.ts'
 import { type DesiredBooking, remainingDesired } from '../desired-booking.ts'
 
 /** The right to push one booking. */
@@ -109,19 +110,6 @@ export async function clearPending(
   done: DesiredBooking,
 ): Promise<void> {
   await writeDesiredBooking(trx, booking.id, remainingDesired(booking.desired, done))
-}
-
-/** Replaces what is desired of a booking; the caller holds the lock of the reservation. */
-export async function writeDesiredBooking(
-  trx: Transaction<Database>,
-  bookingId: string,
-  desired: DesiredBooking,
-): Promise<void> {
-  await trx
-    .updateTable('bookings')
-    .set({ desired: JSON.stringify(desired) })
-    .where('id', '=', bookingId)
-    .execute()
 }
 
 /**

@@ -6,10 +6,15 @@ import type { BookingRow, Database } from '../../platform/db/tables.ts'
 import { applyReservationsWithin, type ReservationOwner } from '../apply/apply-reservation.ts'
 import { draftOf } from '../apply/stored-reservation.ts'
 import { knownExternalId, markerOf } from '../booking-marker.ts'
-import { type BookingWithTenant, findBooking, lockReservations, writeDraft } from '../booking-store.ts'
+import {
+  type BookingWithTenant,
+  findBooking,
+  lockReservations,
+  writeDesiredBooking,
+  writeDraft,
+} from '../booking-store.ts'
 import { type DesiredBooking, desiredBookingOf } from '../desired-booking.ts'
 import { toFields } from './next-step.ts'
-import { writeDesiredBooking } from './push-store.ts'
 
 /**
  * Does something to a booking under the locks of everything that writes its reservation, on the row as it then is.

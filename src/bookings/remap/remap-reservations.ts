@@ -6,13 +6,13 @@ import type { Database } from '../../platform/db/tables.ts'
 import { endQueuedWebhooks, type QueuedEnd } from '../../webhooks/queued-webhook-store.ts'
 import type { ReservationOwner } from '../apply/incoming-reservation.ts'
 import type { CandidateMapping } from '../apply/map-reservations.ts'
-import type { ReservationChange } from '../apply/reservation-events.ts'
 import { readStoredReservations, type StoredReservation } from '../apply/stored-reservation.ts'
 import {
   bookingWriteOf,
   type PlannedWrite,
   planWrites,
   type ReservationWrite,
+  type Written,
   writePlanned,
 } from '../apply/write-reservations.ts'
 import { changesBooking } from '../booking-change.ts'
@@ -48,10 +48,10 @@ export async function remapReservations(
     )
     const planned = await planRemap(trx, remapped, externalIds)
     const changed = planned.filter(changesAnything)
-    const changes = await writePlanned(trx, changed)
+    const written = await writePlanned(trx, changed)
     await endQueuedWebhooks(
       trx,
-      changes.flatMap((change, index) => endOfWaiting(change, changed[index]) ?? []),
+      written.flatMap((one) => endOfWaiting(one) ?? []),
     )
     await noteSameBookings(trx, planned)
     await commit(trx, {
@@ -118,8 +118,8 @@ function changesAnything(planned: PlannedWrite): boolean {
 }
 
 // The webhook that waited for a person does so no more once there is a booking.
-function endOfWaiting(change: ReservationChange, planned: PlannedWrite | undefined): QueuedEnd | undefined {
-  if (change.after === undefined || planned?.stored.queued === undefined) return undefined
+function endOfWaiting({ change, planned }: Written): QueuedEnd | undefined {
+  if (change.after === undefined || planned.stored.queued === undefined) return undefined
   const { connectionId, externalId } = planned.row
   const outcome = change.before === undefined ? 'created' : 'updated'
   return { connectionId, externalId, newest: { id: planned.stored.queued.webhook_id, outcome } }

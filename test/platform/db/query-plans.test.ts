@@ -7,13 +7,17 @@ import {
   listQueuedReservations,
   moveDrafts,
 } from '../../../src/bookings/approval-store.ts'
-import { findBlocks, findOverbooked, listBlocksOfUnit } from '../../../src/bookings/block-store.ts'
+import {
+  findBlocks,
+  findBlocksToMove,
+  findOverbooked,
+  listBlocksOfUnit,
+} from '../../../src/bookings/block-store.ts'
 import {
   findBookingOfReservation,
   findBookingsOfReservations,
   listBookings,
 } from '../../../src/bookings/booking-store.ts'
-import { findBlocksToMove } from '../../../src/bookings/moved-stays-store.ts'
 import { findTakenNights } from '../../../src/bookings/outgoing/free-nights-store.ts'
 import {
   bookingLeases,

@@ -1,6 +1,9 @@
 import { sql, type Transaction } from 'kysely'
+import { appendEvents } from '../../outbox/outbox-store.ts'
 import type { BlockRow, BookingRow, Database } from '../../platform/db/tables.ts'
-import { markerOf } from '../booking-marker.ts'
+import { bookingIdOfMarker, markerOf } from '../booking-marker.ts'
+import type { IncomingReservation } from './incoming-reservation.ts'
+import { eventsOfChange } from './reservation-events.ts'
 
 /** A booking made here, and the id that Hostaway gave its reservation. */
 export type Adoption = { connectionId: string; bookingId: string; externalId: string }
@@ -9,14 +12,45 @@ export type Adoption = { connectionId: string; bookingId: string; externalId: st
 export type Replaced = { before: BookingRow; after: BookingRow; block: BlockRow | undefined }
 
 /**
+ * Which booking made here a reservation belongs to, by what the caller knows or by its marker: until its reservation
+ * has been seen, by whoever sees it first, it is known by its marker alone.
+ */
+export function adoptionOf(incoming: IncomingReservation): Adoption[] {
+  const { connection, reservation } = incoming
+  const bookingId = incoming.bookingId ?? bookingIdOfMarker(reservation.marker)
+  if (bookingId === undefined || reservation.id === markerOf(bookingId)) return []
+  return [{ connectionId: connection.id, bookingId, externalId: reservation.id }]
+}
+
+/** Gives bookings made here the reservations that are theirs. The caller holds the locks of both. Safe to repeat. */
+export async function adoptOwn(trx: Transaction<Database>, incoming: IncomingReservation[]): Promise<void> {
+  for (const one of incoming) {
+    const replaced = await adoptReservations(trx, adoptionOf(one))
+    await appendEvents(
+      trx,
+      replaced.flatMap(({ before, after, block }) =>
+        eventsOfChange({
+          connection: one.connection,
+          externalId: before.external_id,
+          bookingId: before.id,
+          before,
+          after,
+          approval: null,
+          blockBefore: block,
+          blockAfter: undefined,
+          overbookedWith: [],
+        }),
+      ),
+    )
+  }
+}
+
+/**
  * Gives bookings made here the ids of their reservations, which are then found by them, and takes out of the way what
  * a reservation had become by itself meanwhile. Changes nothing where a booking has its id already. The caller holds
  * the locks of both keys.
  */
-export async function adoptReservations(
-  trx: Transaction<Database>,
-  adoptions: Adoption[],
-): Promise<Replaced[]> {
+async function adoptReservations(trx: Transaction<Database>, adoptions: Adoption[]): Promise<Replaced[]> {
   const replaced: Replaced[] = []
   for (const adoption of adoptions) replaced.push(...(await adopt(trx, adoption)))
   return replaced
