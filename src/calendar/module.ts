@@ -9,6 +9,7 @@ import {
   syncConnectionJob,
 } from '../platform/queue/queues.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
+import { forgetDesired } from './desired-store.ts'
 import { eventRoutes } from './event-routes.ts'
 import type { OutboundTimes } from './push-context.ts'
 import { pushDepsOf } from './push-context.ts'
@@ -79,6 +80,7 @@ export const calendar: Module<CalendarDeps> = {
   },
 
   reactions: {
+    accountChanged: forgetDesired,
     resumed: ({ db, queues }, connectionId) => resumePushing(db, queues, connectionId),
     async backlog({ db }, { id }) {
       const listings = await listListingSyncs(db, id)

@@ -129,7 +129,7 @@ async function reconnect(deps: ConnectDeps, before: Connection, request: Connect
   if (before.accountId !== request.accountId) await takeDown(deps, before.id, patience)
   const { channel: _, accountId, apiKey, webhookSecret, ...named } = request
   const options = before.status === 'disconnected' ? withDefaults(named) : named
-  await connectAgain(deps.db, deps.vault, before.id, {
+  await connectAgain(deps, before.id, {
     accountId,
     apiKey,
     options,

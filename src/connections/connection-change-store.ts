@@ -5,6 +5,7 @@ import type { Database, WebhookAuth } from '../platform/db/tables.ts'
 import { limitAccount } from '../platform/limiter/call-window-store.ts'
 import { callsPerMinute } from '../platform/limiter/rate-limit-profile.ts'
 import type { Vault } from '../platform/vault/vault.ts'
+import type { Reactions } from './connection-reactions.ts'
 import type { SyncPart } from './connection-store.ts'
 
 const table = 'hostaway_connections'
@@ -59,6 +60,12 @@ async function applyLimit(
   await limitAccount(trx, row.account_id, own)
 }
 
+type ConnectAgainDeps = {
+  db: Kysely<Database>
+  vault: Vault
+  reactions: Pick<Reactions, 'accountChanged'>
+}
+
 /**
  * Gives a connection a key that was proven, and forgets the token of the old one; the options that are named are
  * changed along. One that was disconnected begins anew as `connecting`, with webhook credentials of its own; where it is
@@ -66,8 +73,7 @@ async function applyLimit(
  * account index where another tenant has the account.
  */
 export async function connectAgain(
-  db: Kysely<Database>,
-  vault: Vault,
+  { db, vault, reactions }: ConnectAgainDeps,
   id: string,
   change: {
     accountId: string
@@ -81,7 +87,11 @@ export async function connectAgain(
   const { credentials } = change
   await db.transaction().execute(async (trx) => {
     const before = await lockConnection(trx, id)
-    if (before.account_id !== change.accountId) await forgetListings(trx, id)
+    if (before.account_id !== change.accountId) {
+      // The listings first, as everywhere that writes desired values.
+      await forgetListings(trx, id)
+      await reactions.accountChanged(trx, id)
+    }
     const isNew = before.webhook_login_sealed === null
     const row = await trx
       .updateTable('hostaway_connections')

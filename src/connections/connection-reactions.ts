@@ -14,6 +14,8 @@ export type Reactions = {
     connection: ConnectionId,
     change: { from: ConnectionStatus; to: ConnectionStatus },
   ): Promise<void>
+  /** Runs in the transaction that connects to another account. */
+  accountChanged(trx: Transaction<Database>, connectionId: string): Promise<void>
   /** Lets everything that waited for a connection go on at once. Never rejects: the sweeps find what is left. */
   resumed(connectionId: string): Promise<void>
   backlog(connection: ConnectionId): Promise<ConnectionBacklog>
@@ -36,6 +38,9 @@ export function bindReactions<Deps extends { log: Logger }>(
   return {
     async statusChanged(trx, connection, change) {
       for (const { statusChanged } of reactions) await statusChanged?.(trx, connection, change)
+    },
+    async accountChanged(trx, connectionId) {
+      for (const { accountChanged } of reactions) await accountChanged?.(trx, connectionId)
     },
     async resumed(connectionId) {
       const resumed = await Promise.allSettled(reactions.map((each) => each.resumed?.(deps(), connectionId)))

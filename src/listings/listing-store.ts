@@ -171,19 +171,14 @@ export async function listListingsOfUnit(
 }
 
 /**
- * Clears the units and the desired values of all listings of a connection, because they belong to an account that is
- * no longer connected. Bookings keep their units. Safe to repeat.
+ * Takes the units from all listings of a connection: they belong to an account that it is no longer connected to.
+ * Bookings keep their units. Safe to repeat.
  */
 export async function forgetListings(trx: Transaction<Database>, connectionId: string): Promise<void> {
-  // Listings are locked first, the order of every writer of desired values.
   await sql`
     update listings set unit_id = null, unit_set_by_hand = false, updated_at = now()
     where connection_id = ${connectionId} and (unit_id is not null or unit_set_by_hand)
   `.execute(trx)
-  await sql`delete from listing_pushes where connection_id = ${connectionId}`.execute(trx)
-  await sql`delete from calendar_days where connection_id = ${connectionId}`.execute(trx)
-  await sql`delete from parked_desired where connection_id = ${connectionId}`.execute(trx)
-  await sql`delete from parked_details where connection_id = ${connectionId}`.execute(trx)
 }
 
 function selectListings(db: Kysely<Database>, listings: Array<{ connectionId: string; listingId: string }>) {

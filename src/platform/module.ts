@@ -74,6 +74,8 @@ export type ConnectionReactions<Deps> = {
     connection: ConnectionId,
     change: { from: ConnectionStatus; to: ConnectionStatus },
   ) => Promise<void>
+  /** In the transaction that connects to another account: what belongs to the old one is forgotten. */
+  accountChanged?: (trx: Transaction<Database>, connectionId: string) => Promise<void>
   /** After a connection has become active or may do more; a sweep does what is left undone. */
   resumed?: (deps: Deps, connectionId: string) => Promise<void>
   backlog?: (deps: Deps, connection: ConnectionId) => Promise<Partial<ConnectionBacklog>>

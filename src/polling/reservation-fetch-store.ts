@@ -45,7 +45,7 @@ export async function noteFetchFailure(
   `.execute(db)
 }
 
-/** Ends the wanting, whatever came of it. */
+/** Deletes the request of a refetch, which has succeeded or become a dead letter. Safe to repeat. */
 export async function deleteFetch(
   db: Kysely<Database>,
   connectionId: string,

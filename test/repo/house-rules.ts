@@ -60,19 +60,15 @@ export const tableOwners: Record<string, string> = {
   dead_letter_queue: 'src/dead-letters',
 }
 const maxWriters = 3
+// Tables whose writers are fewer on purpose.
+const fewerWriters: Record<string, number> = { dead_letter_queue: 1 }
 // Tables that still have more writers; the number only goes down.
 const crowdedTables: Record<string, number> = {
-  dead_letter_queue: 1,
-  calendar_days: 7,
-  listing_pushes: 11,
   hostaway_connections: 8,
   webhook_logs: 5,
 }
 // Files that still write a table of another folder; the list only gets shorter.
 const strangers = new Set([
-  'src/listings/listing-store.ts calendar_days',
-  'src/listings/listing-store.ts listing_pushes',
-  'src/listings/listing-store.ts parked_desired',
   'src/mapping/mapping-store.ts hostaway_connections',
   'src/polling/reconcile-store.ts hostaway_connections',
   'src/connections/connection-status-store.ts webhook_logs',
@@ -131,7 +127,7 @@ function checkWriters(root: string, files: readonly string[]): Violation[] {
     ...of
       .filter((file) => !file.startsWith(`${tableOwners[table]}/`) && !strangers.has(`${file} ${table}`))
       .map((file) => ({ rule: 'a table has one owner' as const, file, found: table })),
-    ...(of.length <= (crowdedTables[table] ?? maxWriters)
+    ...(of.length <= (crowdedTables[table] ?? fewerWriters[table] ?? maxWriters)
       ? []
       : of.map((file) => ({ rule: 'a table has few writers' as const, file, found: table }))),
   ])
