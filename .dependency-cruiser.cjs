@@ -9,8 +9,8 @@ const ranks = [
   ['webhooks', 'calendar', 'mirrors'],
   ['bookings'],
   ['messaging', 'access', 'tasks', 'polling'],
-  ['deps', 'app', 'replay'],
-  ['run-process', 'server'],
+  ['deps', 'app'],
+  ['server'],
 ]
 
 // `channels/[^/]+` stands for every channel, but not for the contract that they share.

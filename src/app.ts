@@ -1,7 +1,6 @@
 import rateLimit from '@fastify/rate-limit'
 import swaggerUi from '@fastify/swagger-ui'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
-import { deadLetterRoutes } from './dead-letters/dead-letter-routes.ts'
 import { type Deps, modules, refreshGauges } from './deps.ts'
 import { pingDatabase } from './platform/db/leader-lock.ts'
 import { useApiAuth } from './platform/http/api-auth.ts'
@@ -12,9 +11,7 @@ import { useOptionalBodies } from './platform/http/optional-body.ts'
 import { refuseUnroutable, useProblems } from './platform/http/problems.ts'
 import { useValidation } from './platform/http/validation.ts'
 import { listenOn } from './platform/process/start-error.ts'
-import { replayAll, replayDeadLetter, replayWebhook } from './replay.ts'
 import { findApiTokenOwner } from './tenants/api-token-store.ts'
-import { webhookLogRoutes } from './webhooks/webhook-log-routes.ts'
 
 const bodyLimitBytes = 5 * 1_048_576
 const maxAddress = 16_384
@@ -63,7 +60,7 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
 }
 
 async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
-  const { config, db, queues } = deps
+  const { config, db } = deps
   const countFailure = app.createRateLimit({ max: failuresPerMinute, timeWindow: 60_000 })
   useApiAuth(app, {
     adminToken: config.ADMIN_API_TOKEN,
@@ -77,12 +74,6 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
     route.schema = { security: [{ token: [] }], ...route.schema }
   })
   useOptionalBodies(app)
-  await app.register(webhookLogRoutes, { db, replay: (webhook) => replayWebhook(db, queues, webhook) })
-  await app.register(deadLetterRoutes, {
-    db,
-    replayDeadLetter: (letter) => replayDeadLetter(db, queues, letter),
-    replayAll: (filter) => replayAll(db, queues, filter),
-  })
   for (const module of modules) await module.routes?.(app, deps)
 }
 

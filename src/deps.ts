@@ -8,6 +8,7 @@ import { createHostawayChannel } from './channels/hostaway/hostaway-channel.ts'
 import { bindReactions, type Reactions } from './connections/connection-reactions.ts'
 import { connections } from './connections/module.ts'
 import { deadLetters } from './dead-letters/module.ts'
+import { bindReplays, type Replays } from './dead-letters/replay-dead-letter.ts'
 import { outbox } from './outbox/module.ts'
 import type { Config } from './platform/config/config.ts'
 import { dayMs } from './platform/days.ts'
@@ -46,9 +47,12 @@ export type Deps = {
   queueBackend: QueueBackendOptions
   queues: JobQueues
   reactions: Reactions
+  replays: Replays
   outboundTimes: OutboundTimes
   historyTimes: HistoryTimes
   upkeepTimes: UpkeepTimes
+  /** Breaks off the calls to channels under way, so that closing does not wait for them. */
+  hangUp(): void
   /** Releases everything in reverse order of acquisition. */
   close(): Promise<void>
 }
@@ -116,7 +120,7 @@ async function acquireDeps(
     historyTimes,
     upkeepTimes,
     queueTimes,
-    channels = [],
+    channels: others = [],
   }: DepsOptions,
   releases: AsyncDisposableStack,
 ): Promise<Deps> {
@@ -171,6 +175,8 @@ async function acquireDeps(
   })
   releases.defer(async () => hostaway.close())
 
+  const channels = createChannels([hostaway.channel, ...others])
+
   const queueBackend: QueueBackendOptions = {
     redisUrl: config.REDIS_URL,
     databaseUrl: config.DATABASE_URL,
@@ -190,10 +196,11 @@ async function acquireDeps(
     db,
     ingressDb,
     limiter,
-    channels: createChannels([hostaway.channel, ...channels]),
+    channels,
     queueBackend,
     queues,
     reactions: bindReactions(modules, () => deps),
+    replays: bindReplays(modules, () => deps),
     outboundTimes: { ...defaultOutboundTimes(config.HOSTAWAY_API_TIMEOUT_MS), ...outboundTimes },
     historyTimes: {
       ...defaultHistoryTimes,
@@ -201,6 +208,9 @@ async function acquireDeps(
       ...historyTimes,
     },
     upkeepTimes: { ...defaultUpkeepTimes, ...upkeepTimes },
+    hangUp() {
+      for (const channel of channels.all) channel.hangUp()
+    },
     close: () => releases.disposeAsync(),
   }
   return deps

@@ -17,8 +17,8 @@ import { approvalRoutes } from './approvals/approval-routes.ts'
 import { listingRoutes } from './approvals/listing-routes.ts'
 import { bookingRoutes } from './booking-routes.ts'
 import { bookingWriteRoutes } from './outgoing/booking-write-routes.ts'
-import { pushBookings, sweepBookingPushes } from './outgoing/push-bookings.ts'
-import { countWaitingPushes } from './outgoing/push-store.ts'
+import { pushBookings, signalBookings, sweepBookingPushes } from './outgoing/push-bookings.ts'
+import { countWaitingPushes, reopenPush } from './outgoing/push-store.ts'
 import { mappingRoutes } from './remap/mapping-routes.ts'
 import { continueRemaps } from './remap/remap-bookings.ts'
 import { remapRoutes } from './remap/remap-routes.ts'
@@ -90,6 +90,18 @@ export const bookings: Module<BookingDeps> = {
       name: 'prune-idempotency-keys',
       everyMs: upkeepTimes.scheduleEveryMs,
       run: async () => void (await pruneIdempotencyKeys(db)),
+    },
+  ],
+
+  replays: [
+    {
+      jobs: ['push-booking'],
+      async reopen(trx, { payload: { bookingId } }) {
+        if (bookingId !== undefined) await reopenPush(trx, bookingId)
+      },
+      async resume({ db, queues }, { payload: { connectionId } }) {
+        if (connectionId !== undefined) await signalBookings(db, queues, [connectionId])
+      },
     },
   ],
 

@@ -13,7 +13,14 @@ import { forgetDesired } from './desired-store.ts'
 import { eventRoutes } from './event-routes.ts'
 import type { OutboundTimes } from './push-context.ts'
 import { pushDepsOf } from './push-context.ts'
-import { checkForDrift, resumePushing, runScheduledSyncs, sweepPushes } from './sweep-pushes.ts'
+import { reopenDeadLettered } from './schedule-store.ts'
+import {
+  checkForDrift,
+  resumePushing,
+  runScheduledSyncs,
+  signalConnections,
+  sweepPushes,
+} from './sweep-pushes.ts'
 import { syncConnection } from './sync-connection.ts'
 import { syncRoutes } from './sync-routes.ts'
 import { countWaiting, listListingSyncs } from './sync-status-store.ts'
@@ -78,6 +85,19 @@ export const calendar: Module<CalendarDeps> = {
       },
     ]
   },
+
+  replays: [
+    {
+      jobs: ['push-listing', 'push-night'],
+      async reopen(trx, { payload: { connectionId, listingId, day } }) {
+        if (connectionId === undefined || listingId === undefined) return
+        await reopenDeadLettered(trx, { connectionId, listingId, day })
+      },
+      async resume({ db, queues }, { payload: { connectionId } }) {
+        if (connectionId !== undefined) await signalConnections(db, queues, [connectionId])
+      },
+    },
+  ],
 
   reactions: {
     accountChanged: forgetDesired,

@@ -1,14 +1,14 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
-import type { Database, DeadLetterRow } from '../platform/db/tables.ts'
+import type { DeadLetterRow } from '../platform/db/tables.ts'
 import { type FailureKind, failureKinds } from '../platform/errors.ts'
 import { tenantScope } from '../platform/http/api-auth.ts'
 import { idOf } from '../platform/http/fields.ts'
 import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
 import { notFound, Problem } from '../platform/http/problems.ts'
 import { queueNames } from '../platform/telemetry/metrics.ts'
-import { type DeadLetterFilter, findDeadLetter, listDeadLetters, markDiscarded } from './dead-letter-store.ts'
+import { findDeadLetter, listDeadLetters, markDiscarded } from './dead-letter-store.ts'
+import { type ReplayDeps, replayAll, replayDeadLetter } from './replay-dead-letter.ts'
 
 const tags = ['When things fail']
 const nullableText = Type.Union([Type.String(), Type.Null()])
@@ -41,19 +41,9 @@ const DeadLetterView = Type.Object(
 const Params = Type.Object({ id: idOf('dead letter') })
 const Count = Type.Object({ count: Type.Integer({ description: 'How many are being replayed.' }) })
 
-export type DeadLetterRouteOptions = {
-  db: Kysely<Database>
-  /** Runs the job of one dead letter again; false if it is no longer open. */
-  replayDeadLetter: (letter: DeadLetterRow) => Promise<boolean>
-  /** Runs the jobs of all open dead letters again that match; returns how many. */
-  replayAll: (filter: Omit<DeadLetterFilter, 'status' | 'limit' | 'before'>) => Promise<number>
-}
-
 /** Jobs that failed for good. */
-export const deadLetterRoutes: FastifyPluginAsyncTypebox<DeadLetterRouteOptions> = async (
-  app,
-  { db, replayDeadLetter, replayAll },
-) => {
+export const deadLetterRoutes: FastifyPluginAsyncTypebox<ReplayDeps> = async (app, deps) => {
+  const { db } = deps
   app.get(
     '/dead-letters',
     {
@@ -119,7 +109,7 @@ export const deadLetterRoutes: FastifyPluginAsyncTypebox<DeadLetterRouteOptions>
     },
     async (request, reply) => {
       const letter = await requireDeadLetter(request.params.id, tenantScope(request))
-      if (!(await replayDeadLetter(letter))) throw notOpen(letter)
+      if (!(await replayDeadLetter(deps, letter))) throw notOpen(letter)
       return reply.code(202).send({ count: 1 })
     },
   )
@@ -147,7 +137,7 @@ export const deadLetterRoutes: FastifyPluginAsyncTypebox<DeadLetterRouteOptions>
     async (request, reply) => {
       const { queue, kind, connection } = request.body
       if (connection !== undefined && !isUuid(connection)) return reply.code(202).send({ count: 0 })
-      const count = await replayAll({
+      const count = await replayAll(deps, {
         tenantId: tenantScope(request),
         queue,
         kind,

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Transaction } from 'kysely'
-import type { ConnectionStatus, Database } from './db/tables.ts'
+import type { ConnectionStatus, Database, DeadLetterRow } from './db/tables.ts'
 import type { AppError } from './errors.ts'
 import type { QueueName } from './telemetry/metrics.ts'
 
@@ -81,6 +81,16 @@ export type ConnectionReactions<Deps> = {
   backlog?: (deps: Deps, connection: ConnectionId) => Promise<Partial<ConnectionBacklog>>
 }
 
+/** How the work of a folder's dead letters is done again. */
+export type Replay<Deps> = {
+  /** The jobs that the dead letters name. */
+  jobs: readonly string[]
+  /** Lets the work be done again, in the transaction that closes the letter; throws a Problem where it cannot be now. */
+  reopen: (trx: Transaction<Database>, letter: DeadLetterRow) => Promise<void>
+  /** Begins the work after the commit; a sweep does what is left undone. */
+  resume?: (deps: Deps, letter: DeadLetterRow) => Promise<unknown>
+}
+
 /**
  * What a folder adds to the product. The app and the workers loop over the modules that `deps.ts` lists, so another
  * route, job, sweep or gauge touches one folder. Each function names the few of the process's resources that it takes.
@@ -97,6 +107,7 @@ export type Module<Deps> = {
   /** Sets gauges from what the database holds; called at each scrape. */
   gauges?: (deps: Deps) => Promise<void>
   reactions?: ConnectionReactions<Deps>
+  replays?: Replay<Deps>[]
   /** Begins what the API does by itself once it listens; must not throw. */
   started?: (deps: Deps, stopping: AbortSignal) => void
 }

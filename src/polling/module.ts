@@ -10,6 +10,7 @@ import { pollNext } from './poll-next.ts'
 import type { HistoryTimes } from './polling-context.ts'
 import { clearPollDeferral } from './polling-lease-store.ts'
 import { longestUnreconciledSeconds } from './reconcile-store.ts'
+import { replayHistory } from './replay-history.ts'
 import { beginFirstImport } from './request-import.ts'
 import { scheduleReconciles } from './schedule-reconciles.ts'
 
@@ -50,6 +51,8 @@ export const polling: Module<PollingDeps> = {
       },
     ]
   },
+
+  replays: [{ jobs: ['import', 'read-page', 'apply-reservation'], reopen: replayHistory }],
 
   reactions: {
     async statusChanged(trx, connection, { from, to }) {

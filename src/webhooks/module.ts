@@ -1,18 +1,21 @@
 import type { Kysely } from 'kysely'
 import type { Channels } from '../channels/contract/channel.ts'
 import { createConnectionCache } from '../connections/connection-cache.ts'
+import type { Replays } from '../dead-letters/replay-dead-letter.ts'
 import type { Config } from '../platform/config/config.ts'
 import type { Database } from '../platform/db/tables.ts'
 import type { Module } from '../platform/module.ts'
-import type { JobQueues } from '../platform/queue/queues.ts'
+import { type JobQueues, processWebhookJob, processWebhooksJob } from '../platform/queue/queues.ts'
 import type { Logger } from '../platform/telemetry/logger.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
 import type { Vault } from '../platform/vault/vault.ts'
 import { countWaitingWebhooks, releaseParked } from './parked-webhook-store.ts'
 import { pruneWebhooks } from './prune-webhooks.ts'
+import { enqueueAgain } from './replay-webhook.ts'
 import { offerWebhooksOf, type SweepOptions, sweepWebhooks } from './sweep-webhooks.ts'
 import { createWebhookInbox } from './webhook-inbox.ts'
-import { longestSilenceSeconds, oldestUnprocessedSeconds } from './webhook-log.ts'
+import { longestSilenceSeconds, oldestUnprocessedSeconds, reopenWebhook } from './webhook-log.ts'
+import { webhookLogRoutes } from './webhook-log-routes.ts'
 import { webhookRoutes } from './webhook-route.ts'
 
 type WebhookDeps = {
@@ -21,6 +24,7 @@ type WebhookDeps = {
   db: Kysely<Database>
   ingressDb: Kysely<Database>
   queues: JobQueues
+  replays: Replays
   vault: Vault
   log: Logger
   metrics: Metrics
@@ -62,6 +66,22 @@ export const webhooks: Module<WebhookDeps> = {
         const days = config.WEBHOOK_RETENTION_DAYS
         const pruned = await pruneWebhooks(db, { days })
         if (pruned > 0) log.info({ webhooks: pruned, days }, 'webhook.pruned')
+      },
+    },
+  ],
+
+  async routes(app, { db, queues, replays }) {
+    await app.register(webhookLogRoutes, { db, queues, replays })
+  },
+
+  replays: [
+    {
+      jobs: [processWebhookJob, processWebhooksJob],
+      async reopen(trx, { payload: { webhookId } }) {
+        if (webhookId !== undefined) await reopenWebhook(trx, webhookId)
+      },
+      async resume(deps, { payload: { webhookId } }) {
+        if (webhookId !== undefined) await enqueueAgain(deps, webhookId)
       },
     },
   ],

@@ -1,11 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
-import type { Database, WebhookLogRow } from '../platform/db/tables.ts'
+import type { WebhookLogRow } from '../platform/db/tables.ts'
 import { hasRole, tenantScope } from '../platform/http/api-auth.ts'
 import { idOf } from '../platform/http/fields.ts'
 import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
 import { notFound } from '../platform/http/problems.ts'
+import { type ReplayWebhookDeps, replayWebhook } from './replay-webhook.ts'
 import { findWebhook, listWebhooks } from './webhook-log.ts'
 
 const tags = ['When things fail']
@@ -28,17 +28,9 @@ const WebhookView = Type.Object(
   { title: 'WebhookLog' },
 )
 
-export type WebhookLogRouteOptions = {
-  db: Kysely<Database>
-  /** Processes a webhook once more. */
-  replay: (webhook: WebhookLogRow) => Promise<void>
-}
-
 /** The webhooks that were accepted, and what became of each. */
-export const webhookLogRoutes: FastifyPluginAsyncTypebox<WebhookLogRouteOptions> = async (
-  app,
-  { db, replay },
-) => {
+export const webhookLogRoutes: FastifyPluginAsyncTypebox<ReplayWebhookDeps> = async (app, deps) => {
+  const { db } = deps
   const Params = Type.Object({ id: idOf('webhook') })
 
   app.get(
@@ -110,7 +102,8 @@ export const webhookLogRoutes: FastifyPluginAsyncTypebox<WebhookLogRouteOptions>
       },
     },
     async (request, reply) => {
-      await replay(await requireWebhook(request.params.id, tenantScope(request)))
+      const webhook = await requireWebhook(request.params.id, tenantScope(request))
+      await replayWebhook(deps, webhook.id)
       return reply.code(202).send({ count: 1 })
     },
   )
