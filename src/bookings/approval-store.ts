@@ -19,7 +19,7 @@ export type QueuedReservation = {
   webhookId: string | null
 }
 
-/** What a person has said about a reservation that waits or waited. */
+/** The decision of a manager about a reservation that waits or waited. */
 export function overridesOf(row: Pick<BookingQueueRow, 'overrides'> | undefined): BookingOverrides {
   return row === undefined ? noOverrides : { ...noOverrides, ...(row.overrides as BookingOverrides) }
 }
@@ -185,7 +185,7 @@ export async function findReleasedReservations(
   return query.execute()
 }
 
-/** Complete reservations that wait for a yes which their connection does not ask for any more. */
+/** Complete reservations that wait for an approval which their connection no longer requires. */
 export async function findReservationsToImport(
   db: Kysely<Database>,
   { limit }: { limit: number },

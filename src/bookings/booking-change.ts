@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { BookingRow, NewBookingRow } from '../platform/db/tables.ts'
 import { type BookingWrite, replaced, toBookingRow } from './booking-store.ts'
 
-// Which body it was and what mapped it; none of it is what a booking says.
+// The body and the mapping of a booking; neither is part of its content.
 const bookkeeping: ReadonlySet<string> = new Set([
   'mapping_version',
   'version_kind',

@@ -26,7 +26,7 @@ export type TimelineEntry = {
   id: string
 }
 
-/** Everything that happened to a booking: each webhook received and what became of it, a person's yes, each event published, each step of telling Hostaway. */
+/** Everything that happened to a booking: each webhook and its outcome, approvals, each event, each step of its pushes. */
 export async function timelineOf(db: Kysely<Database>, booking: BookingRow): Promise<TimelineEntry[]> {
   const reservation = { connectionId: booking.connection_id, externalId: booking.external_id }
   const [webhooks, events, queued, steps] = await Promise.all([

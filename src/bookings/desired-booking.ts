@@ -28,7 +28,7 @@ export function desiredBookingOf(booking: Pick<BookingRow, 'desired'> | undefine
   return (booking?.desired ?? {}) as DesiredBooking
 }
 
-/** A draft of what Hostaway holds with the desired value laid over it. What Hostaway has cancelled is beyond wishing. */
+/** A draft of Hostaway's version with the desired values on top. A booking that Hostaway cancelled stays cancelled. */
 export function withDesired(draft: BookingDraft, desired: DesiredBooking): BookingDraft {
   if (draft.status === 'cancelled' || Object.keys(desired).length === 0) return draft
   const { note: _note, ...fields } = desired

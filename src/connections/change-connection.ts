@@ -70,6 +70,6 @@ async function tellHostaway(deps: ChannelDeps, id: string): Promise<void> {
     })
   } catch (error) {
     if (!(error instanceof AppError || error instanceof Problem)) throw error
-    deps.log.warn({ err: error, connectionId: id }, 'connection.change_not_told')
+    deps.log.warn({ err: error, connectionId: id }, 'connection.change_not_sent')
   }
 }

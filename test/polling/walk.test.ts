@@ -177,5 +177,5 @@ it('a list that goes on behind none of its reservations is no list', () => {
   assert.throws(() => {
     let walk = startWalk(null)
     for (let call = 0; call < 100; call += 1) walk = takePage(walk, page(cursorOf(walk))).walk
-  }, /does not go on/)
+  }, /continues behind none/)
 })

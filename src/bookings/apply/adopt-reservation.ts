@@ -13,7 +13,7 @@ export type Replaced = { before: BookingRow; after: BookingRow; block: BlockRow 
 
 /**
  * Which booking made here a reservation belongs to, by what the caller knows or by its marker: until its reservation
- * has been seen, by whoever sees it first, it is known by its marker alone.
+ * has been seen for the first time, it is known by its marker alone.
  */
 export function adoptionOf(incoming: IncomingReservation): Adoption[] {
   const { connection, reservation } = incoming
@@ -95,7 +95,7 @@ async function adopt(
   return replaced
 }
 
-// Two bookings made here never share a reservation; a person has to look at what Hostaway says.
+// Two bookings made here never share a reservation; a person has to look at Hostaway.
 async function isOfAnother(
   trx: Transaction<Database>,
   { connectionId, externalId }: Omit<Adoption, 'bookingId'>,

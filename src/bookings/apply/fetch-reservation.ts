@@ -5,7 +5,7 @@ import { type CalledConnection, type ChannelDeps, callChannel } from '../../conn
 import { databaseTime } from '../../platform/db/database-time.ts'
 import { AppError } from '../../platform/errors.ts'
 
-/** What Hostaway said: the reservation, or null where it does not know it; `startedAt` is by the database's clock. */
+/** The answer of the channel: the reservation, or null where it does not know it; `startedAt` is by the database's clock. */
 export type FetchedReservation = { reservation: Reservation | null; startedAt: Date }
 
 export type ReservationFetcher = {
@@ -14,11 +14,11 @@ export type ReservationFetcher = {
    * caller's event was stored: an older one may answer what was before the event.
    */
   fetch(connection: CalledConnection, externalId: string, notBefore: Date): Promise<FetchedReservation>
-  /** Shares the last answer with nobody any more. */
+  /** Stops sharing the last answer. */
   forget(connection: { id: string }, externalId: string): void
 }
 
-// A job waits here rather than come back later only when the window opens soon.
+// A job waits here, instead of being deferred, only if the window opens soon.
 const maxWaitMs = 2_000
 // Events of one burst still ask while the first of them applies the answer.
 const sharedForMs = 5_000

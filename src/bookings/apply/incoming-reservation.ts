@@ -27,6 +27,6 @@ export type IncomingReservation = {
   stopAtUnknownListing?: boolean
   /** Whether this is what is stored already, looked at once more because something else has changed. */
   isStored?: boolean
-  /** A person's yes, with what it says differently from Hostaway beside what was said before. */
+  /** A manager's approval, with its overrides beside the earlier ones. */
   approved?: ManualOverride
 }

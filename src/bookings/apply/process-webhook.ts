@@ -70,7 +70,7 @@ export async function processWebhook(deps: ProcessWebhookDeps, webhookId: string
   return result.outcome
 }
 
-// Nothing brings it back but the connection itself, which releases it in the moment in which it goes on.
+// Only the connection releases it, in the transaction that makes it active.
 async function park({ db }: ProcessWebhookDeps, webhookId: string, reason: string): Promise<string> {
   if (await parkWebhook(db, webhookId)) return 'connection_waiting'
   throw new AppError('connection_waiting', reason, { retryAt: new Date() })

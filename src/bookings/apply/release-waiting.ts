@@ -17,7 +17,7 @@ const maxBatches = 10
 
 /**
  * Looks once more at reservations that waited for a listing, once it is known and mapped; of one listing, or of all and
- * then also at those that waited for a yes, where their connection imports by itself by now. What is stored is applied
+ * then also those that wait for approval, if their connection has `autoImport` by now. What is stored is applied
  * again, so a version that came meanwhile wins. One that cannot be written holds up no other: it waits as `failed`, with
  * the reason. Safe to run anywhere at any time; returns how many were released.
  */

@@ -19,7 +19,7 @@ export type PlanInput = {
   draft: BookingDraft
   problems: MappingProblem[]
   autoImport: boolean
-  /** A person has just said yes. */
+  /** A manager has just approved it. */
   approved: boolean
   booking: BookingRow | undefined
   approval: ApprovalStatus | null

@@ -14,7 +14,7 @@ export type VersionVerdict = 'apply' | 'older' | 'same' | 'conflict'
 export function compareVersions(
   incoming: ReservationVersion & { receivedAt: Date | null },
   stored: ReservationVersion | undefined,
-  /** Called only where the version alone does not tell. */
+  /** Called only if the version alone does not decide. */
   compareBodies: () => FieldComparison,
 ): VersionVerdict {
   if (stored === undefined || versionText(incoming) > versionText(stored)) return 'apply'

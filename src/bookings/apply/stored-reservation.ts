@@ -75,7 +75,7 @@ export function byReservation<Row extends { connection_id: string; external_id: 
   )
 }
 
-/** One text for a reservation, to tell it from others. */
+/** One text that identifies a reservation. */
 export function nameOf({ connectionId, externalId }: ReservationKey): string {
   return `${connectionId}:${externalId}`
 }

@@ -38,7 +38,7 @@ import {
 /** A version that is to be applied to what is stored. */
 export type ReservationWrite = {
   incoming: IncomingReservation
-  /** What was sent, together with what only the stored version says. */
+  /** The body as sent, merged with fields that only the stored version has. */
   reservation: Reservation
   /** The version of both together, where it is another than the incoming one. */
   version?: ReservationVersion
@@ -268,7 +268,7 @@ async function countUnits(
 /**
  * Writes booking, nights and events of a reservation once more from the newest body that is stored, after something
  * else that they depend on was changed in the same transaction. The caller holds the reservation's lock. Safe to
- * repeat; where nothing comes out otherwise nobody hears of it.
+ * repeat; emits no event when nothing changed.
  */
 export async function rewriteReservation(
   trx: Transaction<Database>,

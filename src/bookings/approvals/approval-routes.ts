@@ -39,7 +39,7 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<DecisionDeps> = async (ap
         tags,
         operationId: 'listQueuedReservations',
         summary: 'List the reservations that wait for approval',
-        description: '`pending`: something is missing; `mapped`: complete, waits for a yes.',
+        description: '`pending`: incomplete; `mapped`: complete, waits for approval.',
         querystring: Type.Object({
           ...pageQuery,
           status: Type.Optional(QueueStatus),

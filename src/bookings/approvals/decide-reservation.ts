@@ -18,10 +18,10 @@ import { lockReservations } from '../booking-store.ts'
 export type QueuedScope = { id: string; tenantId: string | undefined }
 
 export type ImportOrder = {
-  /** Undefined keeps what was said before, null takes it back. */
+  /** Undefined keeps an earlier override, null removes it. */
   unitId: string | null | undefined
   fields: Record<string, Scalar>
-  /** Who says so. */
+  /** The name of the token that decides. */
   by: string
 }
 
@@ -30,7 +30,7 @@ export type DecisionDeps = ConflictDeps & { db: Kysely<Database>; channels: Chan
 type Waiting = { row: QueuedRow; stored: StoredReservation; connection: Connection }
 
 /**
- * Books a reservation that waits, as the newest version of it says and a person differently. Takes the same locks and
+ * Books a waiting reservation from its newest version and the overrides of the manager. Takes the same locks and
  * the same path as a webhook, so whichever comes second sees the first. Safe to repeat: what is booked already is
  * answered as it is. Throws a Problem that names everything that is still missing, and writes nothing then.
  */
@@ -63,7 +63,7 @@ export async function importQueued(
 }
 
 /**
- * Turns a waiting reservation down. Hostaway still holds it, so its nights stay blocked until it is cancelled there.
+ * Rejects a waiting reservation. Hostaway still holds it, so its nights stay blocked until it is cancelled there.
  * Safe to repeat, with another reason too.
  */
 export async function rejectQueued(

@@ -43,7 +43,7 @@ export const QueuedView = Type.Object(
 export type QueuedView = Static<typeof QueuedView>
 
 export function toQueuedView(row: QueuedRow): QueuedView {
-  // After a rejection the reservation may be cancelled at Hostaway, and come back as a new question.
+  // After a rejection the reservation may be cancelled at Hostaway and reinstated, which needs a new decision.
   const isRejected =
     row.rejection_reason !== null && (row.status === 'rejected' || row.status === 'withdrawn')
   const isDecided = isRejected || (row.rejection_reason === null && row.booking_id !== null)

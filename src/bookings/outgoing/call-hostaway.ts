@@ -32,20 +32,20 @@ export type BookingPushDeps = ChannelDeps & {
 
 const urgently = { urgency: 'urgent' } as const
 
-/** One booking while Hostaway is being told of it. */
+/** One booking during its push. */
 export type BookingPush = {
   deps: BookingPushDeps
   connection: Connection
   lease: BookingLease
-  /** What is being told, or was last. */
+  /** The action under way, or the last one. */
   action: BookingPushAction
 }
 
 /**
- * Tells Hostaway one thing and writes down what it answers. Throws an AppError: then either nothing happened, or the
- * call stays noted as one whose outcome is to be found out. Does nothing if `action` is not what is to be told any more.
+ * Makes one call to the channel and stores its answer. Throws an AppError: then either nothing happened, or the call
+ * stays noted as one with an unknown outcome. Does nothing if `action` is no longer the next step.
  */
-export async function tell(push: BookingPush, action: BookingPushAction): Promise<void> {
+export async function pushAction(push: BookingPush, action: BookingPushAction): Promise<void> {
   const { deps, lease } = push
   let answer: Answer | undefined
   try {
@@ -63,7 +63,7 @@ async function call(push: BookingPush, action: BookingPushAction): Promise<Answe
   return callChannel(deps, connection, urgently, async (channel, call) => {
     const startBefore = performance.now() + deps.times.startMs
     await beginCall(deps.db, lease, action, mayLandForMs(deps))
-    // Only now: from here on a change of the booking is a desired value beside what is being told.
+    // Only now: from here on a change of the booking is a desired value beside the one being sent.
     const booking = await findBooking(deps.db, lease.bookingId, connection.tenantId)
     const step: NextStep = booking === undefined ? { action: 'none' } : nextStep(channel.format, booking)
     if (booking === undefined || step.action !== action) return undefined
@@ -104,7 +104,7 @@ async function send(
   try {
     return await writes.create(call, step.draft)
   } catch (error) {
-    // "Not available" is also what Hostaway says when an earlier try of ours holds the nights.
+    // "Not available" is also the answer when an earlier attempt of ours holds the nights.
     if (!(error instanceof AppError && isRefusal(error))) throw error
     const found = await findCreated(push, { writes, call }, booking)
     if (found === undefined) throw error
@@ -156,9 +156,9 @@ async function writeDown(push: BookingPush, { step, reservation }: Answer): Prom
   if (step.action === 'change') refuseIfKept(step.fields, reservation)
   await applyAnswer(push, reservation, null)
   if (step.action === 'create') return
-  await strike(push, step.told)
-  const told = step.action === 'cancel' ? 'cancelled' : `changed ${Object.keys(step.fields).join(', ')}`
-  await noteStep(push.deps.db, push.lease.bookingId, 'pushed', told)
+  await clearSent(push, step.sent)
+  const detail = step.action === 'cancel' ? 'cancelled' : `changed ${Object.keys(step.fields).join(', ')}`
+  await noteStep(push.deps.db, push.lease.bookingId, 'pushed', detail)
 }
 
 // Hostaway has been seen to answer "success" and to leave things as they were; nights must not be guessed.
@@ -188,7 +188,7 @@ async function applyAnswer(
     bookingId: lease.bookingId,
   })
   if (applied.outcome !== 'conflict') return
-  // A webhook with the same version says something else: only a fresh look tells which is right.
+  // A webhook with the same version contradicts it: only a fresh read decides.
   const startedAt = await databaseTime(deps.db)
   const fetched = await callChannel(deps, connection, urgently, (channel, call) =>
     capabilityOf(channel, 'reservations').read(call, reservation.id),
@@ -196,12 +196,12 @@ async function applyAnswer(
   await applyAnswer(push, fetched, startedAt)
 }
 
-async function strike({ deps, connection, lease }: BookingPush, told: DesiredBooking): Promise<void> {
+async function clearSent({ deps, connection, lease }: BookingPush, sent: DesiredBooking): Promise<void> {
   await withLockedBooking(
     deps.db,
     { id: lease.bookingId, tenantId: connection.tenantId },
     async (trx, booking) => {
-      await clearPending(trx, { id: booking.id, desired: desiredBookingOf(booking) }, told)
+      await clearPending(trx, { id: booking.id, desired: desiredBookingOf(booking) }, sent)
       await rewriteReservation(
         trx,
         { connection, format: deps.channels.of(connection.channel).format },

@@ -32,8 +32,8 @@ export type NewBooking = {
 const nightsNamed = 10
 
 /**
- * Makes a booking in the caller's transaction: its nights are blocked, other services hear of it, and Hostaway is
- * going to be told. Refuses nights that are taken, and what the connection's mapping makes no booking of.
+ * Makes a booking in the caller's transaction: blocks its nights, emits its events and requests its push. Refuses taken
+ * nights, and bookings that the connection's mapping finds incomplete.
  */
 export async function makeBooking(
   trx: Transaction<Database>,
@@ -59,7 +59,7 @@ export async function makeBooking(
   }
   await applyReservationsWithin(trx, [
     {
-      // What is made here needs nobody's approval.
+      // A booking made in TVL needs no approval.
       connection: { ...connection, autoImport: true },
       reservation: format.ofDraft(draft),
       draft,

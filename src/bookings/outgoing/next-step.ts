@@ -6,12 +6,12 @@ import { draftOf, reservationOf } from '../apply/stored-reservation.ts'
 import { knownExternalId } from '../booking-marker.ts'
 import { type DesiredBooking, desiredBookingOf } from '../desired-booking.ts'
 
-/** What Hostaway is to be told next of a booking; `told` is struck off the desired value once it has answered. */
+/** The next call of a booking's push; `sent` is cleared from the desired values once Hostaway has answered. */
 export type NextStep =
   | { action: 'none' }
   | { action: 'create'; draft: ReservationDraft }
-  | { action: 'change'; fields: ReservationFields; told: DesiredBooking }
-  | { action: 'cancel'; told: DesiredBooking }
+  | { action: 'change'; fields: ReservationFields; sent: DesiredBooking }
+  | { action: 'cancel'; sent: DesiredBooking }
 
 type FieldName = keyof ReservationFields
 
@@ -42,11 +42,11 @@ export function nextStep(format: ReservationFormat, booking: BookingRow): NextSt
   const reservation = reservationOf(format, booking)
   const desired = desiredBookingOf(booking)
   if (reservation.bookingStatus === 'cancelled') return { action: 'none' }
-  if (desired.status === 'cancelled') return { action: 'cancel', told: { status: 'cancelled' } }
+  if (desired.status === 'cancelled') return { action: 'cancel', sent: { status: 'cancelled' } }
   const fields = toFields(desired)
   const differing = namesOf(fields).filter((name) => !isSame(name, fields[name], reservation[name]))
   if (differing.length === 0) return { action: 'none' }
-  return { action: 'change', fields: only(withBothDays(fields, reservation), differing), told: desired }
+  return { action: 'change', fields: only(withBothDays(fields, reservation), differing), sent: desired }
 }
 
 /** The part of a desired value that Hostaway holds already. Pure. */
@@ -77,7 +77,7 @@ export function toFields(desired: DesiredBooking): ReservationFields {
   )
 }
 
-// What is blank need not be said of a reservation that does not exist yet.
+// Blank fields are left out of a reservation that does not exist yet.
 function withoutBlanks(draft: ReservationDraft): ReservationDraft {
   const named = Object.entries(draft.fields).filter(([, value]) => value != null)
   return { ...draft, fields: Object.fromEntries(named) }

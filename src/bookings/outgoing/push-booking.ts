@@ -11,7 +11,7 @@ import { rewriteReservation } from '../apply/write-reservations.ts'
 import { knownExternalId } from '../booking-marker.ts'
 import { findBooking } from '../booking-store.ts'
 import { desiredBookingOf } from '../desired-booking.ts'
-import { type BookingPush, type BookingPushDeps, readBack, tell } from './call-hostaway.ts'
+import { type BookingPush, type BookingPushDeps, pushAction, readBack } from './call-hostaway.ts'
 import { alreadyHeld, nextStep } from './next-step.ts'
 import {
   bookingLease,
@@ -29,7 +29,7 @@ export type BookingPushResult =
   | { outcome: 'done' | 'failed' | 'lost' }
   | { outcome: 'not_now'; retryAt: Date }
 
-// A booking that changes during each call is released after so many, and comes back.
+// A booking that changes during each call is released after so many calls, and claimed again.
 const maxRounds = 5
 
 /**
@@ -80,7 +80,7 @@ async function work(push: BookingPush, row: BookingPushRow): Promise<void> {
       throw new AppError('rejected', 'Hostaway made a reservation that belongs to another booking')
     }
     push.action = action
-    await tell(push, action)
+    await pushAction(push, action)
     created ||= action === 'create'
     deps.metrics.bookingPushes.inc({ action, status: 'success' })
   }

@@ -22,13 +22,13 @@ export function bookingLease({ booking_id, fence }: BookingPushRow): BookingLeas
   return { bookingId: booking_id, key: [booking_id], fence }
 }
 
-/** What the open dead letter of a booking is about. */
+/** The subject of a booking's open dead letter. */
 export function pushSubject(bookingId: string): string {
   return `booking:${bookingId}`
 }
 
 /**
- * Lets a booking wait to be pushed, in the transaction that changes it, and closes the dead letter of an earlier change.
+ * Makes a booking due for its push, in the transaction that changes it, and closes the dead letter of an earlier change.
  * A call whose outcome is not known holds it up until the call can no longer land.
  */
 export async function requestPush(
@@ -47,7 +47,7 @@ export async function requestPush(
   await noteStep(trx, booking.bookingId, 'accepted', accepted)
 }
 
-/** Lets a failed booking be tried again, in the transaction that closes its dead letter. */
+/** Makes a failed booking due again, in the transaction that closes its dead letter. */
 export async function reopenPush(trx: Transaction<Database>, bookingId: string): Promise<void> {
   await sql`
     update booking_pushes

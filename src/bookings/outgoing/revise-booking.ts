@@ -40,7 +40,7 @@ export async function withLockedBooking<Result>(
 }
 
 /**
- * Lets a desired value become part of a booking that Hostaway does not know and is not being told of: there is nothing yet
+ * Applies a desired value to a booking that Hostaway does not know and that is not being pushed: there is nothing yet
  * that it could differ from. The caller holds the booking's locks.
  */
 export async function applyPending(
@@ -58,7 +58,7 @@ export async function applyPending(
   }
   await writeDraft(trx, booking.id, draft)
   if (Object.keys(desiredBookingOf(booking)).length > 0) await writeDesiredBooking(trx, booking.id, {})
-  // Newer than the one before, whatever the clock says.
+  // Newer than the previous one, even if the clock went back.
   const at = new Date(Math.max((await databaseTime(trx)).getTime(), booking.version_at.getTime() + 1))
   const version = { kind: 'provisional' as const, at, fetchedAt: null }
   await applyReservationsWithin(trx, [

@@ -13,7 +13,7 @@ export type RemapDeps = { db: Kysely<Database>; channels: Channels; log: Logger 
 const pageReservations = 50
 
 /**
- * Works on the remaps that run, page by page and connection by connection in turns, for about `sliceMs`; returns how
+ * Works on the running remaps, a page of each connection at a time, for about `sliceMs`; returns how
  * many reservations it mapped. A page and its place in the remap are committed together, so a process that dies loses
  * no more than the page it was at.
  */
@@ -47,7 +47,7 @@ async function continueRemap(deps: RemapDeps, remap: BookingRemapRow): Promise<n
   return page.length
 }
 
-// Somebody has cancelled the remap or done the page: what this process did of it is undone.
+// The remap was cancelled or another process did the page: this process rolls its part back.
 class RemapMoved extends Error {}
 
 async function mapPage(

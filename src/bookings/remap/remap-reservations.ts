@@ -32,7 +32,7 @@ export type RemapCounts = {
 /**
  * Maps stored reservations of one connection again, each from the newest body that was applied, in one transaction
  * with whatever `commit` writes. Takes the same locks and the same path as a webhook, so that whichever comes second
- * sees the first. What comes out as it is stored is left alone: no event, and nobody sees it as changed. Safe to repeat.
+ * sees the first. An unchanged booking is not written and emits no event. Safe to repeat.
  */
 export async function remapReservations(
   db: Kysely<Database>,
@@ -102,7 +102,7 @@ async function toWrites(
   }))
 }
 
-// What a person turned down, or what was withdrawn before it became a booking, is nobody's to map any more.
+// A rejected or withdrawn reservation is not mapped again.
 function isMappable({ booking, queued }: StoredReservation): boolean {
   return booking !== undefined || queued?.status === 'pending' || queued?.status === 'mapped'
 }

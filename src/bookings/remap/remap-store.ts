@@ -5,7 +5,7 @@ import type { BookingRemapRow } from '../../platform/db/mapping-tables.ts'
 import type { Database } from '../../platform/db/tables.ts'
 
 /**
- * Begins to map the bookings of a connection again. One that is under way for the mapping in force goes on and is
+ * Begins to map the bookings of a connection again. A running one for the mapping in force continues and is
  * answered; one that was begun for an earlier mapping ends. Safe to repeat and to call from several places at once.
  */
 export async function startRemap(
@@ -58,7 +58,7 @@ export async function endRemap(
     .executeTakeFirst()
 }
 
-/** The remap that has waited longest for its turn; undefined where none runs. */
+/** The running remap that has waited longest; undefined where none runs. */
 export async function nextRemap(db: Kysely<Database>): Promise<BookingRemapRow | undefined> {
   return db
     .selectFrom('booking_remaps')
@@ -100,7 +100,7 @@ export type RemapProgress = {
   error: string | undefined
 }
 
-/** Moves a remap on, in the transaction of the work; false where it has ended or somebody else has moved it. */
+/** Moves a remap on, in the transaction of the work; false where it has ended or another process has moved it. */
 export async function advanceRemap(
   trx: Transaction<Database>,
   remap: BookingRemapRow,
