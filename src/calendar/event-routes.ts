@@ -43,8 +43,8 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRouteOptions> = async (
       attachValidation: true,
     },
     async (request, reply) => {
-      const tenant = await requireTenant(db, request, request.query.tenant)
       const wrong = bodyViolations(request)
+      const tenant = await requireTenant(db, request, request.query.tenant)
       const { events, problems } = readDesiredEvents(request.body, wrong)
       const unitIds = [...new Set(events.map(({ unitId }) => unitId))]
       const connectionIds = new Set<string>()

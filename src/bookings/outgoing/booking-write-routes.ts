@@ -54,13 +54,11 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
       attachValidation: true,
     },
     async (request, reply) => {
+      const wrong = bodyViolations(request)
       const tenant = await requireTenant(db, request, request.query.tenant)
       const answer = await onceByKey(db, request, { tenantId: tenant.id, scope }, async (trx) => {
-        const booking = await makeBooking(
-          trx,
-          await readBookable(trx, channels, tenant.id, request.body, bodyViolations(request)),
-        )
-        return show(trx, booking)
+        const bookable = await readBookable(trx, channels, tenant.id, { body: request.body, wrong })
+        return show(trx, await makeBooking(trx, bookable))
       })
       await signalBookings(db, queues, [answer.connectionId])
       return reply.code(201).header('location', `/v1/bookings/${answer.id}`).send(answer)
@@ -173,8 +171,7 @@ async function readBookable(
   trx: Transaction<Database>,
   channels: Channels,
   tenantId: string,
-  body: Static<typeof NewBookingBody>,
-  wrong: WrongField[],
+  { body, wrong }: { body: Static<typeof NewBookingBody>; wrong: WrongField[] },
 ): Promise<NewBooking> {
   const sound = soundFields(body, wrong)
   const unitId = sound.unitId?.trim()

@@ -30,12 +30,12 @@ export function useValidation(app: FastifyInstance): void {
     const validate = (httpPart === 'body' ? asSent : fromText).compile(countingFirst(schema) as TSchema)
     const isStored = httpPart === 'body' || httpPart === 'querystring'
     const check: ReturnType<typeof compile> = (value: unknown) => {
-      const violations: Violation[] = validate(value)
-        ? []
-        : ((validate.errors ?? []) as Violation[]).slice(0, maxViolations)
-      if (isStored) violations.push(...findUnstorable(value).slice(0, maxViolations).map(toViolation))
-      check.errors = violations
-      return violations.length === 0
+      const isValid = validate(value)
+      const unstorable = isStored ? findUnstorable(value) : []
+      if (isValid && unstorable.length === 0) return true
+      const violations = isValid ? [] : ((validate.errors ?? []) as Violation[])
+      check.errors = [...violations, ...unstorable.map(toViolation)].slice(0, maxViolations)
+      return false
     }
     return check
   }
