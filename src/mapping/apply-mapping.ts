@@ -1,5 +1,5 @@
 import { Big } from 'big.js'
-import { createFieldReader, isRecord, type Problem } from '../channels/contract/field-reader.ts'
+import { createFieldReader, type FieldProblem, isRecord } from '../channels/contract/field-reader.ts'
 import type { Reservation } from '../channels/contract/reservation.ts'
 import { storableText } from '../platform/storable-text.ts'
 import {
@@ -225,7 +225,7 @@ function sumLines(lines: Record<string, unknown>[], name: string): Found {
   if (named.length === 0) return { raw: null }
   let sum = new Big(0)
   for (const line of named) {
-    const problems: Problem[] = []
+    const problems: FieldProblem[] = []
     const total = createFieldReader(line, problems).amount('total')
     if (problems.length > 0) return { code: 'not_a_number', message: 'has a total that is not a number' }
     sum = sum.plus(total ?? 0)

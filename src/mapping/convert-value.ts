@@ -1,5 +1,5 @@
 import { Big } from 'big.js'
-import { createFieldReader, type Problem } from '../channels/contract/field-reader.ts'
+import { createFieldReader, type FieldProblem } from '../channels/contract/field-reader.ts'
 import { storableText } from '../platform/storable-text.ts'
 import { type FieldRule, mappingLimits } from './mapping-spec.ts'
 import { toMoney } from './money.ts'
@@ -48,7 +48,7 @@ export function convertColumn(type: 'text' | 'count' | 'amount' | 'currency', ra
 type Readable = 'text' | 'count' | 'amount' | 'currency' | 'day' | 'flag'
 
 function read<Value>(raw: unknown, as: Readable, use: (value: Value) => Converted): Converted {
-  const problems: Problem[] = []
+  const problems: FieldProblem[] = []
   const value = createFieldReader({ value: raw }, problems)[as]('value')
   const [problem] = problems
   if (problem !== undefined) return { code: problem.code, message: problem.message }

@@ -3,7 +3,7 @@ import { isDay } from '../../platform/days.ts'
 import { storableText } from '../../platform/storable-text.ts'
 
 /** Something about a field of Hostaway's that a person may have to look at. `field` is the name Hostaway uses. */
-export type Problem = { field: string; code: ProblemCode; message: string }
+export type FieldProblem = { field: string; code: ProblemCode; message: string }
 
 export type ProblemCode =
   | 'wrong_type'
@@ -25,7 +25,7 @@ const amountDigits = 8
 const maxId = 128
 
 /** Reads the fields of one object of Hostaway's; whatever has the wrong type becomes a problem, never a throw. */
-export function createFieldReader(source: Record<string, unknown>, problems: Problem[]) {
+export function createFieldReader(source: Record<string, unknown>, problems: FieldProblem[]) {
   function report(field: string, code: ProblemCode, message: string): undefined {
     problems.push({ field, code, message })
     return undefined

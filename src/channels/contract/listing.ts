@@ -1,4 +1,4 @@
-import type { Problem, Read } from './field-reader.ts'
+import type { FieldProblem, Read } from './field-reader.ts'
 
 /** A listing as its channel holds it; amounts are decimal text in `currency`. */
 export type Listing = {
@@ -13,7 +13,7 @@ export type Listing = {
   maximumNights: Read<number>
   /** How many units it has, where the answer says so. */
   unitCount: number | undefined
-  problems: Problem[]
+  problems: FieldProblem[]
   source: Record<string, unknown>
 }
 

@@ -1,4 +1,4 @@
-import type { Problem, Read } from './field-reader.ts'
+import type { FieldProblem, Read } from './field-reader.ts'
 import type { ReservationDraft } from './reservation-draft.ts'
 
 /** What a reservation's status means for a booking. `unknown` = a status that the channel has no meaning for: a person decides. */
@@ -45,7 +45,7 @@ export type Reservation = {
   /** Whether it was asked for with everything that belongs to it; else an empty list says nothing. */
   isComplete: boolean
   /** What could not be read; the field concerned is undefined. */
-  problems: Problem[]
+  problems: FieldProblem[]
   /** The object as sent, storable and without card data; empty for one that no channel has sent. */
   source: Record<string, unknown>
   /** How the channel spells its bodies. */
@@ -53,8 +53,8 @@ export type Reservation = {
 }
 
 export type ParsedReservation =
-  | { reservation: Reservation; problems: Problem[] }
-  | { reservation: null; problems: Problem[] }
+  | { reservation: Reservation; problems: FieldProblem[] }
+  | { reservation: null; problems: FieldProblem[] }
 
 /** A part of a reservation that a body has a name for. */
 export type ReservationPart = Exclude<

@@ -18,7 +18,7 @@ export type CallerOptions = {
   log: Pick<Logger, 'warn'>
 }
 
-type Permission = Omit<CallContext, 'token'>
+type CallPlace = Omit<CallContext, 'token'>
 
 export type PlannedRequest<Result> = {
   request: HttpRequest
@@ -34,7 +34,7 @@ export type ApiRequest = Omit<HttpRequest, 'headers'> & { endpoint: string; secr
 /** What an API answer carried: its result, and of a list the page size and the number of all rows, if it says so. */
 export type ApiResult = { result: unknown; limit: number | undefined; count: number | undefined }
 
-export type Caller = ReturnType<typeof createCaller>
+export type HostawayCaller = ReturnType<typeof createCaller>
 
 /**
  * Makes calls one way only: admitted by the breaker, then a place in the limiter, then one HTTP request, classified.
@@ -43,7 +43,7 @@ export type Caller = ReturnType<typeof createCaller>
 export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log }: CallerOptions) {
   const transport = createTransport({ apiUrl, timeoutMs })
 
-  async function takePlace({ accountId, urgency, maxWaitMs = 0 }: Permission): Promise<void> {
+  async function takePlace({ accountId, urgency, maxWaitMs = 0 }: CallPlace): Promise<void> {
     const deadline = Date.now() + maxWaitMs
     for (;;) {
       const acquisition = await limiter.acquire({ accountId, urgency })
@@ -58,7 +58,7 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
     }
   }
 
-  async function exchange<Result>(permission: Permission, planned: PlannedRequest<Result>): Promise<Result> {
+  async function exchange<Result>(permission: CallPlace, planned: PlannedRequest<Result>): Promise<Result> {
     const { request, endpoint } = planned
     const { method } = request
     const started = performance.now()
@@ -84,7 +84,7 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
 
   async function understand<Result>(
     answer: Answer,
-    { accountId }: Permission,
+    { accountId }: CallPlace,
     { secrets, atTokenEndpoint = false, read }: PlannedRequest<Result>,
   ): Promise<Result> {
     const failure = failureOfAnswer(answer, secrets, atTokenEndpoint)
@@ -104,7 +104,7 @@ export function createCaller({ apiUrl, timeoutMs, limiter, breaker, metrics, log
   }
 
   /** Makes one call; throws an AppError of the closed set of failures, with `retryAt` when it makes sense to wait. */
-  async function make<Result>(permission: Permission, planned: PlannedRequest<Result>): Promise<Result> {
+  async function make<Result>(permission: CallPlace, planned: PlannedRequest<Result>): Promise<Result> {
     const { startBefore } = permission
     return breaker.run(
       async () => {

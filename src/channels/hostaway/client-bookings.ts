@@ -1,7 +1,7 @@
 import type { CallContext } from '../contract/channel.ts'
 import type { Reservation } from '../contract/reservation.ts'
 import type { ReservationDraft, ReservationFields } from '../contract/reservation-draft.ts'
-import { type Caller, pathId } from './caller.ts'
+import { type HostawayCaller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
 import { toWireFields, toWireReservation } from './wire/reservation-fields.ts'
 import { parseReservation } from './wire/wire-reservation.ts'
@@ -10,7 +10,7 @@ const collection = '/reservations'
 const rowsSearched = 100
 
 /** Calls that make and change reservations. Each returns the reservation as Hostaway then holds it. */
-export function bookingCalls({ callApi }: Caller) {
+export function bookingCalls({ callApi }: HostawayCaller) {
   async function search(call: CallContext, query: Record<string, string>): Promise<Reservation[]> {
     const { result } = await callApi(call, {
       method: 'GET',

@@ -1,12 +1,12 @@
 import { AppError } from '../../platform/errors.ts'
 import type { CalendarDay, CalendarInterval } from '../contract/calendar.ts'
 import type { CallContext } from '../contract/channel.ts'
-import { type Caller, pathId } from './caller.ts'
+import { type HostawayCaller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
 import { maxIntervalsPerCall, parseCalendar, toWireInterval } from './wire/wire-calendar.ts'
 
 /** Calls about the calendar of a listing. Writing the same values twice changes nothing. */
-export function calendarCalls({ callApi }: Caller) {
+export function calendarCalls({ callApi }: HostawayCaller) {
   return {
     /** The nights from `from` to `to`, both included, as `YYYY-MM-DD`. */
     getCalendar: async (

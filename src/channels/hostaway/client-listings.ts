@@ -1,6 +1,6 @@
 import type { CallContext } from '../contract/channel.ts'
 import type { Listing, ListingUnit } from '../contract/listing.ts'
-import { type Caller, pathId } from './caller.ts'
+import { type HostawayCaller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
 import { isLastPage } from './wire/envelope.ts'
 import { parseListing, parseListingUnits } from './wire/wire-listing.ts'
@@ -9,7 +9,7 @@ const rowsPerPage = 100
 const maxPages = 200
 
 /** Calls about listings. */
-export function listingCalls({ callApi }: Caller) {
+export function listingCalls({ callApi }: HostawayCaller) {
   async function listPage(call: CallContext, limit: number, offset: number) {
     const { result, limit: echoed } = await callApi(call, {
       method: 'GET',

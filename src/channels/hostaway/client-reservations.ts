@@ -1,12 +1,12 @@
 import type { CallContext, ReservationPage, ReservationPageRequest } from '../contract/channel.ts'
 import type { Reservation } from '../contract/reservation.ts'
-import { type Caller, pathId } from './caller.ts'
+import { type HostawayCaller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
 import { isLastPage } from './wire/envelope.ts'
 import { parseReservation } from './wire/wire-reservation.ts'
 
 /** Calls about reservations. */
-export function reservationCalls({ callApi }: Caller) {
+export function reservationCalls({ callApi }: HostawayCaller) {
   return {
     /** One reservation with everything that belongs to it; throws `not_found`. */
     getReservation: async (call: CallContext, id: string): Promise<Reservation> => {

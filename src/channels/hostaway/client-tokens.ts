@@ -1,11 +1,11 @@
-import { type Caller, checkedId, readEnvelope } from './caller.ts'
+import { checkedId, type HostawayCaller, readEnvelope } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
 import { parseIssuedToken } from './wire/envelope.ts'
 
 const endpoint = '/accessTokens'
 
 /** Calls of the token endpoint. */
-export function tokenCalls({ make }: Caller) {
+export function tokenCalls({ make }: HostawayCaller) {
   return {
     /**
      * Exchanges the API key for an access token, usable one second after issue. Throws `credentials_rejected` when

@@ -1,6 +1,6 @@
 import type { CallContext } from '../contract/channel.ts'
 import type { WebhookRegistration, WebhookTarget } from '../contract/webhook.ts'
-import { type Caller, pathId } from './caller.ts'
+import { type HostawayCaller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
 import { parseDeliveryStatus, parseWebhookRegistration, toWireWebhook } from './wire/webhook-registration.ts'
 
@@ -10,7 +10,7 @@ const maxPages = 20
 const deliveriesAsked = 50
 
 /** Calls about the webhooks registered for the account. */
-export function webhookCalls({ callApi }: Caller) {
+export function webhookCalls({ callApi }: HostawayCaller) {
   async function write(call: CallContext, method: 'POST' | 'PUT', target: WebhookTarget, id?: string) {
     const { result } = await callApi(call, {
       method,

@@ -1,5 +1,5 @@
 import type { CalendarDay, CalendarInterval, CalendarStatus } from '../../contract/calendar.ts'
-import { createFieldReader, isRecord, type Problem } from '../../contract/field-reader.ts'
+import { createFieldReader, type FieldProblem, isRecord } from '../../contract/field-reader.ts'
 
 /** Hostaway refuses a longer list of intervals in one call. */
 export const maxIntervalsPerCall = 200
@@ -7,9 +7,11 @@ export const maxIntervalsPerCall = 200
 const documentedStatuses: ReadonlySet<string> = new Set(['available', 'blocked', 'reserved', 'pending'])
 
 /** Reads the days of a calendar; a row without a usable date becomes a problem. Undefined when it is no list. Never throws. */
-export function parseCalendar(result: unknown): { days: CalendarDay[]; problems: Problem[] } | undefined {
+export function parseCalendar(
+  result: unknown,
+): { days: CalendarDay[]; problems: FieldProblem[] } | undefined {
   if (!Array.isArray(result)) return undefined
-  const problems: Problem[] = []
+  const problems: FieldProblem[] = []
   const days = result.flatMap((row) => {
     const day = parseDay(row, problems)
     return day === undefined ? [] : [day]
@@ -17,7 +19,7 @@ export function parseCalendar(result: unknown): { days: CalendarDay[]; problems:
   return { days, problems }
 }
 
-function parseDay(row: unknown, problems: Problem[]): CalendarDay | undefined {
+function parseDay(row: unknown, problems: FieldProblem[]): CalendarDay | undefined {
   const reader = createFieldReader(isRecord(row) ? row : {}, problems)
   const date = reader.day('date')
   if (typeof date !== 'string') return reader.report('date', 'missing', 'a day of the calendar has no date')

@@ -1,10 +1,10 @@
-import { createFieldReader, isRecord, type Problem, type Read } from '../../contract/field-reader.ts'
+import { createFieldReader, type FieldProblem, isRecord, type Read } from '../../contract/field-reader.ts'
 import type { Listing, ListingUnit } from '../../contract/listing.ts'
 import { storableSource } from '../../contract/storable-source.ts'
 
 /** Reads a listing; null only when it has no usable id. Never throws. */
-export function parseListing(data: unknown): { listing: Listing | null; problems: Problem[] } {
-  const problems: Problem[] = []
+export function parseListing(data: unknown): { listing: Listing | null; problems: FieldProblem[] } {
+  const problems: FieldProblem[] = []
   if (!isRecord(data)) {
     return { listing: null, problems: [{ field: 'data', code: 'wrong_type', message: 'is not an object' }] }
   }

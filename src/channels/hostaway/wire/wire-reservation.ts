@@ -1,4 +1,4 @@
-import { createFieldReader, isRecord, type Problem, type Read } from '../../contract/field-reader.ts'
+import { createFieldReader, type FieldProblem, isRecord, type Read } from '../../contract/field-reader.ts'
 import type { ParsedReservation, Reservation, ReservationFormat } from '../../contract/reservation.ts'
 import type { ReservationDraft } from '../../contract/reservation-draft.ts'
 import { createReservationFormat } from '../../contract/reservation-format.ts'
@@ -116,7 +116,7 @@ export function parseReservation(
   data: unknown,
   { isComplete = false }: { isComplete?: boolean } = {},
 ): ParsedReservation {
-  const problems: Problem[] = []
+  const problems: FieldProblem[] = []
   if (!isRecord(data)) {
     return {
       reservation: null,
