@@ -19,7 +19,6 @@ export async function compiledMappings(
 ): Promise<Map<string, CompiledMapping>> {
   const mappings = new Map<string, CompiledMapping>()
   for (const [connectionId, version] of await findMappingVersions(db, [...new Set(connectionIds)])) {
-    if (version === 0) continue
     const mapping = await compiledMapping(db, connectionId, version)
     if (mapping !== undefined) mappings.set(connectionId, mapping)
   }

@@ -7,17 +7,20 @@ import type { MappingSpec } from './mapping-spec.ts'
 /** One version of a connection's mapping; versions are never changed. */
 export type StoredMapping = { version: number; spec: MappingSpec; createdAt: Date }
 
-/** The versions in force, by connection; 0 is the default mapping. */
+/** The versions in force, the newest ones, by connection; a connection that maps by default has none. */
 export async function findMappingVersions(
   db: Kysely<Database>,
   connectionIds: string[],
 ): Promise<Map<string, number>> {
   const rows = await db
-    .selectFrom('hostaway_connections')
-    .select(['id', 'mapping_version'])
-    .where('id', '=', sql<string>`any(${connectionIds}::uuid[])`)
+    .selectFrom('mapping_specs')
+    .select(['connection_id', 'version'])
+    .distinctOn('connection_id')
+    .where('connection_id', '=', sql<string>`any(${connectionIds}::uuid[])`)
+    .orderBy('connection_id')
+    .orderBy('version', 'desc')
     .execute()
-  return new Map(rows.map(({ id, mapping_version }) => [id, mapping_version]))
+  return new Map(rows.map(({ connection_id, version }) => [connection_id, version]))
 }
 
 /** A version of a connection's mapping; undefined where there is none of that number. */
@@ -42,13 +45,10 @@ export async function findCurrentMapping(
 ): Promise<StoredMapping | undefined> {
   const row = await db
     .selectFrom('mapping_specs')
-    .innerJoin('hostaway_connections', (join) =>
-      join
-        .onRef('hostaway_connections.id', '=', 'mapping_specs.connection_id')
-        .onRef('hostaway_connections.mapping_version', '=', 'mapping_specs.version'),
-    )
-    .selectAll('mapping_specs')
-    .where('mapping_specs.connection_id', '=', connectionId)
+    .selectAll()
+    .where('connection_id', '=', connectionId)
+    .orderBy('version', 'desc')
+    .limit(1)
     .executeTakeFirst()
   return row === undefined ? undefined : toStoredMapping(row)
 }
@@ -99,11 +99,6 @@ async function insertMapping(
     .values({ connection_id: id, version, tenant_id: tenantId, spec: JSON.stringify(spec) })
     .returningAll()
     .executeTakeFirstOrThrow()
-  await trx
-    .updateTable('hostaway_connections')
-    .set({ mapping_version: version, updated_at: sql<Date>`clock_timestamp()` })
-    .where('id', '=', id)
-    .execute()
   return toStoredMapping(row)
 }
 

@@ -1,6 +1,7 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
 import { v7 as uuid } from 'uuid'
 import { lockMapping } from '../../mapping/mapping-lock.ts'
+import { findMappingVersions } from '../../mapping/mapping-store.ts'
 import type { BookingRemapRow } from '../../platform/db/mapping-tables.ts'
 import type { Database } from '../../platform/db/tables.ts'
 
@@ -15,11 +16,7 @@ export async function startRemap(
   return db.transaction().execute(async (trx) => {
     // Keeps the version as it is, and others who start one waiting.
     await lockMapping(trx, connection.id)
-    const { mapping_version } = await trx
-      .selectFrom('hostaway_connections')
-      .select('mapping_version')
-      .where('id', '=', connection.id)
-      .executeTakeFirstOrThrow()
+    const mapping_version = (await findMappingVersions(trx, [connection.id])).get(connection.id) ?? 0
     const running = await trx
       .selectFrom('booking_remaps')
       .selectAll()

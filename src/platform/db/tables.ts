@@ -78,7 +78,6 @@ export interface ConnectionsTable {
   access_token_usable_at: Timestamp | null
   access_token_expires_at: Timestamp | null
   last_sync_at: Timestamp | null
-  mapping_version: Generated<number>
   disconnecting_since: Timestamp | null
   sync_availability: Generated<boolean>
   sync_pricing: Generated<boolean>
