@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { openDatabase } from '../src/platform/db/database.ts'
 import { createApiToken } from '../src/tenants/api-token-store.ts'
-import { pruneWebhooksAfter } from '../src/webhooks/retention-store.ts'
+import { pruneWebhooksAfter } from '../src/webhooks/prune-webhooks.ts'
 import type { BenchOptions } from './bench-options.ts'
 import { runTask } from './child-processes.ts'
 import { startApi, startWorker } from './contenders.ts'

@@ -11,15 +11,16 @@ import type { Database } from '../platform/db/tables.ts'
 import { AppError } from '../platform/errors.ts'
 import type { Logger } from '../platform/telemetry/logger.ts'
 import type { Vault } from '../platform/vault/vault.ts'
+import type { Reactions } from './connection-reactions.ts'
 import {
   readAccessToken,
+  readConnectionSecrets,
   type StoredAccessToken,
   storeAccessToken,
   tryLockAccessToken,
-} from './access-token-store.ts'
-import type { Reactions } from './connection-reactions.ts'
+} from './connection-secret-store.ts'
 import { setConnectionStatus } from './connection-status-store.ts'
-import { type Connection, readConnectionSecrets } from './connection-store.ts'
+import type { Connection } from './connection-store.ts'
 
 export type ChannelDeps = {
   db: Kysely<Database>

@@ -2,10 +2,15 @@ import type { WebhookAuth } from '../platform/db/tables.ts'
 import { AppError } from '../platform/errors.ts'
 import { Problem } from '../platform/http/problems.ts'
 import type { ChannelDeps } from './call-channel.ts'
-import { type ConnectionOptions, changeOptions } from './connection-change-store.ts'
 import { withConnectionLock } from './connection-lock.ts'
-import { replaceHmacSecret } from './connection-secret-store.ts'
-import { type Connection, findConnection, readConnectionSecrets, type SyncPart } from './connection-store.ts'
+import { readConnectionSecrets, replaceHmacSecret } from './connection-secret-store.ts'
+import {
+  type Connection,
+  type ConnectionOptions,
+  changeOptions,
+  findConnection,
+  type SyncPart,
+} from './connection-store.ts'
 import { ensureWebhook } from './own-webhook.ts'
 import { disconnectedProblem } from './require-connection.ts'
 import { hmacOverlapMs, makeSecret, untilAccepted } from './rotate-credentials.ts'

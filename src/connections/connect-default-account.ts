@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Problem } from '../platform/http/problems.ts'
 import { ensureTenant } from '../tenants/tenant-store.ts'
 import { type ConnectDeps, connect } from './connect.ts'
-import { type Connection, findConnectionOfTenant, readConnectionSecrets } from './connection-store.ts'
+import { readConnectionSecrets } from './connection-secret-store.ts'
+import { type Connection, findConnectionOfTenant } from './connection-store.ts'
 
 const tenantSlug = 'default'
 const firstRetryMs = 5_000

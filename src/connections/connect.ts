@@ -3,18 +3,16 @@ import { toListingFacts, upsertListings } from '../listings/listing-store.ts'
 import type { WebhookAuth } from '../platform/db/tables.ts'
 import { Problem } from '../platform/http/problems.ts'
 import type { Tenant } from '../tenants/tenant-store.ts'
-import { storeAccessToken } from './access-token-store.ts'
 import { type ChannelDeps, callChannel } from './call-channel.ts'
-import { connectAgain } from './connection-change-store.ts'
 import { withConnectionLock } from './connection-lock.ts'
-import { replaceHmacSecret } from './connection-secret-store.ts'
+import { readConnectionSecrets, replaceHmacSecret, storeAccessToken } from './connection-secret-store.ts'
 import { setConnectionStatus } from './connection-status-store.ts'
 import {
   type Connection,
+  connectAgain,
   existingConnection,
   findConnectionOfTenant,
   insertConnection,
-  readConnectionSecrets,
 } from './connection-store.ts'
 import { takeDown } from './disconnect.ts'
 import { explainFailure } from './explain-channel.ts'

@@ -5,7 +5,7 @@ import { AppError } from '../platform/errors.ts'
 import { isUuid } from '../platform/http/paging.ts'
 import type { Logger } from '../platform/telemetry/logger.ts'
 import type { Vault } from '../platform/vault/vault.ts'
-import { readWebhookReceivers, type WebhookReceiver } from './webhook-receiver-store.ts'
+import { readWebhookReceivers, type WebhookReceiver } from './connection-secret-store.ts'
 
 /** Finds the receiver of a webhook without a query per request. */
 export type ConnectionCache = {

@@ -1,10 +1,7 @@
 import type { Transaction } from 'kysely'
 import type { ConnectionStatus, Database } from '../platform/db/tables.ts'
-import type { ConnectionBacklog, Module } from '../platform/module.ts'
+import type { ConnectionBacklog, ConnectionId, Module } from '../platform/module.ts'
 import type { Logger } from '../platform/telemetry/logger.ts'
-import type { Connection } from './connection-store.ts'
-
-type ConnectionId = Pick<Connection, 'id' | 'tenantId'>
 
 /** What all modules do, and know, about a connection. */
 export type Reactions = {

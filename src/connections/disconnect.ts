@@ -1,14 +1,12 @@
 import { dayMs } from '../platform/days.ts'
 import { AppError, factsOf } from '../platform/errors.ts'
-import { readAccessToken } from './access-token-store.ts'
 import type { ChannelDeps } from './call-channel.ts'
 import { withConnectionLock } from './connection-lock.ts'
-import { eraseSecrets } from './connection-secret-store.ts'
-import { setConnectionStatus } from './connection-status-store.ts'
+import { eraseSecrets, readAccessToken } from './connection-secret-store.ts'
+import { setConnectionStatus, setWebhookCheckDue } from './connection-status-store.ts'
 import { type Connection, findConnection } from './connection-store.ts'
 import { isChannelAway } from './explain-channel.ts'
 import { type Patience, removeOwnWebhooks } from './own-webhook.ts'
-import { setWebhookCheckDue } from './webhook-check-store.ts'
 
 const requested: Patience = { urgency: 'urgent', maxWaitMs: 10_000 }
 const tryAgainAfterMs = 60_000

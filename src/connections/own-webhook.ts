@@ -9,8 +9,8 @@ import type { WebhookDeviation, WebhookRegistration, WebhookTarget } from '../ch
 import { AppError } from '../platform/errors.ts'
 import { type ChannelDeps, callChannel } from './call-channel.ts'
 import { promoteNextCredentials, readWebhookCredentials } from './connection-secret-store.ts'
+import { noteWebhook, setWebhookCheckDue } from './connection-status-store.ts'
 import type { Connection } from './connection-store.ts'
-import { noteWebhook, setWebhookCheckDue } from './webhook-check-store.ts'
 
 /** What was not as it should be about the webhook of a connection. */
 export type WebhookFinding = 'missing' | 'duplicate' | WebhookDeviation

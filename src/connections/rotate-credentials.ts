@@ -4,8 +4,13 @@ import type { BasicCredentials } from '../channels/contract/channel.ts'
 import { dayMs } from '../platform/days.ts'
 import type { ChannelDeps } from './call-channel.ts'
 import { withConnectionLock } from './connection-lock.ts'
-import { keepNextCredentials, readWebhookCredentials, replaceHmacSecret } from './connection-secret-store.ts'
-import { existingConnection, readConnectionSecrets } from './connection-store.ts'
+import {
+  keepNextCredentials,
+  readConnectionSecrets,
+  readWebhookCredentials,
+  replaceHmacSecret,
+} from './connection-secret-store.ts'
+import { existingConnection } from './connection-store.ts'
 import { ensureWebhook, type Patience } from './own-webhook.ts'
 
 /** How long a replaced HMAC secret is still accepted by default. */

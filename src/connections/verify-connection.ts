@@ -3,10 +3,9 @@ import type { ConnectionStatus } from '../platform/db/tables.ts'
 import { toAppError } from '../platform/errors.ts'
 import { type ChannelDeps, callChannel } from './call-channel.ts'
 import { readWebhookCredentials } from './connection-secret-store.ts'
-import { setConnectionStatus } from './connection-status-store.ts'
+import { readHabit, setConnectionStatus } from './connection-status-store.ts'
 import { type Connection, findConnection } from './connection-store.ts'
 import { findOwnWebhooks, type Patience } from './own-webhook.ts'
-import { readHabit } from './webhook-check-store.ts'
 
 export type CheckName = 'token' | 'webhookRegistered' | 'webhookEnabled' | 'lastInbound' | 'backlog' | 'drift'
 export type Check = { name: CheckName; ok: boolean; detail: string }

@@ -4,10 +4,10 @@ import type { Metrics } from '../platform/telemetry/metrics.ts'
 import { type ChannelDeps, callChannel } from './call-channel.ts'
 import { appendConnectionEvent } from './connection-events.ts'
 import { tryWithConnectionLock } from './connection-lock.ts'
+import { listDueChecks, noteSilence, readHabit, setWebhookCheckDue } from './connection-status-store.ts'
 import { type Connection, findConnection } from './connection-store.ts'
 import { takeDown } from './disconnect.ts'
 import { ensureWebhook, type Patience, type WebhookFinding } from './own-webhook.ts'
-import { listDueChecks, noteSilence, readHabit, setWebhookCheckDue } from './webhook-check-store.ts'
 
 export type WatchDeps = ChannelDeps & { metrics: Pick<Metrics, 'webhookRepairs'> }
 

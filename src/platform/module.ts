@@ -55,7 +55,7 @@ export type Loop = {
   run: () => Promise<boolean>
 }
 
-type ConnectionId = { id: string; tenantId: string }
+export type ConnectionId = { id: string; tenantId: string }
 
 /** What waits for a connection; the oldest stored webhook that has not ended, in seconds. */
 export type ConnectionBacklog = {

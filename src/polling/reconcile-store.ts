@@ -1,4 +1,5 @@
 import { type Kysely, sql, type Transaction } from 'kysely'
+import { noteSynced } from '../connections/connection-status-store.ts'
 import type { ReconcileRow, Walk } from '../platform/db/history-tables.ts'
 import type { Database } from '../platform/db/tables.ts'
 
@@ -63,15 +64,6 @@ export async function endReconcile(
       walk = null, attempts = 0, last_error = null
   `.execute(trx)
   await noteSynced(trx, connectionId)
-}
-
-/** Notes that everything Hostaway holds of a connection's reservations was read. */
-export async function noteSynced(trx: Transaction<Database>, connectionId: string): Promise<void> {
-  await trx
-    .updateTable('hostaway_connections')
-    .set({ last_sync_at: sql<Date>`clock_timestamp()` })
-    .where('id', '=', connectionId)
-    .execute()
 }
 
 /**

@@ -1,12 +1,12 @@
 import { capabilityOf } from '../channels/contract/channel.ts'
 import { callChannel } from '../connections/call-channel.ts'
+import { noteSynced } from '../connections/connection-status-store.ts'
 import { toListingFacts, upsertListings } from '../listings/listing-store.ts'
 import type { ImportRow } from '../platform/db/history-tables.ts'
 import { beginPass, completeImport, findRunningImport, noteListingsRead, notePage } from './import-store.ts'
 import { bulkCall, type PollingSlice } from './polling-context.ts'
 import { pollingLeases } from './polling-lease-store.ts'
 import { type ReadPage, readNextPage } from './read-page.ts'
-import { noteSynced } from './reconcile-store.ts'
 
 // Changes that come faster than they can be read are left to webhooks and reconciliation.
 const maxPasses = 4

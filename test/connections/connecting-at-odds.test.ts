@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { describe, it } from 'node:test'
-import { readConnectionSecrets } from '../../src/connections/connection-store.ts'
+import { readConnectionSecrets } from '../../src/connections/connection-secret-store.ts'
 import { assertProblem } from '../support/assert-problem.ts'
 import { eventually } from '../support/eventually.ts'
 import { type ConnectionView, useConnectFixture } from './connect-fixture.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { readConnectionSecrets } from '../../src/connections/connection-store.ts'
+import { readConnectionSecrets } from '../../src/connections/connection-secret-store.ts'
 import { assertProblem } from '../support/assert-problem.ts'
 import { callHostaway } from '../support/hostaway-account.ts'
 import { startTestSystem } from '../support/test-system.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { sql } from 'kysely'
-import { readConnectionSecrets } from '../../src/connections/connection-store.ts'
+import { readConnectionSecrets } from '../../src/connections/connection-secret-store.ts'
 import { assertProblem } from '../support/assert-problem.ts'
 import { inDays } from '../support/desired-events.ts'
 import { eventually } from '../support/eventually.ts'

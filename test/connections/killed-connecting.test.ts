@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { freePort } from '../../local/free-port.ts'
-import { readWebhookCredentials } from '../../src/connections/connection-secret-store.ts'
-import { readConnectionSecrets } from '../../src/connections/connection-store.ts'
+import {
+  readConnectionSecrets,
+  readWebhookCredentials,
+} from '../../src/connections/connection-secret-store.ts'
 import { afterAll } from '../support/after-all.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Halt, openHaltingProxy } from '../support/halting-proxy.ts'

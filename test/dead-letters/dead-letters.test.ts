@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
-import { readAccessToken } from '../../src/connections/access-token-store.ts'
+import { readAccessToken } from '../../src/connections/connection-secret-store.ts'
 import { queueBackends } from '../support/backends.ts'
 import { eventually } from '../support/eventually.ts'
 import { announcementOf, reservationBody, versionAt } from '../support/made-up-bodies.ts'

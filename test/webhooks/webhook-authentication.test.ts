@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { isAuthentic } from '../../src/channels/hostaway/webhook-auth.ts'
-import type { WebhookReceiver } from '../../src/connections/webhook-receiver-store.ts'
+import type { WebhookReceiver } from '../../src/connections/connection-secret-store.ts'
 import { post, signature, webhookRoutes } from '../support/ingress.ts'
 import { startTestSystem, type TestConnection } from '../support/test-system.ts'
 

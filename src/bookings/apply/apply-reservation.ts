@@ -2,8 +2,12 @@ import type { Kysely, Transaction } from 'kysely'
 import { compareFields } from '../../channels/contract/reservation-merge.ts'
 import { findListings } from '../../listings/listing-store.ts'
 import type { ApprovalStatus, Database } from '../../platform/db/tables.ts'
-import { endQueuedWebhooks, type QueuedEnd } from '../../webhooks/queued-webhook-store.ts'
-import { finishWebhooks, lockUnprocessedWebhooks } from '../../webhooks/webhook-log.ts'
+import {
+  endQueuedWebhooks,
+  finishWebhooks,
+  lockUnprocessedWebhooks,
+  type QueuedEnd,
+} from '../../webhooks/webhook-log.ts'
 import { markerOf } from '../booking-marker.ts'
 import { lockReservations, type ReservationKey } from '../booking-store.ts'
 import { adoptionOf, adoptOwn } from './adopt-reservation.ts'

@@ -6,7 +6,7 @@ import { isOverridden, type ManualOverride } from '../../mapping/booking-overrid
 import { readOverrideFields, type Scalar, sourceNames } from '../../mapping/override-fields.ts'
 import type { Database } from '../../platform/db/tables.ts'
 import { notFound, Problem } from '../../platform/http/problems.ts'
-import { endQueuedWebhooks } from '../../webhooks/queued-webhook-store.ts'
+import { endQueuedWebhooks } from '../../webhooks/webhook-log.ts'
 import type { ReservationChange } from '../apply/reservation-events.ts'
 import { type ConflictDeps, reportConflict } from '../apply/reservation-events.ts'
 import { readStoredReservations, type StoredReservation } from '../apply/stored-reservation.ts'

@@ -28,7 +28,7 @@ import {
 import { listRecentReservations } from '../../../src/bookings/remap/recent-reservations-store.ts'
 import { nextReservations } from '../../../src/bookings/remap/remap-store.ts'
 import { findActivities } from '../../../src/connections/connection-activity-store.ts'
-import { readHabit } from '../../../src/connections/webhook-check-store.ts'
+import { readHabit } from '../../../src/connections/connection-status-store.ts'
 import {
   countOpenDeadLetters,
   findOpenDeadLetterOf,
@@ -36,9 +36,9 @@ import {
 } from '../../../src/dead-letters/dead-letter-store.ts'
 import { listEventsOfSubject, readEvents } from '../../../src/outbox/outbox-store.ts'
 import { countWaitingWebhooks, findWaitingWebhooks } from '../../../src/webhooks/parked-webhook-store.ts'
-import { endQueuedWebhooks } from '../../../src/webhooks/queued-webhook-store.ts'
-import { pruneWebhooksAfter } from '../../../src/webhooks/retention-store.ts'
+import { pruneWebhooksAfter } from '../../../src/webhooks/prune-webhooks.ts'
 import {
+  endQueuedWebhooks,
   findWebhooksToEnqueue,
   listWebhooks,
   listWebhooksOfReservation,
