@@ -46,6 +46,17 @@ for (const page of pages) {
   })
 }
 
+it('the flows of docs/architecture.md lead through files that exist', async () => {
+  const text = await readFile(join(root, 'docs/architecture.md'), 'utf8')
+  const flows = [...text.matchAll(/^```\n([\s\S]*?)^```$/gm)].map(([, flow = '']) => flow).join('\n')
+  const named = [...flows.matchAll(/\b[\w-]+(?:\/[\w-]+)*\/[\w-]+\.ts\b/g)].map(([file]) => `src/${file}`)
+  assert.ok(named.length > 15)
+  assert.deepEqual(
+    named.filter((file) => !existsSync(join(root, file))),
+    [],
+  )
+})
+
 it('every command of package.json starts a file that exists', () => {
   const files = Object.values(scripts).flatMap(
     (script) => script.match(/(?<![*\w./-])[\w-][\w./-]*\.(ts|mjs|cjs)\b/g) ?? [],
