@@ -4,8 +4,8 @@ import { callChannel } from '../../src/connections/call-channel.ts'
 import { createDeps, type Deps } from '../../src/deps.ts'
 import { startWorkers } from '../../workers/start-workers.ts'
 import { eventually } from '../support/eventually.ts'
-import { announcementOf, reservationBody } from '../support/made-up-bodies.ts'
-import { startObserved } from '../support/observed-inbound.ts'
+import { announcementOf, startObserved } from '../support/observed-inbound.ts'
+import { newReservation } from '../support/reservation-bodies.ts'
 import { sandboxAccount } from '../support/test-system.ts'
 
 const { accountId } = sandboxAccount
@@ -89,13 +89,13 @@ it('with a revoked key inbound is stored and applied, what must be fetched waits
   const { text } = await system.api('GET', '/metrics')
   assert.match(text, /^hostaway_connections\{status="needs_reauth"\} 1$/m)
 
-  const plain = reservationBody()
+  const plain = newReservation()
   assert.equal((await inbound.send(plain)).outcome, 'created')
-  const unknown = reservationBody({ listingMapId: 499995 })
+  const unknown = newReservation({ listingMapId: 499995 })
   assert.equal((await inbound.send(unknown)).outcome, 'waiting')
   await system.control.clearCalls()
   const waiting = await inbound.accept(announcementOf({ ...second, updatedOn: undefined }))
-  const next = reservationBody({ listingMapId: 400002 })
+  const next = newReservation({ listingMapId: 400002 })
   assert.equal((await inbound.send(next)).outcome, 'created')
   const stillWaiting = await system.api<{ status: string }>('GET', `/v1/webhooks/${waiting}`)
   assert.equal(stillWaiting.body.status, 'received')

@@ -3,8 +3,8 @@ import { after, describe, it } from 'node:test'
 import { readAccessToken } from '../../src/connections/connection-secret-store.ts'
 import { queueBackends } from '../support/backends.ts'
 import { eventually } from '../support/eventually.ts'
-import { announcementOf, reservationBody, versionAt } from '../support/made-up-bodies.ts'
-import { startObserved } from '../support/observed-inbound.ts'
+import { announcementOf, startObserved } from '../support/observed-inbound.ts'
+import { newReservation, versionAt } from '../support/reservation-bodies.ts'
 import { sandboxAccount } from '../support/test-system.ts'
 
 type Letter = {
@@ -148,7 +148,7 @@ for (const backend of queueBackends()) {
     })
 
     it('replaying webhooks that were processed changes nothing, the oldest last included', async () => {
-      const body = reservationBody({ updatedOn: versionAt(0) })
+      const body = newReservation({ updatedOn: versionAt(0) })
       const first = await inbound.deliver(announcementOf(body))
       const second = await inbound.send({ ...body, status: 'cancelled', updatedOn: versionAt(1) })
       const before = [await inbound.booking(body.id), await inbound.events(body.id)]

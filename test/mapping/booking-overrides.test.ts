@@ -13,11 +13,11 @@ import {
   showOverrides,
 } from '../../src/mapping/booking-overrides.ts'
 import { readOverrideFields, type Scalar } from '../../src/mapping/override-fields.ts'
-import { type Fields, reservationBody } from '../support/made-up-bodies.ts'
+import { type Fields, newReservation } from '../support/reservation-bodies.ts'
 import { boathouse } from './mapped-reservations.ts'
 
 function drafted(fields: Fields, listing: typeof boathouse | undefined = boathouse) {
-  const { reservation } = parseReservation(reservationBody(fields))
+  const { reservation } = parseReservation(newReservation(fields))
   assert.ok(reservation)
   return draftBooking(reservation, listing)
 }

@@ -6,9 +6,10 @@ import { openDatabase } from '../../src/platform/db/database.ts'
 import type { Database, WebhookLogRow } from '../../src/platform/db/tables.ts'
 import { type EndsLater, lastFirst } from './after-all.ts'
 import { watchWebhooks } from './ended-webhooks.ts'
-import { announcementOf, type Fields } from './made-up-bodies.ts'
+import type { Fields } from './reservation-bodies.ts'
 import { whenWebhooksEnded } from './settled-webhooks.ts'
 import {
+  sandboxAccount,
   startTestSystem,
   type TestConnection,
   type TestSystem,
@@ -16,6 +17,11 @@ import {
 } from './test-system.ts'
 
 export type Observed = ReturnType<typeof observe>
+
+/** What Hostaway wraps around a body. */
+export function announcementOf(data: Fields, event = 'reservation.updated'): Fields {
+  return { object: 'reservation', event, accountId: sandboxAccount.accountId, data }
+}
 
 /** A system connected to the sandbox's account, and a view of what becomes of its reservations. */
 export async function startObserved(

@@ -1,6 +1,16 @@
-/** A reservation as Hostaway would send it, small but with every kind of field; `changes` replace fields. */
-export function reservationBody(changes: Record<string, unknown> = {}): Record<string, unknown> {
-  return {
+export type Fields = Record<string, unknown>
+
+let lastId = 7_000_000
+
+/** An id that no other reservation of this test process has. */
+export function newReservationId(): number {
+  lastId += 1
+  return lastId
+}
+
+/** A reservation as Hostaway would send it, always the same one, with every kind of field; `changes` replace fields, and `undefined` leaves one out. */
+export function reservationBody(changes: Fields = {}): Fields {
+  return withoutUndefined({
     id: 700_001,
     listingMapId: 8_001,
     channelId: 2018,
@@ -40,5 +50,31 @@ export function reservationBody(changes: Record<string, unknown> = {}): Record<s
     updatedOn: '2027-01-03 11:22:33',
     latestActivityOn: '2027-01-03 11:22:33',
     ...changes,
-  }
+  })
+}
+
+/** A reservation that is new at the first listing of the sandbox: `reservationBody` with an id and days of its own. */
+export function newReservation(changes: Fields = {}): Fields & { id: number } {
+  const body: Fields = reservationBody({
+    id: newReservationId(),
+    hostawayReservationId: undefined,
+    reservationId: undefined,
+    listingMapId: 400_001,
+    arrivalDate: '2027-05-03',
+    departureDate: '2027-05-07',
+    insertedOn: undefined,
+    latestActivityOn: undefined,
+    updatedOn: versionAt(0),
+    ...changes,
+  })
+  return body as Fields & { id: number }
+}
+
+/** `updatedOn` of the n-th version of a reservation. */
+export function versionAt(number: number): string {
+  return new Date(Date.UTC(2027, 0, 10, 9, 0, number)).toISOString().slice(0, 19).replace('T', ' ')
+}
+
+function withoutUndefined(body: Fields): Fields {
+  return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined))
 }

@@ -7,8 +7,8 @@ import type { Database } from '../../src/platform/db/tables.ts'
 import { appendWebhooks } from '../../src/webhooks/webhook-log.ts'
 import { type QueueBackend, queueBackends } from '../support/backends.ts'
 import { eventually } from '../support/eventually.ts'
-import { announcementOf, reservationBody } from '../support/made-up-bodies.ts'
-import { startObserved } from '../support/observed-inbound.ts'
+import { announcementOf, startObserved } from '../support/observed-inbound.ts'
+import { newReservation } from '../support/reservation-bodies.ts'
 
 const upkeepTimes = { sweepEveryMs: 50, neverEnqueuedForMs: 200, enqueuedForMs: 600 }
 
@@ -36,7 +36,7 @@ for (const backend of queueBackends()) {
     it('webhooks that were stored but never enqueued are processed', async (t) => {
       const { system, connection, ...inbound } = await startObserved(t, { backend, upkeepTimes })
       const tenant = await system.db.selectFrom('tenants').select('id').executeTakeFirstOrThrow()
-      const bodies = Array.from({ length: 30 }, () => reservationBody())
+      const bodies = Array.from({ length: 30 }, () => newReservation())
       await appendWebhooks(
         system.db,
         bodies.map((body) => ({
@@ -60,7 +60,7 @@ for (const backend of queueBackends()) {
         upkeepTimes,
         workers: false,
       })
-      const bodies = Array.from({ length: 12 }, () => reservationBody())
+      const bodies = Array.from({ length: 12 }, () => newReservation())
       // Each waits for its job, so that all of them are in the queue when it is wiped.
       for (const [index, body] of bodies.entries()) {
         await system.deliver(connection, announcementOf(body))
@@ -75,7 +75,7 @@ for (const backend of queueBackends()) {
       for (const { id } of bodies) assert.equal((await inbound.booking(id)).status, 'confirmed')
 
       await wipeQueue(backend, system.db)
-      const next = reservationBody({ listingMapId: 400002 })
+      const next = newReservation({ listingMapId: 400002 })
       await inbound.send(next)
       assert.deepEqual(await inbound.eventTypes(next.id), ['booking.created', 'availability.blocked'])
     })

@@ -11,7 +11,7 @@ import { pruneWebhooks } from '../../src/webhooks/prune-webhooks.ts'
 import { appendWebhooks, finishWebhook, type WebhookEnd } from '../../src/webhooks/webhook-log.ts'
 import { afterAll } from '../support/after-all.ts'
 import { eventually } from '../support/eventually.ts'
-import { reservationBody } from '../support/made-up-bodies.ts'
+import { newReservation } from '../support/reservation-bodies.ts'
 import { startTestSystem } from '../support/test-system.ts'
 
 const context = afterAll()
@@ -37,7 +37,7 @@ const days = 30
 async function webhookOf(ageInDays: number, end?: Omit<WebhookEnd, 'id'>): Promise<string> {
   const receivedAt = Date.now() - ageInDays * dayMs
   const id = timedId({ msecs: receivedAt })
-  const body = JSON.stringify({ event: 'reservation.created', data: reservationBody() })
+  const body = JSON.stringify({ event: 'reservation.created', data: newReservation() })
   const type = { eventType: 'reservation.created', sourceEvent: 'reservation.created', externalId: '1' }
   await appendWebhooks(db, [{ id, tenantId, connectionId: connection.id, ...type, body }])
   await db
@@ -137,7 +137,7 @@ it('a run deletes a bounded number, oldest first, and passes over what has to st
 })
 
 it('the worker prunes by itself, and a booking keeps the body that made it', async () => {
-  const reservation = reservationBody()
+  const reservation = newReservation()
   const delivered = await system.deliver(connection, {
     object: 'reservation',
     event: 'reservation.created',

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { queueBackends } from '../support/backends.ts'
 import { eventually } from '../support/eventually.ts'
-import { announcementOf, reservationBody } from '../support/made-up-bodies.ts'
-import { startObserved } from '../support/observed-inbound.ts'
+import { announcementOf, startObserved } from '../support/observed-inbound.ts'
+import { newReservation } from '../support/reservation-bodies.ts'
 import { sandboxAccount } from '../support/test-system.ts'
 import { startWorkerProcess } from '../support/worker-process.ts'
 
@@ -16,7 +16,7 @@ describe('a worker that is killed', { concurrency: true }, () => {
       const slow = await Promise.all(
         Array.from({ length: 6 }, () => system.control.book(accountId, { silent: true })),
       )
-      const quick = Array.from({ length: 60 }, () => reservationBody())
+      const quick = Array.from({ length: 60 }, () => newReservation())
       await system.control.injectFault({ kind: 'latency', latencyMs: 1_000, path: '/reservations/*' })
       for (const body of [...slow.map((body) => ({ ...body, updatedOn: undefined })), ...quick]) {
         await inbound.accept(announcementOf(body, 'reservation.created'))

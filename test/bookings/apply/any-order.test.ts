@@ -3,14 +3,8 @@ import { after, describe, it } from 'node:test'
 import fc from 'fast-check'
 import type { BookingView } from '../../../src/bookings/booking-view.ts'
 import { queueBackends } from '../../support/backends.ts'
-import {
-  announcementOf,
-  type Fields,
-  newReservationId,
-  reservationBody,
-  versionAt,
-} from '../../support/made-up-bodies.ts'
-import { startObserved } from '../../support/observed-inbound.ts'
+import { announcementOf, startObserved } from '../../support/observed-inbound.ts'
+import { type Fields, newReservation, newReservationId, versionAt } from '../../support/reservation-bodies.ts'
 import { sandboxAccount } from '../../support/test-system.ts'
 
 const created: Fields = { status: 'new' }
@@ -26,7 +20,7 @@ const history = [created, longer, moved, { ...moved, status: 'cancelled' }, { ..
 function versionsOf(id: number, count: number): Fields[] {
   return history
     .slice(0, count)
-    .map((fields, index) => reservationBody({ ...fields, id, updatedOn: versionAt(index) }))
+    .map((fields, index) => newReservation({ ...fields, id, updatedOn: versionAt(index) }))
 }
 
 /** All orders in which these may arrive. */

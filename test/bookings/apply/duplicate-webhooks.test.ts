@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { queueBackends } from '../../support/backends.ts'
-import { announcementOf, reservationBody } from '../../support/made-up-bodies.ts'
-import { startObserved } from '../../support/observed-inbound.ts'
+import { announcementOf, startObserved } from '../../support/observed-inbound.ts'
+import { newReservation } from '../../support/reservation-bodies.ts'
 
 const copies = 1_000
 // The kernel resets connections beyond the 511 that a server lets wait to be accepted.
@@ -17,7 +17,7 @@ for (const backend of queueBackends()) {
         backend,
         settings,
       })
-      const body = reservationBody({ status: 'new' })
+      const body = newReservation({ status: 'new' })
       const raw = JSON.stringify(announcementOf(body, 'reservation.created'))
 
       const deliveries = await Promise.all(

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
 import { eventually } from '../../support/eventually.ts'
-import { announcementOf, reservationBody, versionAt } from '../../support/made-up-bodies.ts'
-import { startObserved } from '../../support/observed-inbound.ts'
+import { announcementOf, startObserved } from '../../support/observed-inbound.ts'
+import { newReservation, versionAt } from '../../support/reservation-bodies.ts'
 import { sandboxAccount } from '../../support/test-system.ts'
 
 const { system, connection, ...inbound } = await startObserved({ after }, { workers: false })
@@ -41,7 +41,7 @@ it('a body without updatedOn is fetched, and what Hostaway says counts', async (
 })
 
 it('what Hostaway does not know is provisional until any version with updatedOn comes', async () => {
-  const body = reservationBody({ updatedOn: undefined })
+  const body = newReservation({ updatedOn: undefined })
   const wrapped = { ...announcementOf(body), timestamp: '2027-06-01T00:00:00Z' }
   assert.equal((await inbound.deliver(wrapped)).outcome, 'created')
   const version = await versionOf(body.id)
@@ -62,7 +62,7 @@ it('what Hostaway does not know is provisional until any version with updatedOn 
 })
 
 it('without a time in the envelope a provisional version dates from its receipt', async () => {
-  const body = reservationBody({ updatedOn: undefined })
+  const body = newReservation({ updatedOn: undefined })
   const webhook = await inbound.send(body)
   assert.deepEqual((await versionOf(body.id)).version_at, webhook.received_at)
 })
@@ -114,7 +114,7 @@ it('a fetch under way is not shared with an event that came after it began', asy
 })
 
 it('two bodies of one version about what Hostaway does not know wait for a person', async () => {
-  const body = reservationBody({ updatedOn: versionAt(0) })
+  const body = newReservation({ updatedOn: versionAt(0) })
   await inbound.send(body)
   const webhook = await inbound.send({ ...body, totalPrice: 5 })
   assert.deepEqual([webhook.status, webhook.outcome], ['failed', 'not_found'])
@@ -140,7 +140,7 @@ it('a contradiction that Hostaway answers with something older is asked again, a
 })
 
 it('the same content of one version under other spellings is no contradiction', async () => {
-  const body = reservationBody({ updatedOn: versionAt(0) })
+  const body = newReservation({ updatedOn: versionAt(0) })
   await inbound.send(body)
   const { arrivalDate, departureDate, listingMapId, phone, ...rest } = body
   const webhook = await inbound.send({

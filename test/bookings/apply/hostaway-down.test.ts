@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { queueBackends } from '../../support/backends.ts'
 import { eventually } from '../../support/eventually.ts'
-import { announcementOf, reservationBody } from '../../support/made-up-bodies.ts'
-import { startObserved } from '../../support/observed-inbound.ts'
+import { announcementOf, startObserved } from '../../support/observed-inbound.ts'
+import { newReservation } from '../../support/reservation-bodies.ts'
 import { sandboxAccount } from '../../support/test-system.ts'
 
 const { accountId } = sandboxAccount
@@ -45,7 +45,7 @@ for (const backend of queueBackends()) {
         { timeoutMs: 20_000 },
       )
       // What needs nothing from Hostaway does not wait.
-      const plain = reservationBody()
+      const plain = newReservation()
       assert.equal((await inbound.send(plain)).outcome, 'created')
 
       await system.control.clearFaults(down.id)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
-import { announcementOf, type Fields, reservationBody, versionAt } from '../../support/made-up-bodies.ts'
-import { startObserved } from '../../support/observed-inbound.ts'
+import { announcementOf, startObserved } from '../../support/observed-inbound.ts'
+import { type Fields, newReservation, versionAt } from '../../support/reservation-bodies.ts'
 
 const { system, connection, ...inbound } = await startObserved({ after })
 
@@ -9,7 +9,7 @@ const house = 400001
 const threeStudios = 400003
 
 async function booked(listingMapId: number, arrivalDate: string, departureDate: string, fields: Fields = {}) {
-  const body = reservationBody({
+  const body = newReservation({
     listingMapId,
     arrivalDate,
     departureDate,
@@ -103,7 +103,7 @@ it('of two overlapping stays that arrive at the same moment one is reported, how
   const pairs = months.flatMap((month) =>
     [1, 11].map((day) => {
       const stay = (from: number, to: number) =>
-        reservationBody({
+        newReservation({
           listingMapId: 400006,
           arrivalDate: `2029-${month}-${String(from).padStart(2, '0')}`,
           departureDate: `2029-${month}-${String(to).padStart(2, '0')}`,

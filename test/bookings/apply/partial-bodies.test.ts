@@ -1,24 +1,18 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
 import fc from 'fast-check'
-import {
-  announcementOf,
-  type Fields,
-  newReservationId,
-  reservationBody,
-  versionAt,
-} from '../../support/made-up-bodies.ts'
-import { startObserved } from '../../support/observed-inbound.ts'
+import { announcementOf, startObserved } from '../../support/observed-inbound.ts'
+import { type Fields, newReservation, newReservationId, versionAt } from '../../support/reservation-bodies.ts'
 import { sandboxAccount } from '../../support/test-system.ts'
 
 const { system, connection: _connection, ...inbound } = await startObserved({ after })
 const { accountId } = sandboxAccount
 
 it('a field that is left out keeps what is stored, a null clears it', async () => {
-  const { id } = await sent(reservationBody({ updatedOn: versionAt(0) }))
+  const { id } = await sent(newReservation({ updatedOn: versionAt(0) }))
   await inbound.send({ id, totalPrice: 99.9, guestEmail: null, phone: '', updatedOn: versionAt(1) })
   const booking = await inbound.booking(id)
-  assert.deepEqual(booking.guest, { name: 'Ada Example', email: null, phone: null })
+  assert.deepEqual(booking.guest, { name: 'Ines Ferreira', email: null, phone: null })
   assert.deepEqual(booking.amount, { total: '99.90', minor: 9_990, currency: 'EUR' })
   assert.equal(booking.status, 'confirmed')
   assert.equal(await inbound.nights(id), '2027-05-03…2027-05-07')
@@ -28,7 +22,7 @@ it('a field that is left out keeps what is stored, a null clears it', async () =
 })
 
 it('a null where a booking needs a value leaves the booking and asks a person', async () => {
-  const { id } = await sent(reservationBody({ updatedOn: versionAt(0) }))
+  const { id } = await sent(newReservation({ updatedOn: versionAt(0) }))
   const webhook = await inbound.send({ id, departureDate: null, updatedOn: versionAt(1) })
   assert.equal(webhook.status, 'queued')
   assert.equal((await inbound.booking(id)).checkOut, '2027-05-07')
@@ -40,7 +34,7 @@ it('a null where a booking needs a value leaves the booking and asks a person', 
 })
 
 it('a part that repairs what was missing makes the booking', async () => {
-  const { id } = await sent(reservationBody({ departureDate: undefined, updatedOn: versionAt(0) }))
+  const { id } = await sent(newReservation({ departureDate: undefined, updatedOn: versionAt(0) }))
   assert.equal((await inbound.queued(id))?.status, 'pending')
   await inbound.send({ id, departureDate: '2027-05-09', updatedOn: versionAt(1) })
   assert.equal((await inbound.booking(id)).checkOut, '2027-05-09')
@@ -49,7 +43,7 @@ it('a part that repairs what was missing makes the booking', async () => {
 })
 
 it('what could not be read stays a problem until it is said anew', async () => {
-  const { id } = await sent(reservationBody({ totalPrice: 'plenty', updatedOn: versionAt(0) }))
+  const { id } = await sent(newReservation({ totalPrice: 'plenty', updatedOn: versionAt(0) }))
   await inbound.send({ id, guestName: 'Ada Renamed', updatedOn: versionAt(1) })
   assert.deepEqual(await inbound.bookings(id), [])
   assert.deepEqual(
@@ -61,7 +55,7 @@ it('what could not be read stays a problem until it is said anew', async () => {
 })
 
 it('a part is laid over the newest version, also where that one could not be mapped', async () => {
-  const { id } = await sent(reservationBody({ updatedOn: versionAt(0) }))
+  const { id } = await sent(newReservation({ updatedOn: versionAt(0) }))
   await inbound.send({ id, guestName: 'Ada Renamed', departureDate: '2027-05-01', updatedOn: versionAt(1) })
   await inbound.send({ id, departureDate: '2027-05-08', updatedOn: versionAt(2) })
   const booking = await inbound.booking(id)
@@ -114,7 +108,7 @@ it('a part of an unseen reservation waits with all its missing fields', async ()
 
 it('parts of several versions end in the same booking in each of their 24 orders, without asking', async () => {
   const parts: Fields[] = [
-    reservationBody({ id: 0 }),
+    newReservation({ id: 0 }),
     { guestName: 'Ada Renamed', totalPrice: 500, adults: 1 },
     { totalPrice: 600, departureDate: '2027-05-09' },
     { guestEmail: null, checkIn: '2027-05-04' },
@@ -137,14 +131,14 @@ it('parts of several versions end in the same booking in each of their 24 orders
   const [inOrder, ...others] = outcomes
   assert.deepEqual(
     [inOrder?.seen.guest, inOrder?.seen.guests.adults, inOrder?.seen.amount.minor, inOrder?.seen.nights],
-    [{ name: 'Ada Renamed', email: null, phone: '+49 30 000000' }, 1, 60_000, '2027-05-04…2027-05-09'],
+    [{ name: 'Ada Renamed', email: null, phone: '+351900000001' }, 1, 60_000, '2027-05-04…2027-05-09'],
   )
   for (const { order, seen } of others) assert.deepEqual(seen, inOrder?.seen, `in the order ${order}`)
   assert.equal(await countFetches(), fetches)
 })
 
 it('parts that arrive all at once, repeated and in any order, end as they would one after the other', async () => {
-  const whole = reservationBody({ id: 0 })
+  const whole = newReservation({ id: 0 })
   const changed: Fields = {
     ...whole,
     status: 'modified',
@@ -201,7 +195,7 @@ it('parts that arrive all at once, repeated and in any order, end as they would 
 })
 
 it('an older part with a field of its own is added; one without new fields changes nothing', async () => {
-  const { id } = await sent(reservationBody({ updatedOn: versionAt(1) }))
+  const { id } = await sent(newReservation({ updatedOn: versionAt(1) }))
   await inbound.send({ id, totalPrice: 99.9, updatedOn: versionAt(5) })
   const added = await inbound.send({ id, guestName: 'Ada Renamed', totalPrice: 1, updatedOn: versionAt(3) })
   const nothing = await inbound.send({ id, totalPrice: 2, adults: 2, updatedOn: versionAt(0) })
@@ -214,7 +208,7 @@ it('an older part with a field of its own is added; one without new fields chang
     .where('external_id', '=', String(id))
     .executeTakeFirstOrThrow()
   assert.ok(fields?.guestName !== undefined && fields.totalPrice === undefined)
-  await inbound.send(reservationBody({ id, updatedOn: versionAt(6) }))
+  await inbound.send(newReservation({ id, updatedOn: versionAt(6) }))
   const complete = await system.db
     .selectFrom('bookings')
     .select('field_versions')
@@ -226,9 +220,9 @@ it('an older part with a field of its own is added; one without new fields chang
 it('a part that came first waits, and the whole of an older version makes the booking of both', async () => {
   const id = newReservationId()
   assert.equal((await inbound.send({ id, totalPrice: 10, updatedOn: versionAt(4) })).outcome, 'waiting')
-  assert.equal((await inbound.send(reservationBody({ id, updatedOn: versionAt(1) }))).outcome, 'created')
+  assert.equal((await inbound.send(newReservation({ id, updatedOn: versionAt(1) }))).outcome, 'created')
   const booking = await inbound.booking(id)
-  assert.deepEqual([booking.amount.minor, booking.guest.name], [1_000, 'Ada Example'])
+  assert.deepEqual([booking.amount.minor, booking.guest.name], [1_000, 'Ines Ferreira'])
   assert.equal((await inbound.queued(id))?.status, 'imported')
 })
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
-import { type Fields, reservationBody, versionAt } from '../../support/made-up-bodies.ts'
 import { startObserved } from '../../support/observed-inbound.ts'
+import { type Fields, newReservation, versionAt } from '../../support/reservation-bodies.ts'
 
 const { system, connection, ...inbound } = await startObserved({ after })
 
 /** A booked reservation, and a way to send its next version. */
 async function booked(fields: Fields = {}) {
-  const first = reservationBody({ updatedOn: versionAt(0), ...fields })
+  const first = newReservation({ updatedOn: versionAt(0), ...fields })
   await inbound.send(first, 'reservation.created')
   let version = 0
   let latest: Fields = first

@@ -13,7 +13,7 @@ import type { Database } from '../../../src/platform/db/tables.ts'
 import { holdingLock, waitingForLocks } from '../../support/advisory-locks.ts'
 import { afterAll } from '../../support/after-all.ts'
 import { eventually } from '../../support/eventually.ts'
-import { type Fields, reservationBody, versionAt } from '../../support/made-up-bodies.ts'
+import { type Fields, newReservation, versionAt } from '../../support/reservation-bodies.ts'
 import { startTestSystem } from '../../support/test-system.ts'
 
 const context = afterAll()
@@ -54,7 +54,7 @@ async function stored(reservationId: number) {
 }
 
 it('while the first version of a new reservation is being written, the second one waits for it', async () => {
-  const older = reservationBody({ updatedOn: versionAt(0), guestName: 'Older' })
+  const older = newReservation({ updatedOn: versionAt(0), guestName: 'Older' })
   const newer = { ...older, listingMapId: 400002, updatedOn: versionAt(1), guestName: 'Newer' }
   const done: string[] = []
   // Stops the older version after it has read that nothing is stored, and before it writes.
@@ -77,7 +77,7 @@ it('while the first version of a new reservation is being written, the second on
 
 it('creation and update of many new reservations at once, from two processes, end in the update', async () => {
   const pairs = Array.from({ length: 80 }, (_, index) => {
-    const older = reservationBody({
+    const older = newReservation({
       updatedOn: versionAt(0),
       arrivalDate: `2030-01-01`,
       departureDate: `2030-01-0${2 + (index % 7)}`,
@@ -105,7 +105,7 @@ it('creation and update of many new reservations at once, from two processes, en
 })
 
 it('events of one reservation lie in the outbox in the order in which they became true', async () => {
-  const first = reservationBody({ updatedOn: versionAt(0), listingMapId: 400005 })
+  const first = newReservation({ updatedOn: versionAt(0), listingMapId: 400005 })
   const versions = Array.from({ length: 20 }, (_, index) => ({
     ...first,
     totalPrice: index + 1,

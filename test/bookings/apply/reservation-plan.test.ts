@@ -3,10 +3,10 @@ import { it } from 'node:test'
 import { planReservation } from '../../../src/bookings/apply/reservation-plan.ts'
 import { parseReservation } from '../../../src/channels/hostaway/wire/wire-reservation.ts'
 import { draftBooking } from '../../../src/mapping/booking-draft.ts'
-import { type Fields, reservationBody } from '../../support/made-up-bodies.ts'
+import { type Fields, newReservation } from '../../support/reservation-bodies.ts'
 
 function plan(fields: Fields, approval: 'rejected' | 'mapped') {
-  const { reservation } = parseReservation(reservationBody(fields))
+  const { reservation } = parseReservation(newReservation(fields))
   assert.ok(reservation)
   const { draft, problems } = draftBooking(reservation, {
     listingId: '400001',

@@ -4,8 +4,8 @@ import { v7 as uuid } from 'uuid'
 import { appendWebhooks } from '../../../src/webhooks/webhook-log.ts'
 import { queueBackends } from '../../support/backends.ts'
 import { eventually } from '../../support/eventually.ts'
-import { announcementOf, type Fields, reservationBody } from '../../support/made-up-bodies.ts'
-import { startObserved } from '../../support/observed-inbound.ts'
+import { announcementOf, startObserved } from '../../support/observed-inbound.ts'
+import { type Fields, newReservation } from '../../support/reservation-bodies.ts'
 import { sandboxAccount } from '../../support/test-system.ts'
 
 for (const backend of queueBackends()) {
@@ -48,12 +48,12 @@ for (const backend of queueBackends()) {
     await system.control.addAccount({ accountId, apiKey: 'another-key' })
     const other = await system.connect({ tenant: 'other', accountId, apiKey: 'another-key' })
     const deliverToOther = () =>
-      system.deliver(other, { ...announcementOf({ ...reservationBody(), accountId }), accountId })
+      system.deliver(other, { ...announcementOf({ ...newReservation(), accountId }), accountId })
 
     it('a tenant with a backlog does not make another one wait', async () => {
       const backlog = Array.from({ length: 640 }, (_, index) => {
         const month = `20${31 + (Math.floor(index / 12) % 60)}-${String((index % 12) + 1).padStart(2, '0')}`
-        return reservationBody({ arrivalDate: `${month}-03`, departureDate: `${month}-07` })
+        return newReservation({ arrivalDate: `${month}-03`, departureDate: `${month}-07` })
       })
       await storeTogether(backlog)
       const answer = await deliverToOther()
@@ -76,7 +76,7 @@ for (const backend of queueBackends()) {
         status: 503,
         path: `/reservations/${reservation.id}`,
       })
-      const neighbours = Array.from({ length: 20 }, () => reservationBody())
+      const neighbours = Array.from({ length: 20 }, () => newReservation())
       const poisoned = { ...reservation, updatedOn: undefined }
       const ids = await storeTogether([...neighbours.slice(0, 10), poisoned, ...neighbours.slice(10)])
       await inbound.settled(60_000)
@@ -92,7 +92,7 @@ for (const backend of queueBackends()) {
       const path = '/reservations/*'
       await system.control.injectFault({ kind: 'status', status: 503, path })
       await system.control.clearCalls()
-      const failing = Array.from({ length: 96 }, () => reservationBody({ updatedOn: undefined }))
+      const failing = Array.from({ length: 96 }, () => newReservation({ updatedOn: undefined }))
       await storeTogether(failing)
       const tried = async () => (await system.control.calls({ path })).length
       await eventually(async () => assert.ok((await tried()) >= failing.length), { timeoutMs: 60_000 })

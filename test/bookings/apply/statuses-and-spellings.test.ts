@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
-import {
-  announcementOf,
-  type Fields,
-  newReservationId,
-  reservationBody,
-  versionAt,
-} from '../../support/made-up-bodies.ts'
-import { startObserved } from '../../support/observed-inbound.ts'
+import { announcementOf, startObserved } from '../../support/observed-inbound.ts'
+import { type Fields, newReservation, newReservationId, versionAt } from '../../support/reservation-bodies.ts'
 import { sandboxAccount } from '../../support/test-system.ts'
 
 const { system, connection: _connection, ...inbound } = await startObserved({ after })
@@ -31,7 +25,7 @@ for (const [meaning, statuses] of Object.entries(meanings)) {
   const holds = meaning === 'confirmed' || meaning === 'pending'
   it(`${statuses.join(', ')} are ${meaning} and ${holds ? 'hold' : 'do not hold'} their nights`, async () => {
     for (const status of statuses) {
-      const body = reservationBody({ status, listingMapId: 400002 })
+      const body = newReservation({ status, listingMapId: 400002 })
       await inbound.send(body)
       const booking = await inbound.booking(body.id)
       assert.deepEqual([booking.status, booking.sourceStatus], [meaning, status])
@@ -44,7 +38,7 @@ for (const [meaning, statuses] of Object.entries(meanings)) {
 }
 
 it('an unknown status holds the nights and waits for a person', async () => {
-  const body = reservationBody({ status: 'teleported', listingMapId: 400006 })
+  const body = newReservation({ status: 'teleported', listingMapId: 400006 })
   const webhook = await inbound.send(body)
   assert.deepEqual([webhook.status, webhook.outcome], ['queued', 'waiting'])
   assert.deepEqual(await inbound.bookings(body.id), [])
@@ -67,14 +61,14 @@ it('an unknown status holds the nights and waits for a person', async () => {
 
 it('ids are compared as text', async () => {
   const id = newReservationId()
-  await inbound.send(reservationBody({ id: String(id), listingMapId: '400001', updatedOn: versionAt(0) }))
-  await inbound.send(reservationBody({ id, updatedOn: versionAt(1), guestName: 'The Same' }))
+  await inbound.send(newReservation({ id: String(id), listingMapId: '400001', updatedOn: versionAt(0) }))
+  await inbound.send(newReservation({ id, updatedOn: versionAt(1), guestName: 'The Same' }))
   assert.equal((await inbound.booking(id)).guest.name, 'The Same')
 })
 
 it('a body without an id is named by hostawayReservationId', async () => {
   const id = newReservationId()
-  await inbound.send(reservationBody({ id: undefined, hostawayReservationId: String(id) }))
+  await inbound.send(newReservation({ id: undefined, hostawayReservationId: String(id) }))
   assert.equal((await inbound.booking(id)).status, 'confirmed')
 })
 
@@ -118,7 +112,7 @@ const envelopes: Record<string, (data: Fields) => Fields> = {
 
 for (const [spelling, wrap] of Object.entries(envelopes)) {
   it(`an envelope is read that has ${spelling}`, async () => {
-    const body = reservationBody({ listingMapId: 400003 })
+    const body = newReservation({ listingMapId: 400003 })
     assert.equal((await inbound.deliver(wrap(body))).outcome, 'created')
     assert.equal((await inbound.booking(body.id)).status, 'confirmed')
   })

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { sql } from 'kysely'
 import { eventually } from '../../support/eventually.ts'
-import { reservationBody, versionAt } from '../../support/made-up-bodies.ts'
 import { startObserved } from '../../support/observed-inbound.ts'
+import { newReservation, versionAt } from '../../support/reservation-bodies.ts'
 import { sandboxAccount } from '../../support/test-system.ts'
 
 const { accountId } = sandboxAccount
@@ -17,7 +17,7 @@ describe('with automatic import', async () => {
 
   it('a listing that is new is fetched once and mapped, and the booking follows', async () => {
     const { listing } = await system.control.addListing(accountId, { name: 'Treehouse', units: 2 })
-    const bodies = Array.from({ length: 4 }, () => reservationBody({ listingMapId: listing.id }))
+    const bodies = Array.from({ length: 4 }, () => newReservation({ listingMapId: listing.id }))
     await Promise.all(bodies.map((body) => inbound.send(body)))
     for (const { id } of bodies) {
       assert.equal((await inbound.booking(id)).unitId, `hostaway-${listing.id}`)
@@ -31,7 +31,7 @@ describe('with automatic import', async () => {
   })
 
   it('a listing that Hostaway does not know leaves a row with its reason and holds the nights', async () => {
-    const body = reservationBody({ listingMapId: 499999 })
+    const body = newReservation({ listingMapId: 499999 })
     const webhook = await inbound.send(body)
     assert.deepEqual([webhook.status, webhook.outcome], ['queued', 'waiting'])
     const row = await inbound.queued(body.id)
@@ -46,10 +46,10 @@ describe('with automatic import', async () => {
   })
 
   it('an amount that a number in JSON would falsify waits under its name', async () => {
-    const largest = reservationBody({ totalPrice: '90071992547409.91' })
+    const largest = newReservation({ totalPrice: '90071992547409.91' })
     await inbound.send(largest)
     assert.equal((await inbound.booking(largest.id)).amount.minor, Number.MAX_SAFE_INTEGER)
-    const body = reservationBody({ totalPrice: '90071992547409.92' })
+    const body = newReservation({ totalPrice: '90071992547409.92' })
     assert.equal((await inbound.send(body)).status, 'queued')
     assert.deepEqual(
       (await inbound.queued(body.id))?.problems.map(({ field, code }) => [field, code]),
@@ -59,7 +59,7 @@ describe('with automatic import', async () => {
 
   it('what waited for a listing becomes a booking by itself once the listing is there', async () => {
     const listingId = 450001
-    const body = reservationBody({ listingMapId: listingId })
+    const body = newReservation({ listingMapId: listingId })
     assert.equal((await inbound.send(body)).outcome, 'waiting')
     await system.control.addListing(accountId, { id: listingId, name: 'Houseboat' })
     await system.connect()
@@ -83,12 +83,12 @@ describe('with automatic import', async () => {
       create trigger refuse before insert or update on bookings for each row execute function refuse_guests()
     `.execute(system.db)
     const listingId = 450003
-    const spoilt = reservationBody({
+    const spoilt = newReservation({
       listingMapId: listingId,
       numberOfGuests: unstorable,
       updatedOn: versionAt(0),
     })
-    const sound = reservationBody({ listingMapId: listingId })
+    const sound = newReservation({ listingMapId: listingId })
     for (const body of [spoilt, sound]) assert.equal((await inbound.send(body)).outcome, 'waiting')
     await system.control.addListing(accountId, { id: listingId, name: 'Windmill' })
     await system.connect()
@@ -107,7 +107,7 @@ describe('with automatic import', async () => {
 
   it('the same body again releases what waits for nothing any more', async () => {
     const listingId = 450002
-    const body = reservationBody({ listingMapId: listingId })
+    const body = newReservation({ listingMapId: listingId })
     await system.control.injectFault({ kind: 'status', status: 404, path: `/listings/${listingId}` })
     assert.equal((await inbound.send(body)).outcome, 'waiting')
     await system.control.clearFaults()
@@ -117,7 +117,7 @@ describe('with automatic import', async () => {
   })
 
   it('missing dates are named, each, and nothing is held', async () => {
-    const body = reservationBody({ arrivalDate: null, departureDate: undefined })
+    const body = newReservation({ arrivalDate: null, departureDate: undefined })
     await inbound.send(body)
     assert.deepEqual(
       (await inbound.queued(body.id))?.problems.map(({ field }) => field),
@@ -128,8 +128,8 @@ describe('with automatic import', async () => {
   })
 
   it('a departure before the arrival and a day that no calendar has are problems', async () => {
-    const backwards = reservationBody({ arrivalDate: '2027-05-07', departureDate: '2027-05-07' })
-    const impossible = reservationBody({ arrivalDate: '2027-02-30' })
+    const backwards = newReservation({ arrivalDate: '2027-05-07', departureDate: '2027-05-07' })
+    const impossible = newReservation({ arrivalDate: '2027-02-30' })
     await Promise.all([inbound.send(backwards), inbound.send(impossible)])
     const codes = async (id: number) => (await inbound.queued(id))?.problems.map(({ code }) => code)
     assert.deepEqual(await codes(backwards.id), ['not_after_arrival'])
@@ -137,7 +137,7 @@ describe('with automatic import', async () => {
   })
 
   it('a booking whose update cannot be mapped stays, and a row waits until a later one can', async () => {
-    const body = reservationBody({ updatedOn: versionAt(0), listingMapId: 400002 })
+    const body = newReservation({ updatedOn: versionAt(0), listingMapId: 400002 })
     await inbound.send(body)
     await inbound.send({ ...body, status: 'bewitched', totalPrice: 1, updatedOn: versionAt(1) })
     const booking = await inbound.booking(body.id)
@@ -152,7 +152,7 @@ describe('with automatic import', async () => {
   })
 
   it('a cancellation takes effect even when nothing else of the body can be used', async () => {
-    const body = reservationBody({ updatedOn: versionAt(0), listingMapId: 400002 })
+    const body = newReservation({ updatedOn: versionAt(0), listingMapId: 400002 })
     await inbound.send(body)
     const webhook = await inbound.send({
       ...body,
@@ -176,7 +176,7 @@ describe('with automatic import', async () => {
   })
 
   it('a cancellation of a reservation that waited withdraws it and frees the nights', async () => {
-    const body = reservationBody({ updatedOn: versionAt(0), listingMapId: 499997 })
+    const body = newReservation({ updatedOn: versionAt(0), listingMapId: 499997 })
     await inbound.send(body)
     const webhook = await inbound.send({ ...body, status: 'cancelled', updatedOn: versionAt(1) })
     assert.deepEqual([webhook.status, webhook.outcome], ['processed', 'withdrawn'])
@@ -187,7 +187,7 @@ describe('with automatic import', async () => {
   })
 
   it('an older version does not bring back what was withdrawn', async () => {
-    const body = reservationBody({ updatedOn: versionAt(5), status: 'cancelled', listingMapId: 499996 })
+    const body = newReservation({ updatedOn: versionAt(5), status: 'cancelled', listingMapId: 499996 })
     await inbound.send(body)
     const webhook = await inbound.send({ ...body, status: 'new', updatedOn: versionAt(1) })
     assert.equal(webhook.outcome, 'older')
@@ -202,7 +202,7 @@ describe('without automatic import', async () => {
   )
 
   it('a complete reservation waits for a yes and blocks its nights meanwhile', async () => {
-    const body = reservationBody({ updatedOn: versionAt(0) })
+    const body = newReservation({ updatedOn: versionAt(0) })
     const webhook = await inbound.send(body, 'reservation.created')
     assert.equal(webhook.status, 'queued')
     const row = await inbound.queued(body.id)
@@ -222,7 +222,7 @@ describe('without automatic import', async () => {
   })
 
   it('one that is incomplete is pending, and mapped once it is complete', async () => {
-    const body = reservationBody({ departureDate: null, updatedOn: versionAt(0) })
+    const body = newReservation({ departureDate: null, updatedOn: versionAt(0) })
     await inbound.send(body)
     assert.equal((await inbound.queued(body.id))?.status, 'pending')
     await inbound.send({ ...body, departureDate: '2027-05-08', updatedOn: versionAt(1) })
@@ -238,9 +238,9 @@ describe('without automatic mapping of listings', async () => {
   } = await startObserved({ after }, { connection: { autoMapListings: false } })
 
   it('a listing without a unit, or one that is not known, waits; nothing is fetched', async () => {
-    const known = reservationBody()
+    const known = newReservation()
     const { listing } = await system.control.addListing(accountId, { name: 'Treehouse' })
-    const unknown = reservationBody({ listingMapId: listing.id })
+    const unknown = newReservation({ listingMapId: listing.id })
     await system.control.clearCalls()
     await Promise.all([inbound.send(known), inbound.send(unknown)])
     const codes = async (id: number) => (await inbound.queued(id))?.problems.map(({ code }) => code)

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
 import type { QueuedView } from '../../../src/bookings/approvals/queued-view.ts'
 import { eventually } from '../../support/eventually.ts'
-import { reservationBody, versionAt } from '../../support/made-up-bodies.ts'
 import { startObserved } from '../../support/observed-inbound.ts'
+import { newReservation, versionAt } from '../../support/reservation-bodies.ts'
 
 const { system, connection, ...inbound } = await startObserved(
   { after },
@@ -11,7 +11,7 @@ const { system, connection, ...inbound } = await startObserved(
 )
 
 const stay = (year: number, departureDate: string | null = `${year}-05-07`) =>
-  reservationBody({ arrivalDate: `${year}-05-03`, departureDate, updatedOn: versionAt(0) })
+  newReservation({ arrivalDate: `${year}-05-03`, departureDate, updatedOn: versionAt(0) })
 
 it('books what waited for a yes once the connection imports by itself, and nothing else', async () => {
   const complete = [stay(2031), stay(2032)]

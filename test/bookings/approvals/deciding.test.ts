@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import type { QueuedView } from '../../../src/bookings/approvals/queued-view.ts'
 import { assertProblem } from '../../support/assert-problem.ts'
-import { type Fields, reservationBody, versionAt } from '../../support/made-up-bodies.ts'
 import { startObserved } from '../../support/observed-inbound.ts'
+import { type Fields, newReservation, versionAt } from '../../support/reservation-bodies.ts'
 
 const { system, connection, ...inbound } = await startObserved(
   { after },
@@ -20,7 +20,7 @@ let year = 2030
 /** A reservation that waits, on nights of its own. */
 async function waiting(fields: Fields = {}) {
   year += 1
-  const body = reservationBody({
+  const body = newReservation({
     arrivalDate: `${year}-05-03`,
     departureDate: `${year}-05-07`,
     updatedOn: versionAt(0),
@@ -158,13 +158,13 @@ describe('importing', () => {
     const { body, id, nights } = await waiting({ departureDate: null, guestName: 'Ada E.' })
     await imported(id, {
       unitId: 'villa-2',
-      fields: { checkOut: `${year}-05-07`, guestName: 'Ada Example', client_name: 'Ada' },
+      fields: { checkOut: `${year}-05-07`, guestName: 'Ines Ferreira', client_name: 'Ada' },
     })
     await inbound.send({ ...body, totalPrice: 500, updatedOn: versionAt(1) })
     const kept = await inbound.booking(body.id)
     assert.deepEqual(
       [kept.guest.name, kept.checkOut, kept.unitId, kept.amount.minor, kept.fields],
-      ['Ada Example', `${year}-05-07`, 'villa-2', 50_000, { client_name: 'Ada' }],
+      ['Ines Ferreira', `${year}-05-07`, 'villa-2', 50_000, { client_name: 'Ada' }],
     )
     assert.equal(await inbound.nights(body.id), nights)
 
@@ -186,7 +186,7 @@ describe('importing', () => {
     const second = await imported(id, { fields: { guestName: null, client_name: 'Right' } })
     assert.equal(second.bookingId, first.bookingId)
     const booking = await inbound.booking(body.id)
-    assert.deepEqual([booking.guest.name, booking.fields], ['Ada Example', { client_name: 'Right' }])
+    assert.deepEqual([booking.guest.name, booking.fields], ['Ines Ferreira', { client_name: 'Right' }])
     assert.deepEqual(await inbound.eventTypes(body.id), [
       'availability.blocked',
       'booking.created',
@@ -205,7 +205,7 @@ describe('importing', () => {
   it('into a unit that is taken on these nights is a conflict that is seen', async () => {
     const taken = await waiting()
     await imported(taken.id, { unitId: 'villa-3' })
-    const second = reservationBody({
+    const second = newReservation({
       listingMapId: 400002,
       arrivalDate: `${year}-05-04`,
       departureDate: `${year}-05-05`,

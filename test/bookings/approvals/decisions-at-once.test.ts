@@ -3,8 +3,8 @@ import { after, it } from 'node:test'
 import fc from 'fast-check'
 import { holdingLock, waitingForLocks } from '../../support/advisory-locks.ts'
 import { eventually } from '../../support/eventually.ts'
-import { type Fields, reservationBody, versionAt } from '../../support/made-up-bodies.ts'
 import { startObserved } from '../../support/observed-inbound.ts'
+import { type Fields, newReservation, versionAt } from '../../support/reservation-bodies.ts'
 
 const { system, connection, db, ...inbound } = await startObserved(
   { after },
@@ -44,7 +44,7 @@ let nextYear = 2030
 async function waitingReservation() {
   nextYear = nextYear === 2900 ? 2030 : nextYear + 1
   const year = nextYear
-  const base = reservationBody({ arrivalDate: `${year}-05-03`, listingMapId: 400002 })
+  const base = newReservation({ arrivalDate: `${year}-05-03`, listingMapId: 400002 })
   // Every version has a price and a departure of its own.
   const bodyOf = (version: number, cancelled: boolean): Fields => ({
     ...base,

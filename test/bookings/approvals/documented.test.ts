@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, it } from 'node:test'
 import { assertShows, readDocumentedCommands } from '../../support/documented-commands.ts'
-import { reservationBody, versionAt } from '../../support/made-up-bodies.ts'
 import { startObserved } from '../../support/observed-inbound.ts'
+import { newReservation } from '../../support/reservation-bodies.ts'
 
 const { system, connection, ...inbound } = await startObserved(
   { after },
@@ -10,13 +10,13 @@ const { system, connection, ...inbound } = await startObserved(
 )
 
 it('docs/approving.md shows what the API answers', async () => {
-  const incomplete = reservationBody({
+  const incomplete = newReservation({
     listingMapId: 400002,
     arrivalDate: '2027-07-01',
     departureDate: null,
-    updatedOn: versionAt(0),
+    guestName: 'Ada Example',
   })
-  const unwanted = reservationBody({ updatedOn: versionAt(0) })
+  const unwanted = newReservation()
   for (const body of [incomplete, unwanted]) await inbound.send(body)
   const { body: made } = await system.api<{ token: string }>('POST', '/v1/tokens', {
     tenant: connection.tenant,

@@ -13,8 +13,8 @@ import {
   whenPushed,
 } from '../../support/desired-events.ts'
 import { eventually } from '../../support/eventually.ts'
-import { type Fields, reservationBody, versionAt } from '../../support/made-up-bodies.ts'
 import { startObserved } from '../../support/observed-inbound.ts'
+import { type Fields, newReservation, versionAt } from '../../support/reservation-bodies.ts'
 
 type MappedListing = {
   listingId: string
@@ -48,7 +48,7 @@ async function map(listingId: number, order: { unitId: string | null; commission
 }
 
 async function booked(fields: Fields) {
-  const body = reservationBody({ updatedOn: versionAt(0), ...fields })
+  const body = newReservation({ updatedOn: versionAt(0), ...fields })
   await inbound.send(body)
   return body
 }
@@ -283,7 +283,7 @@ describe('a listing that is given another unit', () => {
   it('a listing that is given another unit waits for the booking that is just being written, and takes it along', async () => {
     const villa = 400005
     await map(villa, { unitId: 'villa-1' })
-    const body = reservationBody({ listingMapId: villa, updatedOn: versionAt(0) })
+    const body = newReservation({ listingMapId: villa, updatedOn: versionAt(0) })
     // Stops the booking after it has read which unit it is for, and before it writes.
     const [, mapped] = await Promise.all(
       await holdingLock(db, `unit:${await tenantId()}:villa-1`, async () => {
@@ -306,7 +306,7 @@ describe('a listing that is given another unit', () => {
   it('a listing that is given another unit while bookings of it arrive ends with all of them in its last unit', async () => {
     const busy = 400005
     const bodies = Array.from({ length: 24 }, (_, index) =>
-      reservationBody({
+      newReservation({
         listingMapId: busy,
         arrivalDate: inDays(200 + 4 * index),
         departureDate: inDays(202 + 4 * index),

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { sql } from 'kysely'
 import { eventually } from '../../support/eventually.ts'
-import { reservationBody } from '../../support/made-up-bodies.ts'
 import { startObserved } from '../../support/observed-inbound.ts'
+import { newReservation } from '../../support/reservation-bodies.ts'
 import { startProcess } from '../../support/spawned-process.ts'
 
 const copies = 1_000
@@ -12,7 +12,7 @@ it('a remap whose worker is killed goes on where it was, and every booking is ch
   const { system, connection, db, ...inbound } = await startObserved(t, {
     upkeepTimes: { remapEveryMs: 86_400_000 },
   })
-  const body = reservationBody()
+  const body = newReservation()
   await inbound.send(body)
   await sql`
     insert into bookings

@@ -8,8 +8,8 @@ import { findConnection } from '../../../src/connections/connection-store.ts'
 import { defaultSpec } from '../../../src/mapping/mapping-spec.ts'
 import { assertProblem } from '../../support/assert-problem.ts'
 import { eventually } from '../../support/eventually.ts'
-import { newReservationId, reservationBody, versionAt } from '../../support/made-up-bodies.ts'
 import { startObserved } from '../../support/observed-inbound.ts'
+import { newReservation, newReservationId, versionAt } from '../../support/reservation-bodies.ts'
 
 const never = 86_400_000
 const commission = {
@@ -113,7 +113,7 @@ describe('the mapping of a connection', async () => {
     const { body: mapping } = await put({
       fields: { commission, guests: { from: 'numberOfGuests', type: 'integer' } },
     })
-    const body = reservationBody()
+    const body = newReservation()
     await inbound.send(body)
     const booking = await inbound.booking(body.id)
     assert.deepEqual(booking.fields, {
@@ -126,7 +126,7 @@ describe('the mapping of a connection', async () => {
   it('the mapping of a connection lets a reservation wait that lacks a required field, and a mended mapping releases it', async () => {
     const spec = (required: boolean) => ({ fields: { door: { from: 'doorCode', type: 'text', required } } })
     await put(spec(true))
-    const body = reservationBody()
+    const body = newReservation()
     const webhook = await inbound.send(body)
     assert.equal(webhook.status, 'queued')
     assert.deepEqual((await inbound.queued(body.id))?.problems, [
@@ -147,7 +147,7 @@ describe('the mapping of a connection', async () => {
 
   it('the mapping of a connection is tried over a reservation, a webhook and the last bookings without changing anything', async () => {
     await put({ fields: { guests: { from: 'numberOfGuests', type: 'integer' } } })
-    const body = reservationBody({ numberOfGuests: 4 })
+    const body = newReservation({ numberOfGuests: 4, pets: null })
     const webhook = await inbound.send(body)
     const before = await inbound.booking(body.id)
     const spec = {
@@ -200,7 +200,7 @@ describe('the mapping of a connection', async () => {
   it('maps bookings again page by page, goes on where it was, and tells others only of what changed', async () => {
     await put({ fields: { adults: { from: 'adults', type: 'integer' } } })
     const ids = Array.from({ length: 54 }, newReservationId)
-    await Promise.all(ids.map((id, index) => inbound.send(reservationBody({ id, pets: index % 2 }))))
+    await Promise.all(ids.map((id, index) => inbound.send(newReservation({ id, pets: index % 2 }))))
     const unchanged = await inbound.booking(ids[0] ?? 0)
     const { body: mapping } = await put({
       fields: {
@@ -250,12 +250,12 @@ describe('the mapping of a connection', async () => {
 
   it('a remap and newer versions of the same reservations end with the newest, mapped by the newest mapping', async () => {
     const ids = Array.from({ length: 20 }, newReservationId)
-    await Promise.all(ids.map((id) => inbound.send(reservationBody({ id, updatedOn: versionAt(0) }))))
+    await Promise.all(ids.map((id) => inbound.send(newReservation({ id, updatedOn: versionAt(0) }))))
     const { body: mapping } = await put({ fields: { total: { from: 'totalPrice', type: 'decimal' } } })
     const remap = await startRemap()
     await Promise.all([
       continueRemaps(remapping, never),
-      ...ids.map((id) => inbound.send(reservationBody({ id, totalPrice: 500, updatedOn: versionAt(1) }))),
+      ...ids.map((id) => inbound.send(newReservation({ id, totalPrice: 500, updatedOn: versionAt(1) }))),
     ])
     assert.equal((await shown(remap)).status, 'completed')
     for (const id of ids) {
@@ -290,7 +290,7 @@ describe('the mapping of a connection', async () => {
 
   it('a cancellation that cannot be mapped keeps what the booking had', async () => {
     await put({ fields: { door: { from: 'doorCode', type: 'text', required: true } } })
-    const body = reservationBody({ doorCode: '4711', updatedOn: versionAt(0) })
+    const body = newReservation({ doorCode: '4711', updatedOn: versionAt(0) })
     await inbound.send(body)
     await inbound.send({ ...body, doorCode: null, status: 'cancelled', updatedOn: versionAt(1) })
     const { status, fields } = await inbound.booking(body.id)
@@ -299,7 +299,7 @@ describe('the mapping of a connection', async () => {
 
   it('a remap takes a new commission rate of the property up', async () => {
     await put({ fields: { commission } })
-    const body = reservationBody({ totalPrice: 100 })
+    const body = newReservation({ totalPrice: 100 })
     await inbound.send(body)
     const total = async () => (await inbound.booking(body.id)).fields.commission
     assert.deepEqual(await total(), { total: '15.00', minor: 1500, currency: 'EUR' })
@@ -337,7 +337,7 @@ describe('upkeep', async () => {
   } = await startObserved({ after }, { upkeepTimes: { remapEveryMs: 50 } })
 
   it('carries remaps out by itself', async () => {
-    const body = reservationBody()
+    const body = newReservation()
     await inbound.send(body)
     const path = `/v1/connections/${connection.id}/mapping`
     await system.api('PUT', path, { spec: { fields: { brand: { constant: 'Seaside', type: 'text' } } } })
