@@ -98,7 +98,7 @@ async function renewAccessToken(
   return renewed
 }
 
-// What waits for a new key is not lost: it comes back when there is one.
+// Work that waits for a new key is deferred, not lost.
 async function suspendIfRejected(
   deps: ChannelDeps,
   { id, channel }: CalledConnection,

@@ -43,11 +43,10 @@ const patience: Patience = { urgency: 'urgent', maxWaitMs: maxWaitMs }
 type Entry = { id: string; created: boolean; token: IssuedToken }
 
 /**
- * Connects a tenant to its account at the channel: proves the key, stores the connection as `connecting`, registers the
- * webhook, reads the listings, makes it `active` and begins the import of its history. Safe to repeat and to interrupt
- * anywhere: a connection that stopped half way goes on, an active one gets the new key and the named options and keeps
- * its webhook, which is put right where it is not as it should be; a disconnected one begins anew. Nothing is stored
- * where the key is rejected.
+ * Connects a tenant to its account at the channel: tries the key, stores the connection as `connecting`, registers the
+ * webhook, reads the listings, makes it `active` and starts its first import. Safe to repeat and to interrupt anywhere:
+ * an interrupted connection continues, an active one gets the new key and the named options and keeps its webhook,
+ * repaired if it deviates; a disconnected one starts again. Nothing is stored if the key is rejected.
  */
 export async function connect(
   deps: ConnectDeps,

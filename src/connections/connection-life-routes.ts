@@ -91,7 +91,7 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
       schema: {
         tags,
         operationId: 'resumeConnection',
-        summary: 'Let a paused connection go on',
+        summary: 'Resume a paused connection',
         description: 'What waited is worked on at once. Resuming an active connection changes nothing.',
         params: Params,
         response: { 200: ConnectionView },

@@ -13,7 +13,7 @@ export type Reactions = {
   ): Promise<void>
   /** Runs in the transaction that connects to another account. */
   accountChanged(trx: Transaction<Database>, connectionId: string): Promise<void>
-  /** Lets everything that waited for a connection go on at once. Never rejects: the sweeps find what is left. */
+  /** Resumes all work that waited for a connection. Never rejects: the sweeps find the rest. */
   resumed(connectionId: string): Promise<void>
   backlog(connection: ConnectionId): Promise<ConnectionBacklog>
 }

@@ -42,7 +42,7 @@ export async function setConnectionStatus(
   return move(deps, id, { from: followsFrom[status], to: status }, change)
 }
 
-/** Lets a paused connection go on; false if it was not paused. */
+/** Resumes a paused connection; false if it was not paused. */
 export async function resumeConnection(deps: StatusDeps, id: string): Promise<boolean> {
   return move(deps, id, { from: ['paused'], to: 'active' }, {})
 }

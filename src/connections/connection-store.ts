@@ -259,10 +259,9 @@ type ConnectAgainDeps = {
 }
 
 /**
- * Gives a connection a key that was proven, and forgets the token of the old one; the options that are named are
- * changed along. One that was disconnected begins anew as `connecting`, with webhook credentials of its own; where it is
- * another account then, the listings of the old one stand for nothing any more. Fails with the unique violation of the
- * account index where another tenant has the account.
+ * Stores a tried key of a connection and its named options, and deletes the token of the old key. A disconnected
+ * connection starts again as `connecting`, with fresh webhook credentials; with another account, the listings of the old
+ * one lose their units. Fails with the unique violation of the account index if another tenant has the account.
  */
 export async function connectAgain(
   { db, vault, reactions }: ConnectAgainDeps,

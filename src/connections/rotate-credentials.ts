@@ -36,7 +36,7 @@ export function makeSecret(): string {
 
 /**
  * Gives Hostaway new Basic credentials, and the connection a new HMAC secret if it uses one; returns the secret if it
- * was made here. Both pairs are accepted until Hostaway has the new one. A rotation that was interrupted goes on with
+ * was made here. Both pairs are accepted until Hostaway has the new one. An interrupted rotation continues with
  * the pair it had made, at the next call or with the next look of the upkeep.
  */
 export async function rotateCredentials(

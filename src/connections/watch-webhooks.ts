@@ -16,9 +16,8 @@ const patience: Patience = { urgency: 'bulk', maxWaitMs: 2_000 }
 const tryAgainAfterMs = 60_000
 
 /**
- * Asks Hostaway about the webhooks whose hour has come, one call each where all is well; puts right and reports what is
- * not, reports connections that are silent against their habit, and goes on with disconnections that Hostaway held up.
- * Safe to run anywhere at any time.
+ * Checks the webhooks that are due at the channel, with one call each if all is well; repairs and reports deviations,
+ * reports unusually silent connections, and continues interrupted disconnections. Safe to run anywhere at any time.
  */
 export async function watchWebhooks(deps: WatchDeps): Promise<void> {
   for (const id of await listDueChecks(deps.db, maxAtOnce)) {

@@ -85,7 +85,7 @@ export type ConnectionReactions<Deps> = {
 export type Replay<Deps> = {
   /** The jobs that the dead letters name. */
   jobs: readonly string[]
-  /** Lets the work be done again, in the transaction that closes the letter; throws a Problem where it cannot be now. */
+  /** Makes the work due again, in the transaction that closes the dead letter; throws a Problem if it cannot run now. */
   reopen: (trx: Transaction<Database>, letter: DeadLetterRow) => Promise<void>
   /** Begins the work after the commit; a sweep does what is left undone. */
   resume?: (deps: Deps, letter: DeadLetterRow) => Promise<unknown>

@@ -30,7 +30,7 @@ export const ImportView = Type.Object(
     waiting: count('Wait in the booking queue for a person.'),
     failed: count('Could not be read or applied; each has a dead letter.'),
     ratePerSecond: Type.Union([Type.Number(), Type.Null()], {
-      description: 'Reservations per second, of late while it runs and over all afterwards.',
+      description: 'Reservations per second: recently while it runs, over all of it afterwards.',
     }),
     estimatedEndAt: time,
     attempts: count('Failures in a row; the next page that succeeds sets it to 0.'),

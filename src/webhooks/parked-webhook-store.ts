@@ -3,9 +3,9 @@ import type { Database } from '../platform/db/tables.ts'
 import { hasNotEnded } from './webhook-log.ts'
 
 /**
- * Lets a webhook wait until its connection goes on, without anybody looking at it meanwhile. False where the connection
- * does go on, or the webhook has come to its end: the look at the connection is under a lock, so that a webhook is
- * either parked before the connection goes on and released then, or not parked.
+ * Parks a webhook until its connection is active again. False if the connection is active already, or the webhook has
+ * ended: the connection is read under a lock, so that a webhook is either parked before the connection becomes active,
+ * and released then, or not parked.
  */
 export async function parkWebhook(db: Kysely<Database>, id: string): Promise<boolean> {
   return db.transaction().execute(async (trx) => {

@@ -161,7 +161,7 @@ function incomplete({ problems }: QueuedRow): Problem {
   return new Problem(
     422,
     'RESERVATION_INCOMPLETE',
-    'Something is still missing; say it with the import, or mend it at Hostaway and wait for its webhook',
+    'Fields are still missing; set them with the import, or correct them at Hostaway and wait for its webhook',
     problems.map(({ field, message }) => ({ field, message: `${message}: ${answerTo(field)}` })),
   )
 }

@@ -5,7 +5,7 @@ const cardFields = new Set(cardFieldNames)
 type Container = Record<string, unknown> | unknown[]
 
 /**
- * The text of a JSON body as it may be kept: as received where it holds no card data, otherwise written anew without
+ * The text of a JSON body as it may be kept: as received where it holds no card data, otherwise serialised again without
  * it. `body` is what the text parses to.
  */
 export function textWithoutCardData(text: string, body: unknown): string {

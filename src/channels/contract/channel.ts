@@ -148,7 +148,7 @@ export type BookingWriteCapability = {
 
 /**
  * A system that sells nights for the tenants. Every failure is an AppError of a kind that says what follows, and none
- * carries a secret; `rate_limited` and `breaker_open` say with `retryAt` when to come back. Limits, breaker and time-outs
+ * carries a secret; `rate_limited` and `breaker_open` carry the moment of the next try as `retryAt`. Limits, breaker and time-outs
  * are the channel's own. A capability that a channel does not have is left out.
  */
 export type Channel = {

@@ -89,7 +89,7 @@ export function createBreaker({ enabled, threshold, windowMs, resetMs, onState }
 
   /**
    * Runs a call unless the breaker is open, or one call is already trying whether Hostaway is back; then throws
-   * `breaker_open` with the instant to come back. `prepare` runs after admission and is not counted: what it throws
+   * `breaker_open` with the moment of the next try. `prepare` runs after admission and is not counted: what it throws
    * says nothing about the host.
    */
   async function run<Result>(call: () => Promise<Result>, prepare?: () => Promise<void>): Promise<Result> {

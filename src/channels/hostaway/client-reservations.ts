@@ -38,7 +38,7 @@ export function reservationCalls({ callApi }: HostawayCaller) {
         return reservation === null ? [] : [reservation]
       })
       const unreadable = result.length - reservations.length
-      // Going on needs an id to go on behind.
+      // The next page needs an id as its cursor.
       if (result.length > 0 && reservations.length === 0)
         throw malformedAnswer('no reservation in it has an id', 200)
       return { reservations, unreadable, limit, count, last: isLastPage(result.length, limit) }

@@ -10,7 +10,7 @@ export type HostawayClient = ReturnType<typeof createHostawayClient>
 
 /**
  * All that is ever asked of Hostaway, one HTTP request per call except of the lists. Nothing is retried here. Every
- * failure is an AppError; `rate_limited` and `breaker_open` say with `retryAt` when to come back.
+ * failure is an AppError; `rate_limited` and `breaker_open` carry the moment of the next try as `retryAt`.
  */
 export function createHostawayClient(options: CallerOptions) {
   const caller = createCaller(options)
@@ -23,7 +23,7 @@ export function createHostawayClient(options: CallerOptions) {
     ...webhookCalls(caller),
     /** Breaks off the calls under way, which fail with `shutting_down`: the process is about to end. */
     hangUp: caller.hangUp,
-    /** Closes idle connections; calls in flight go on. */
+    /** Closes idle connections; calls in flight continue. */
     close: caller.close,
   }
 }

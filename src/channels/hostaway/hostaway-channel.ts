@@ -17,7 +17,7 @@ export type HostawayOptions = CallerOptions & {
   breaker: CallerOptions['breaker'] & { state(): BreakerState }
 }
 
-/** Hostaway as a channel, and how to close its idle connections; calls in flight go on. */
+/** Hostaway as a channel, and how to close its idle connections; calls in flight continue. */
 export function createHostawayChannel(options: HostawayOptions): { channel: Channel; close: () => void } {
   const client = createHostawayClient(options)
   return { channel: hostawayChannel(client, options.breaker.state), close: client.close }

@@ -4,7 +4,7 @@ const marker = /^\s*\/\* prepared: ([a-z_]+) \*\//
 
 /**
  * A client that prepares the statements whose first comment is `prepared: <name>`, once per
- * connection: others are parsed and planned anew each time, which for a hot one costs as much as a few of its rows. Only
+ * connection: others are parsed and planned each time, which for a hot one costs as much as a few of its rows. Only
  * for statements whose text never changes and that return no columns, since a prepared one fails once those change.
  */
 export class PreparingClient extends pg.Client {

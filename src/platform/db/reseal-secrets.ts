@@ -42,7 +42,7 @@ export async function inspectSealing(db: Kysely<Database>, ring: KeyRing): Promi
 }
 
 /**
- * Seals everything anew that was not sealed under the first key of the ring, while the service runs; returns how many
+ * Re-seals every value that was not sealed under the first key of the ring, while the service runs; returns how many
  * values. Each batch is committed by itself and replaces only what is still as it was read, so it is safe to kill, to
  * repeat and to run beside anything that writes secrets. What no key opens stays as it is.
  */

@@ -28,7 +28,7 @@ const rolesWithin: Record<Role, readonly Role[]> = {
 type ApiAuthOptions = {
   adminToken: string | undefined
   findOwner: (token: string) => Promise<Caller | undefined>
-  /** Whether this address has failed too often of late. */
+  /** Whether this address has failed too often recently. */
   tooManyFailures: (request: FastifyRequest) => Promise<boolean>
 }
 

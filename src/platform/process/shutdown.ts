@@ -13,7 +13,7 @@ export type Shutdown = {
 /**
  * Ends the process cleanly on SIGTERM or SIGINT: `close` runs once, and the exit is 0 when it succeeds in time. A
  * signal repeated within 5 s is ignored, a later one ends at once. An uncaught error is logged and ends it too:
- * a process in an unknown state must not go on.
+ * a process in an unknown state must not continue.
  */
 export function shutDownOn(log: () => Logger, close: () => Promise<void>): Shutdown {
   let startedAt: number | undefined

@@ -32,7 +32,7 @@ const closeQueueWithinMs = 3_000
 
 export type QueueOpener = { opened(): Promise<AnyQueue>; close(): Promise<void> }
 
-// BullMQ remembers for ever that a queue failed to become ready; one that did is thrown away and built anew.
+// BullMQ remembers for ever that a queue failed to become ready; such a queue is discarded and built again.
 export function openOnce(open: () => AnyQueue, onError: (error: Error) => void): QueueOpener {
   let opening: Promise<AnyQueue> | undefined
 

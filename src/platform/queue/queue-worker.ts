@@ -3,7 +3,7 @@ import { withTimeout } from '../timeout.ts'
 
 export type RunningJob = { id: string; name: string; data: unknown; attempt: number }
 
-/** What the runner says about a job: finished, come back without having used an attempt, or try again after `delayMs`. */
+/** The runner's verdict about a job: finished, deferred without using an attempt, or retried after `delayMs`. */
 export type JobVerdict =
   | { after: 'done' }
   | { after: 'later'; at: Date }

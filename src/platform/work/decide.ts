@@ -17,7 +17,7 @@ export type Attempt = {
   attempts: number
   /** The remote system is away, so that the failure says nothing about the work. */
   isOutage?: boolean
-  /** The work may not go on at all now, whatever failed. */
+  /** The work may not continue now, whatever failed. */
   isHeldUp?: boolean
 }
 

@@ -35,7 +35,7 @@ export class LeaseLost extends Error {
 
 /**
  * How long a lease lasts without a heartbeat, in milliseconds: work of a worker that died is taken over after that. It
- * does not depend on how long a call may take, as heartbeats go on during calls.
+ * does not depend on how long a call may take, because heartbeats continue during calls.
  */
 export const defaultLeaseMs = 3_000
 const heartbeatsPerLease = 4
