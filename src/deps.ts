@@ -13,6 +13,7 @@ import { outbox } from './outbox/module.ts'
 import type { Config } from './platform/config/config.ts'
 import { dayMs } from './platform/days.ts'
 import { openDatabase } from './platform/db/database.ts'
+import { createLocks, type Locks } from './platform/db/locks.ts'
 import { pendingMigrations } from './platform/db/migrate.ts'
 import type { Database } from './platform/db/tables.ts'
 import { createLimiter, type Limiter } from './platform/limiter/limiter.ts'
@@ -42,6 +43,7 @@ export type Deps = {
   db: Kysely<Database>
   /** Connections for the ingress alone: no other query makes a webhook wait. */
   ingressDb: Kysely<Database>
+  locks: Locks
   limiter: Limiter
   channels: Channels
   queueBackend: QueueBackendOptions
@@ -148,6 +150,8 @@ async function acquireDeps(
     onError,
   })
   releases.defer(() => ingressDb.destroy())
+  const locks = createLocks({ url, onError })
+  releases.defer(() => locks.close())
 
   const { HOSTAWAY_RATE_LIMIT_RPM: perMinute, HOSTAWAY_RATE_LIMIT_BURST: burst } = config
   const limiter = createLimiter({
@@ -195,6 +199,7 @@ async function acquireDeps(
     vault,
     db,
     ingressDb,
+    locks,
     limiter,
     channels,
     queueBackend,

@@ -1,6 +1,6 @@
 import fastify from 'fastify'
 import { type Deps, modules, refreshGauges } from '../src/deps.ts'
-import { pingDatabase } from '../src/platform/db/leader-lock.ts'
+import { pingDatabase } from '../src/platform/db/database.ts'
 import { healthRoutes } from '../src/platform/http/health.ts'
 import { closeIdleConnections } from '../src/platform/http/idle-connections.ts'
 import { useProblems } from '../src/platform/http/problems.ts'

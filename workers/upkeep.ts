@@ -1,19 +1,20 @@
-import type { Kysely } from 'kysely'
-import { withLeaderLock } from '../src/platform/db/leader-lock.ts'
-import type { Database } from '../src/platform/db/tables.ts'
+import type { Locks } from '../src/platform/db/locks.ts'
 import type { Sweep } from '../src/platform/module.ts'
 import { upkeepQueue } from '../src/platform/queue/queues.ts'
 import type { Logger } from '../src/platform/telemetry/logger.ts'
 import type { Metrics } from '../src/platform/telemetry/metrics.ts'
 
-export type UpkeepDeps = { db: Kysely<Database>; log: Logger; metrics: Metrics }
+export type UpkeepDeps = { locks: Locks; log: Logger; metrics: Metrics }
 
 /**
  * Runs each sweep again and again, one run at a time over all processes; a failed run is logged and the next one comes
  * as usual. Timers of this process, not jobs of the queue: a Redis that lost its jobs would have lost the scheduler
  * along with them (docs/decisions/0020). Closing waits for the runs under way.
  */
-export function startUpkeep({ db, log, metrics }: UpkeepDeps, sweeps: Sweep[]): { close(): Promise<void> } {
+export function startUpkeep(
+  { locks, log, metrics }: UpkeepDeps,
+  sweeps: Sweep[],
+): { close(): Promise<void> } {
   const running = new Set<Promise<void>>()
 
   function start(sweep: Sweep): NodeJS.Timeout {
@@ -26,9 +27,9 @@ export function startUpkeep({ db, log, metrics }: UpkeepDeps, sweeps: Sweep[]): 
     async function runOnce(): Promise<void> {
       showProgress()
       try {
-        const done = await withLeaderLock(db, sweep.name, () => sweep.run().then(() => true))
+        const done = await locks.tryWith(`sweep:${sweep.name}`, sweep.run)
         // A process that holds the lock for ever does not sweep for ever.
-        if (done === true) sweptAt = performance.now()
+        if (done !== undefined) sweptAt = performance.now()
         showProgress()
       } catch (error) {
         log.warn({ err: error, task: sweep.name }, 'upkeep.failed')

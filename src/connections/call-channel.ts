@@ -7,6 +7,7 @@ import type {
   Channels,
   IssuedToken,
 } from '../channels/contract/channel.ts'
+import type { Locks } from '../platform/db/locks.ts'
 import type { Database } from '../platform/db/tables.ts'
 import { AppError } from '../platform/errors.ts'
 import type { Logger } from '../platform/telemetry/logger.ts'
@@ -17,13 +18,13 @@ import {
   readConnectionSecrets,
   type StoredAccessToken,
   storeAccessToken,
-  tryLockAccessToken,
 } from './connection-secret-store.ts'
 import { setConnectionStatus } from './connection-status-store.ts'
 import type { Connection } from './connection-store.ts'
 
 export type ChannelDeps = {
   db: Kysely<Database>
+  locks: Locks
   vault: Vault
   channels: Channels
   log: Logger
@@ -74,26 +75,27 @@ async function renewAccessToken(
   connection: CalledConnection,
   failedToken: string | undefined,
 ): Promise<StoredAccessToken> {
-  const renewed = await deps.db.transaction().execute(async (trx) => {
-    if (!(await tryLockAccessToken(trx, connection.id))) {
-      throw new AppError('token_renewing', 'Another process is renewing the access token', {
-        retryAt: new Date(Date.now() + deferMs),
-      })
-    }
-    const stored = await readAccessToken(trx, deps.vault, connection.id)
+  const locked = await deps.locks.tryWith(`access-token:${connection.id}`, async () => {
+    const stored = await readAccessToken(deps.db, deps.vault, connection.id)
     if (stored !== undefined && stored.token !== failedToken && stored.expiresAt.getTime() > Date.now()) {
       return stored
     }
-    const secrets = await readConnectionSecrets(trx, deps.vault, connection.id)
+    const secrets = await readConnectionSecrets(deps.db, deps.vault, connection.id)
     if (secrets?.apiKey == null) throw new AppError('credentials_rejected', 'The connection has no API key')
     const { apiKey, keySetAt } = secrets
     const { access } = deps.channels.of(connection.channel)
     const fresh = await access
       .issue({ accountId: connection.accountId, apiKey }, 0)
       .catch((error: unknown) => suspendIfRejected(deps, connection, keySetAt, error))
-    await storeAccessToken(trx, deps.vault, connection.id, fresh, keySetAt)
+    await storeAccessToken(deps.db, deps.vault, connection.id, fresh, keySetAt)
     return { ...fresh, keySetAt }
   })
+  if (locked === undefined) {
+    throw new AppError('token_renewing', 'Another process is renewing the access token', {
+      retryAt: new Date(Date.now() + deferMs),
+    })
+  }
+  const renewed = locked.result
   await untilUsable(renewed)
   return renewed
 }

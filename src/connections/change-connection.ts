@@ -68,7 +68,7 @@ async function secretFor(
 
 async function tellHostaway(deps: ChannelDeps, id: string): Promise<void> {
   try {
-    await withConnectionLock(deps.db, id, async () => {
+    await withConnectionLock(deps.locks, id, async () => {
       const connection = await findConnection(deps.db, id)
       if (connection?.status !== 'active' && connection?.status !== 'paused') return
       await ensureWebhook(deps, connection, { urgency: 'urgent', maxWaitMs: maxWaitMs })

@@ -62,7 +62,7 @@ export async function connect(
     existing === undefined
       ? { token, ...(await createConnection(deps, tenant, request, channel)) }
       : { token, id: existing.id, created: false }
-  const webhookSecret = await withConnectionLock(deps.db, entry.id, () =>
+  const webhookSecret = await withConnectionLock(deps.locks, entry.id, () =>
     completeConnection(deps, tenant, request, entry),
   ).catch(explain)
   const connection = await existingConnection(deps.db, entry.id)

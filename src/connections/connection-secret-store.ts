@@ -1,4 +1,4 @@
-import { type Kysely, sql, type Transaction } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type {
   BasicCredentials,
   FormerSecret,
@@ -339,12 +339,4 @@ export async function storeAccessToken(
     .where('id', '=', connectionId)
     .where('key_set_at', '=', keySetAt)
     .execute()
-}
-
-/** Takes the lock under which a connection's token is renewed; false if another process renews it now. */
-export async function tryLockAccessToken(trx: Transaction<Database>, connectionId: string): Promise<boolean> {
-  const { rows } = await sql<{ locked: boolean }>`
-    select pg_try_advisory_xact_lock(hashtextextended(${`access-token:${connectionId}`}, 0)) as locked
-  `.execute(trx)
-  return rows[0]?.locked === true
 }

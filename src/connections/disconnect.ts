@@ -22,7 +22,7 @@ export async function disconnect(deps: ChannelDeps, connection: Connection): Pro
     deps.log.info({ connectionId: connection.id }, 'connection.disconnected')
   }
   try {
-    await withConnectionLock(deps.db, connection.id, () => takeDown(deps, connection.id, requested))
+    await withConnectionLock(deps.locks, connection.id, () => takeDown(deps, connection.id, requested))
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     await setWebhookCheckDue(deps.db, connection.id, tryAgainAfterMs)

@@ -44,7 +44,7 @@ export async function rotateCredentials(
   connectionId: string,
   { webhookSecret, overlapMs }: Rotation,
 ): Promise<string | undefined> {
-  return withConnectionLock(deps.db, connectionId, async () => {
+  return withConnectionLock(deps.locks, connectionId, async () => {
     await keepNextCredentials(deps.db, deps.vault, connectionId, makeBasicCredentials())
     await ensureWebhook(deps, await existingConnection(deps.db, connectionId), patience)
     const secrets = await readConnectionSecrets(deps.db, deps.vault, connectionId)

@@ -22,7 +22,7 @@ const tryAgainAfterMs = 60_000
 export async function watchWebhooks(deps: WatchDeps): Promise<void> {
   for (const id of await listDueChecks(deps.db, maxAtOnce)) {
     try {
-      await tryWithConnectionLock(deps.db, id, () => look(deps, id))
+      await tryWithConnectionLock(deps.locks, id, () => look(deps, id))
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       await setWebhookCheckDue(deps.db, id, tryAgainAfterMs)

@@ -1,4 +1,4 @@
-import { Kysely, PostgresDialect } from 'kysely'
+import { Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import { PreparingClient } from './prepared-client.ts'
 import type { Database } from './tables.ts'
@@ -43,4 +43,9 @@ export function openPool(options: DatabaseOptions): pg.Pool {
   // would do the same. The next statement on it fails.
   pool.on('connect', (client) => client.on('error', () => {}))
   return pool
+}
+
+/** Resolves when the database answers. */
+export async function pingDatabase(db: Kysely<Database>): Promise<void> {
+  await sql`select 1`.execute(db)
 }

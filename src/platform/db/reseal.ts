@@ -4,7 +4,7 @@ import { loadSealingConfig } from '../config/config.ts'
 import { StartError, sentenceOf } from '../process/start-error.ts'
 import type { KeyRing } from '../vault/vault.ts'
 import { openDatabase } from './database.ts'
-import { withLeaderLock } from './leader-lock.ts'
+import { createLocks } from './locks.ts'
 import { inspectSealing, resealSecrets, type SealingState } from './reseal-secrets.ts'
 import type { Database } from './tables.ts'
 
@@ -16,7 +16,7 @@ try {
   const { databaseUrl, keyRing } = await loadSealingConfig()
   const db = openDatabase({ url: databaseUrl, maxConnections: 2, applicationName: 'hostaway-reseal' })
   try {
-    if (!values.check) console.log(`Re-sealed ${await resealAlone(db, keyRing)}.`)
+    if (!values.check) console.log(`Re-sealed ${await resealAlone(databaseUrl, db, keyRing)}.`)
     const state = await inspectSealing(db, keyRing)
     for (const sentence of sentencesOf(state, keyRing, values.check)) console.log(sentence)
     process.exitCode = countOfOtherKeys(state, keyRing) + state.unreadable.length === 0 ? 0 : 1
@@ -28,10 +28,16 @@ try {
   process.exitCode = 1
 }
 
-async function resealAlone(db: Kysely<Database>, ring: KeyRing): Promise<number> {
-  const resealed = await withLeaderLock(db, 'reseal', () => resealSecrets(db, ring))
-  if (resealed === undefined) throw new StartError('Secrets are being re-sealed already; let that end first.')
-  return resealed
+async function resealAlone(url: string, db: Kysely<Database>, ring: KeyRing): Promise<number> {
+  const locks = createLocks({ url, onError: () => undefined })
+  try {
+    const resealed = await locks.tryWith('reseal', () => resealSecrets(db, ring))
+    if (resealed === undefined)
+      throw new StartError('Secrets are being re-sealed already; let that end first.')
+    return resealed.result
+  } finally {
+    await locks.close()
+  }
 }
 
 function countOfOtherKeys({ countByKey }: SealingState, [sealing]: KeyRing): number {
