@@ -143,7 +143,7 @@ export async function listBlocksOfUnit(
     .execute()
 }
 
-/** Nights that are desired for a booking beside those that Hostaway holds for it; none where `claimed` is empty. */
+/** Nights that are desired for a booking beside those that the channel holds for it; none where `claimed` is empty. */
 export type BookingClaims = {
   tenantId: string
   connectionId: string

@@ -17,7 +17,7 @@ const TimelineEntry = Type.Object({
   at: Type.String(),
   step: Type.Enum([...timelineSteps], {
     description:
-      '`accepted`, `pushed` and `failed` are steps of pushing to Hostaway what was made or changed here.',
+      '`accepted`, `pushed` and `failed` are steps of pushing to the channel what was made or changed here.',
   }),
   detail: Type.String(),
   id: Type.String({
@@ -102,7 +102,7 @@ export const bookingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> 
     },
   )
 
-  // Read one after the other, a booking could still lack what Hostaway answered to a push that shows as done.
+  // Read one after the other, a booking could still lack what the channel answered to a push that shows as done.
   function atOneMoment<Result>(read: (trx: Transaction<Database>) => Promise<Result>): Promise<Result> {
     return db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(read)
   }

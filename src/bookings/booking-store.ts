@@ -16,7 +16,7 @@ import { bookingIdOfMarker } from './booking-marker.ts'
 import type { DesiredBooking } from './desired-booking.ts'
 
 /**
- * Which version of a reservation a row holds, and from when on Hostaway itself was asked for it. `fields` are those
+ * Which version of a reservation a row holds, and from when on the channel itself was asked for it. `fields` are those
  * that are of another version, where bodies said less than everything; left out = none.
  */
 export type ReservationVersion = {

@@ -16,15 +16,15 @@ export const BookingView = Type.Object({
   connectionId: Type.String(),
   channel: Type.String(),
   externalId: nullable(
-    Type.String({ description: 'Hostaway’s id of the reservation; null until Hostaway has it.' }),
+    Type.String({ description: 'The channel’s id of the reservation; null until the channel has it.' }),
   ),
   origin: Type.Enum(['channel', 'tvl'], {
-    description: '`channel`: it came from Hostaway; `tvl`: it was made here and is pushed to Hostaway.',
+    description: '`channel`: it came from the channel; `tvl`: it was made here and is pushed to the channel.',
   }),
   listingId: Type.String(),
   unitId: Type.String(),
   status: Type.Enum(['confirmed', 'pending', 'cancelled', 'inquiry']),
-  sourceStatus: Type.String({ description: 'The status as Hostaway names it.' }),
+  sourceStatus: Type.String({ description: 'The status as the channel names it.' }),
   checkIn: text(),
   checkOut: text(),
   nights: count(),
@@ -69,7 +69,7 @@ export type BookingView = Static<typeof BookingView>
 const Push = Type.Object({
   status: Type.Enum(['pending', 'failed', 'done'], {
     description:
-      '`pending`: still to be pushed to Hostaway; `failed`: dead-lettered until it is changed or replayed.',
+      '`pending`: still to be pushed to the channel; `failed`: dead-lettered until it is changed or replayed.',
   }),
   attempts: Type.Integer(),
   nextAttemptAt: text(),

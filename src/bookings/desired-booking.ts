@@ -2,8 +2,8 @@ import type { BookingDraft } from '../mapping/booking-draft.ts'
 import type { BookingRow } from '../platform/db/tables.ts'
 
 /**
- * What is desired of a booking otherwise than Hostaway holds it, by the names of a draft; a field left out is as
- * Hostaway says. Days are `YYYY-MM-DD`, the amount is in the booking's currency.
+ * What is desired of a booking otherwise than the channel holds it, by the names of a draft; a field left out is as
+ * the channel says. Days are `YYYY-MM-DD`, the amount is in the booking's currency.
  */
 export type DesiredBooking = { status?: 'cancelled'; note?: string | null } & Partial<
   Pick<
@@ -28,7 +28,7 @@ export function desiredBookingOf(booking: Pick<BookingRow, 'desired'> | undefine
   return (booking?.desired ?? {}) as DesiredBooking
 }
 
-/** A draft of Hostaway's version with the desired values on top. A booking that Hostaway cancelled stays cancelled. */
+/** A draft of the channel's version with the desired values on top. A booking that the channel cancelled stays cancelled. */
 export function withDesired(draft: BookingDraft, desired: DesiredBooking): BookingDraft {
   if (draft.status === 'cancelled' || Object.keys(desired).length === 0) return draft
   const { note: _note, ...fields } = desired

@@ -23,8 +23,10 @@ const CalendarDay = Type.Object(
     }),
     heldUnits: Type.Integer(),
     units: Type.Integer(),
-    desired: Type.Record(Type.String(), Type.Unknown(), { description: 'What TVL desires of Hostaway.' }),
-    pushed: Type.Record(Type.String(), Type.Unknown(), { description: 'What Hostaway acknowledged last.' }),
+    desired: Type.Record(Type.String(), Type.Unknown(), { description: 'What TVL desires of the channel.' }),
+    pushed: Type.Record(Type.String(), Type.Unknown(), {
+      description: 'What the channel acknowledged last.',
+    }),
     pending: Type.Boolean({ description: 'Whether a desired value is still to be pushed.' }),
   },
   { title: 'CalendarDay' },

@@ -10,7 +10,7 @@ import type { Push } from './push-context.ts'
 import { markNightsFailed, markRefusedNightFailed } from './pushed-nights-store.ts'
 
 /**
- * Opens the dead letter of one night whose values Hostaway has refused; the rest of the listing is pushed all the same. Nothing happens
+ * Opens the dead letter of one night whose values the channel has refused; the rest of the listing is pushed all the same. Nothing happens
  * where other values are desired by now: those are pushed next.
  */
 export async function deadLetterNight(
@@ -32,7 +32,7 @@ export async function deadLetterListing(push: Push, error: AppError): Promise<vo
   })
 }
 
-/** Opens the dead letter of details that Hostaway has refused, unless others are desired by now; the calendar is pushed all the same. */
+/** Opens the dead letter of details that the channel has refused, unless others are desired by now; the calendar is pushed all the same. */
 export async function deadLetterDetails(push: Push, refused: ListingDetails, error: AppError): Promise<void> {
   await deadLetter(push, error, undefined, (trx) => markDetailsFailed(trx, push.lease, error.kind, refused))
 }

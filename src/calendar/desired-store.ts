@@ -288,7 +288,7 @@ export function releasedStretches(before: BlockRow | undefined, after: BlockRow 
 }
 
 /**
- * Notes, in the transaction that takes reservations off the calendar, that Hostaway has opened their nights for sale
+ * Notes, in the transaction that takes reservations off the calendar, that the channel has opened their nights for sale
  * whatever was desired: they are read back, and the desired value is pushed again. Safe to repeat.
  */
 export async function noteReleasedNights(trx: Transaction<Database>, stretches: Stretch[]): Promise<void> {

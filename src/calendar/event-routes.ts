@@ -29,10 +29,10 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRouteOptions> = async (
     {
       config: { roles: ['service'] },
       schema: {
-        tags: ['TVL to Hostaway'],
+        tags: ['TVL to the channel'],
         operationId: 'postEvents',
-        summary: 'Set what TVL desires of Hostaway',
-        description: `One event or up to ${maxEvents}, plain or as CloudEvents 1.0 (unitId and what follows in \`data\`); all or nothing. A field left out stays Hostaway’s and is never pushed. Where ranges overlap, the later one wins. 202 = the desired values are stored.`,
+        summary: 'Set what TVL desires of the channel',
+        description: `One event or up to ${maxEvents}, plain or as CloudEvents 1.0 (unitId and what follows in \`data\`); all or nothing. A field left out stays the channel’s and is never pushed. Where ranges overlap, the later one wins. 202 = the desired values are stored.`,
         querystring: Type.Object({ tenant: Type.Optional(Type.String()) }),
         headers: keyHeader,
         consumes: ['application/json', ...cloudEvents],

@@ -118,7 +118,7 @@ export async function listDetailsToPush(
   return Object.fromEntries(rows.map(({ name, value }) => [name, value]))
 }
 
-/** Notes which details Hostaway holds, and that the call has ended. Throws LeaseLost. */
+/** Notes which details the channel holds, and that the call has ended. Throws LeaseLost. */
 export async function markDetailsPushed(
   db: Kysely<Database>,
   lease: ListingLease,

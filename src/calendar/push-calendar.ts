@@ -64,7 +64,7 @@ function toValues(entries: Array<{ field: CalendarField; value: unknown }>): Cal
 
 type SplitState = { calls: number; listingChecked: boolean }
 
-// Hostaway refuses a batch as a whole and does not say which night is at fault.
+// The channel refuses a batch as a whole and does not say which night is at fault.
 async function sendOrSplit(push: Push, intervals: CalendarRange[], state: SplitState): Promise<void> {
   const refusal = await trySending(push, intervals, state)
   if (refusal === undefined) return
@@ -103,7 +103,7 @@ async function splitInterval(
   }
 }
 
-/** Hostaway's refusal; undefined if it took the intervals. Every other failure is thrown. */
+/** The channel's refusal; undefined if it took the intervals. Every other failure is thrown. */
 async function trySending(
   push: Push,
   intervals: CalendarRange[],
@@ -159,7 +159,7 @@ function availability(
   return unitCount > 1 ? { desiredUnitsToSell: Math.min(units, unitCount) } : { isAvailable: units > 0 }
 }
 
-// Hostaway takes nothing for a listing that is archived or gone.
+// The channel takes nothing for a listing that is archived or gone.
 class ListingGone extends AppError {
   constructor(message: string) {
     super('not_found', message)
@@ -173,17 +173,17 @@ async function refuseIfListingIsGone({ deps, connection, listing }: Push, refusa
     const found = await callChannel(deps, connection, { urgency: 'urgent' }, (channel, call) =>
       capabilityOf(channel, 'listings').read(call, listing.listing_id),
     )
-    if (found.archived) throw new ListingGone(`The listing is archived at Hostaway. ${refusal.message}`)
+    if (found.archived) throw new ListingGone(`The listing is archived at the channel. ${refusal.message}`)
   } catch (error) {
     if (error instanceof AppError && error.kind === 'not_found' && !(error instanceof ListingGone)) {
-      throw new ListingGone(`The listing no longer exists at Hostaway. ${refusal.message}`)
+      throw new ListingGone(`The listing no longer exists at the channel. ${refusal.message}`)
     }
     throw error
   }
 }
 
 /**
- * Asks Hostaway what it holds from `from` to `to` and takes that as what was pushed; reading changes nothing. The
+ * Asks the channel what it holds from `from` to `to` and takes that as what was pushed; reading changes nothing. The
  * caller has waited until no earlier call can still take effect. Returns how many nights had drifted.
  */
 export async function readBackNights(

@@ -14,7 +14,7 @@ export type OutboundTimes = {
   restMs: number
   /** A call that was begun is sent within this, or not at all. */
   startMs: number
-  /** A call that timed out may still take effect at Hostaway for so long. */
+  /** A call that timed out may still take effect at the channel for so long. */
   landingMs: number
   /** A lease without heartbeats ends after this. */
   leaseMs: number
@@ -24,7 +24,7 @@ export type OutboundTimes = {
   parallel: number
 }
 
-/** The times that fit a time-out of calls to Hostaway. */
+/** The times that fit a time-out of calls to the channel. */
 export function defaultOutboundTimes(timeoutMs: number): OutboundTimes {
   return {
     settleMs: 500,
@@ -63,7 +63,7 @@ export type PushDeps = ChannelDeps & {
   retryDelayMs: number
 }
 
-/** For how long a call that begins now may still take effect at Hostaway, in milliseconds. */
+/** For how long a call that begins now may still take effect at the channel, in milliseconds. */
 export function mayLandForMs({ times, timeoutMs }: Pick<PushDeps, 'times' | 'timeoutMs'>): number {
   return times.startMs + timeoutMs + times.landingMs
 }

@@ -16,12 +16,12 @@ export async function pushDetails(push: Push, details: ListingDetails): Promise<
   const { deps, connection, listing, lease } = push
   if (Object.keys(details).length === 0) return 0
   const answered = await sendDetails(push, details)
-  // Hostaway can answer success and not have kept everything, so what it then holds is what counts.
+  // The channel can answer success and not have kept everything, so what it then holds is what counts.
   const shown = holds(answered, details) ? answered : await getListing(push)
   if (!holds(shown, details)) {
     await endSending(deps.db, lease)
     const missing = Object.keys(details).filter((name) => !isSame(shown?.source[name], details[name]))
-    throw new AppError('rejected', `Hostaway accepted the change and did not keep: ${missing.join(', ')}`)
+    throw new AppError('rejected', `The channel accepted the change and did not keep: ${missing.join(', ')}`)
   }
   await markDetailsPushed(deps.db, lease, details)
   deps.log.info({ connectionId: connection.id, listingId: listing.listing_id }, 'listing.details_pushed')

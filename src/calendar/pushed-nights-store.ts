@@ -17,7 +17,7 @@ import {
   listingLeases,
 } from './listing-push-store.ts'
 
-/** A night with its desired value; `held_now`: its availability is up to Hostaway, a booking holds it. */
+/** A night with its desired value; `held_now`: its availability is up to the channel, a booking holds it. */
 export type CalendarNight = CalendarDayRow & { held_now: boolean }
 
 /** Whether bookings hold every unit of the listing on the night `d`. */
@@ -99,7 +99,7 @@ export async function duePartsOf(
 }
 
 /**
- * Notes exactly what Hostaway has accepted, and that the call has ended. A night about which doubts arose meanwhile
+ * Notes exactly what the channel has accepted, and that the call has ended. A night about which doubts arose meanwhile
  * keeps them. Throws LeaseLost.
  */
 export async function markPushed(
@@ -134,7 +134,7 @@ export async function markNightsFailed(
 }
 
 /**
- * Marks the night as failed whose values Hostaway has refused; false where other values are desired by now, which
+ * Marks the night as failed whose values the channel has refused; false where other values are desired by now, which
  * nothing has refused.
  */
 export async function markRefusedNightFailed(
@@ -169,7 +169,7 @@ export type ReadBack = {
 }
 
 /**
- * Takes what Hostaway holds as what was pushed, so that exactly the differences are due. Ends a call whose outcome was
+ * Takes what the channel holds as what was pushed, so that exactly the differences are due. Ends a call whose outcome was
  * not known. Returns how many nights had drifted:
  * they were known to hold the desired value, and no longer do. Throws LeaseLost.
  */

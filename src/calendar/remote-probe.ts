@@ -6,7 +6,7 @@ import { type AppError, factsOf, toAppError } from '../platform/errors.ts'
 import { type Decision, decide } from '../platform/work/decide.ts'
 import type { Push, PushDeps } from './push-context.ts'
 
-/** What is being pushed to Hostaway, and for which listing. */
+/** What is being pushed to the channel, and for which listing. */
 export type PushTarget = {
   deps: ChannelDeps & Pick<PushDeps, 'maxAttempts' | 'retryDelayMs'>
   connection: Pick<Push['connection'], 'id' | 'accountId' | 'channel'>
@@ -18,7 +18,7 @@ const maxDelayMs = 32_000
 const jitterMs = 100
 
 /**
- * Decides about a push that failed: while its connection is not active it is deferred, and while Hostaway is away its
+ * Decides about a push that failed: while its connection is not active it is deferred, and while the channel is away its
  * failure uses up no attempt.
  */
 export async function decidePush(target: PushTarget, failure: AppError, attempts: number): Promise<Decision> {
@@ -44,7 +44,7 @@ async function isRemoteUp(push: PushTarget): Promise<boolean> {
 }
 
 /**
- * Lets the breaker, where it tries whether Hostaway is back, find that out by reading. By the push itself it would
+ * Lets the breaker, where it tries whether the channel is back, find that out by reading. By the push itself it would
  * learn about the listing only: one that always fails would keep it open for all of them. Throws what stands in the way.
  */
 export async function probeWhileBreakerOpen(push: PushTarget): Promise<void> {

@@ -10,7 +10,7 @@ import { clearPushed } from './schedule-store.ts'
 import { signalConnections } from './sweep-pushes.ts'
 import { listListingSyncs } from './sync-status-store.ts'
 
-const tags = ['TVL to Hostaway']
+const tags = ['TVL to the channel']
 const time = Type.Union([Type.String(), Type.Null()])
 const days = (description: string) => Type.Integer({ description })
 const Params = Type.Object({ id: idOf('connection') })
@@ -21,7 +21,7 @@ const ListingSyncView = Type.Object(
     unitId: Type.Union([Type.String(), Type.Null()]),
     pendingDays: days('Will be pushed.'),
     failedDays: days('Dead-lettered until the desired value changes or it is replayed.'),
-    driftedDays: days('Changed at Hostaway by others; about to be repaired.'),
+    driftedDays: days('Changed at the channel by others; about to be repaired.'),
     detailsPending: Type.Boolean(),
     detailsFailed: Type.Boolean(),
     attempts: Type.Integer(),

@@ -28,7 +28,7 @@ export type ConnectionChange = {
 const maxWaitMs = 2_000
 
 /**
- * Changes the named options; safe to repeat. A changed address for alerts is sent to Hostaway at once if it answers, and
+ * Changes the named options; safe to repeat. A changed address for alerts is sent to the channel at once if it answers, and
  * otherwise by the next look at the webhook.
  */
 export async function changeConnection(
@@ -45,7 +45,7 @@ export async function changeConnection(
   }
   await changeOptions(deps.db, id, optionsOf(change))
   if (secret !== undefined || change.webhookAuth !== undefined) await untilAccepted(deps, id)
-  if (change.alertingEmailAddress !== undefined) await tellHostaway(deps, id)
+  if (change.alertingEmailAddress !== undefined) await updateWebhook(deps, id)
   if (change.sync !== undefined) await deps.reactions.resumed(id)
   return { changed: (await findConnection(deps.db, id)) ?? connection, webhookSecret }
 }
@@ -66,7 +66,7 @@ async function secretFor(
   return secrets?.webhookHmacSecret == null ? makeSecret() : undefined
 }
 
-async function tellHostaway(deps: ChannelDeps, id: string): Promise<void> {
+async function updateWebhook(deps: ChannelDeps, id: string): Promise<void> {
   try {
     await withConnectionLock(deps.locks, id, async () => {
       const connection = await findConnection(deps.db, id)

@@ -12,7 +12,7 @@ const maxRetryMs = 300_000
 export type DefaultAccount = { accountId: string; apiKey: string; webhookSecret: string | undefined }
 
 /**
- * Connects the tenant `default` to the account of the settings, and tries again while Hostaway is away. Safe at every
+ * Connects the tenant `default` to the account of the settings, and tries again while the channel is away. Safe at every
  * start: an existing connection keeps its webhook. Never rejects; what is wrong is logged.
  */
 export async function connectDefaultAccount(

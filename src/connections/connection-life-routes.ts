@@ -115,7 +115,7 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
         operationId: 'verifyConnection',
         summary: 'Check a connection',
         description:
-          'Asks Hostaway whether the token works and how the webhook is registered, and looks at what waits here. It repairs nothing, except that a connection in `needs_reauth` whose key works after all is active again.',
+          'Asks the channel whether the token works and how the webhook is registered, and looks at what waits here. It repairs nothing, except that a connection in `needs_reauth` whose key works after all is active again.',
         params: Params,
         response: { 200: Verification },
       },
@@ -143,7 +143,7 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
         operationId: 'rotateWebhookCredentials',
         summary: 'Replace what webhooks are authenticated with',
         description:
-          'Hostaway gets a new login and password; old and new are both accepted until it has them. Where the connection has an HMAC secret, it is replaced as well: the new one is shown in this answer only, unless it was given, and the old one is accepted for `overlapSeconds` more. A call that was interrupted is safe to repeat.',
+          'The channel gets a new login and password; old and new are both accepted until it has them. Where the connection has an HMAC secret, it is replaced as well: the new one is shown in this answer only, unless it was given, and the old one is accepted for `overlapSeconds` more. A call that was interrupted is safe to repeat.',
         params: Params,
         body: RotationRequest,
         response: { 200: ConnectionView },
@@ -170,7 +170,7 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
         operationId: 'disconnect',
         summary: 'Disconnect',
         description:
-          'From now on webhooks are refused and nothing is pushed. Then the webhook is removed at Hostaway, the access token revoked and every secret erased: 200. Where Hostaway cannot be reached, `disconnecting` is true, and the rest follows by itself: 202. Bookings are kept. Safe to repeat.',
+          'From now on webhooks are refused and nothing is pushed. Then the webhook is removed at the channel, the access token revoked and every secret erased: 200. Where the channel cannot be reached, `disconnecting` is true, and the rest follows by itself: 202. Bookings are kept. Safe to repeat.',
         params: Params,
         response: { 200: ConnectionView, 202: ConnectionView },
       },
@@ -190,7 +190,7 @@ function notConnected(status: Connection['status']): Problem {
     return new Problem(
       409,
       'CONNECTION_NEEDS_KEY',
-      'Hostaway refuses the API key; connect again with a new one',
+      'The channel refuses the API key; connect again with a new one',
     )
   }
   return new Problem(

@@ -101,7 +101,7 @@ const ConnectionChange = Type.Object(
         ],
         {
           description:
-            'Calls per minute, and how many of them at once, beside what Hostaway allows; null: as the installation has it.',
+            'Calls per minute, and how many of them at once, beside what the channel allows; null: as the installation has it.',
         },
       ),
     ),
@@ -113,7 +113,7 @@ const ConnectionParams = Type.Object({ id: idOf('connection') })
 
 export type ConnectionRouteOptions = ConnectDeps & { crons: DefaultCrons }
 
-/** Connecting a tenant to its Hostaway account, and what is set about it. */
+/** Connecting a tenant to its account, and what is set about it. */
 export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions> = async (app, deps) => {
   app.post(
     '/connections',
@@ -128,9 +128,9 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
       schema: {
         tags,
         operationId: 'connect',
-        summary: 'Connect a tenant to its Hostaway account',
+        summary: 'Connect a tenant to its account',
         description:
-          'Tries the key, registers the webhook, reads the listings and starts the first import. Safe to repeat: the same tenant again replaces the key (200), changes the named options, and keeps the webhook or repairs it if it was removed or changed at Hostaway. A disconnected connection starts again, with the same or another account.',
+          'Tries the key, registers the webhook, reads the listings and starts the first import. Safe to repeat: the same tenant again replaces the key (200), changes the named options, and keeps the webhook or repairs it if it was removed or changed at the channel. A disconnected connection starts again, with the same or another account.',
         body: newConnection(deps.channels.all.map(({ name }) => name)),
         response: { 200: ConnectionView, 201: ConnectionView },
       },

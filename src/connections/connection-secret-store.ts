@@ -69,7 +69,7 @@ export async function readConnectionSecrets(
 }
 
 /**
- * What Hostaway has, or is about to get, to authenticate itself with. `unseenMs`: for so long other processes may not
+ * What the channel has, or is about to get, to authenticate itself with. `unseenMs`: for so long other processes may not
  * know yet what is accepted, as they look every second only.
  */
 export type WebhookCredentials = {
@@ -110,7 +110,7 @@ export async function readWebhookCredentials(
   }
 }
 
-/** Keeps credentials for Hostaway to be given next; those of a rotation that did not come to its end are kept instead. */
+/** Keeps credentials for the channel to be given next; those of a rotation that did not come to its end are kept instead. */
 export async function keepNextCredentials(
   db: Kysely<Database>,
   vault: Vault,
@@ -132,7 +132,7 @@ export async function keepNextCredentials(
     .execute()
 }
 
-/** Makes the next credentials the only ones, once Hostaway has them; safe to repeat. */
+/** Makes the next credentials the only ones, once the channel has them; safe to repeat. */
 export async function promoteNextCredentials(db: Kysely<Database>, vault: Vault, id: string): Promise<void> {
   await db.transaction().execute(async (trx) => {
     const row = await trx
@@ -199,7 +199,7 @@ export async function replaceHmacSecret(
   })
 }
 
-/** Forgets everything secret about a connection that has been taken down at Hostaway, and that anything is left to do. */
+/** Forgets everything secret about a connection that has been taken down at the channel, and that anything is left to do. */
 export async function eraseSecrets(
   db: Kysely<Database>,
   id: string,

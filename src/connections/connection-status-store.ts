@@ -100,7 +100,7 @@ export async function noteSynced(trx: Transaction<Database>, connectionId: strin
     .execute()
 }
 
-/** Says when Hostaway is to be asked about a connection's webhook again, whatever becomes of this process. */
+/** Says when the channel is to be asked about a connection's webhook again, whatever becomes of this process. */
 export async function setWebhookCheckDue(db: Kysely<Database>, id: string, inMs: number): Promise<void> {
   await db
     .updateTable('hostaway_connections')
@@ -109,7 +109,7 @@ export async function setWebhookCheckDue(db: Kysely<Database>, id: string, inMs:
     .execute()
 }
 
-/** Records Hostaway's id of the webhook that was found or made as it should be, and when to look again. */
+/** Records the channel's id of the webhook that was found or made as it should be, and when to look again. */
 export async function noteWebhook(
   db: Kysely<Database>,
   id: string,
@@ -126,7 +126,7 @@ export async function noteWebhook(
     .execute()
 }
 
-/** Connections of which Hostaway is to be asked now, the longest due first: those in use, and those to be taken down. */
+/** Connections of which the channel is to be asked now, the longest due first: those in use, and those to be taken down. */
 export async function listDueChecks(db: Kysely<Database>, limit: number): Promise<string[]> {
   const rows = await db
     .selectFrom('hostaway_connections')

@@ -26,7 +26,7 @@ export type Connection = {
   alertingEmailAddress: string | null
   keySetAt: Date
   lastSyncAt: Date | null
-  /** Set while a disconnected connection still has something at Hostaway to take away. */
+  /** Set while a disconnected connection still has something at the channel to take away. */
   disconnectingSince: Date | null
   sync: SyncSettings
   /** A further limit of calls; null where the installation's applies. */
@@ -219,7 +219,7 @@ const columnsOf = {
   reconcile: { enabled: 'reconcile', cron: 'reconcile_cron' },
 } as const satisfies Record<SyncPart, { enabled: string; cron: string }>
 
-/** Changes options of a connection; safe to repeat. A changed address for alerts reaches Hostaway with the next look. */
+/** Changes options of a connection; safe to repeat. A changed address for alerts reaches the channel with the next look. */
 export async function changeOptions(
   db: Kysely<Database>,
   id: string,

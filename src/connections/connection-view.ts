@@ -28,14 +28,17 @@ export const ConnectionView = Type.Object(
     statusReason: Type.Union([Type.String(), Type.Null()]),
     disconnecting: Type.Boolean({
       description:
-        'Disconnected, but Hostaway has not answered yet: the webhook and our secrets are removed once it does.',
+        'Disconnected, but the channel has not answered yet: the webhook and our secrets are removed once it does.',
     }),
     autoImport: Type.Boolean(),
     autoMapListings: Type.Boolean(),
     webhookAuth: Type.Enum(['basic', 'hmac', 'basic+hmac']),
     alertingEmailAddress: Type.Union([Type.String(), Type.Null()]),
     webhook: Type.Object({
-      id: Type.Union([Type.String({ description: 'Hostaway’s id of the registered webhook.' }), Type.Null()]),
+      id: Type.Union([
+        Type.String({ description: 'The channel’s id of the registered webhook.' }),
+        Type.Null(),
+      ]),
       url: Type.String(),
       secret: Type.Optional(
         Type.String({ description: 'The HMAC secret, if it was made here. Shown in this answer only.' }),
@@ -58,7 +61,7 @@ export const ConnectionView = Type.Object(
     ),
     lastInboundAt: nullableTime,
     lastSyncAt: Type.Union([Type.String(), Type.Null()], {
-      description: 'When all changes of reservations at Hostaway were last read.',
+      description: 'When all changes of reservations at the channel were last read.',
     }),
     keySetAt: Type.String(),
     createdAt: Type.String(),

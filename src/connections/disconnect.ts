@@ -15,7 +15,7 @@ const maxDisconnectingMs = 7 * dayMs
 /**
  * Ends a connection. From the first step on it takes no webhooks and pushes nothing; then its webhook is removed, its
  * access token revoked and its secrets erased, in this order, as without them the webhook could not be removed. What
- * Hostaway does not let us do now is done with a later look at its webhook. Safe to repeat and to interrupt anywhere.
+ * the channel does not let us do now is done with a later look at its webhook. Safe to repeat and to interrupt anywhere.
  */
 export async function disconnect(deps: ChannelDeps, connection: Connection): Promise<void> {
   if (await setConnectionStatus(deps, connection.id, 'disconnected')) {
@@ -30,7 +30,7 @@ export async function disconnect(deps: ChannelDeps, connection: Connection): Pro
   }
 }
 
-/** The remaining steps of disconnecting; the caller holds the connection's lock. Rejects while Hostaway is down, with everything kept. */
+/** The remaining steps of disconnecting; the caller holds the connection's lock. Rejects while the channel is down, with everything kept. */
 export async function takeDown(deps: ChannelDeps, connectionId: string, patience: Patience): Promise<void> {
   const connection = await findConnection(deps.db, connectionId)
   if (connection?.disconnectingSince == null) return
@@ -39,7 +39,7 @@ export async function takeDown(deps: ChannelDeps, connectionId: string, patience
   await revokeAccessToken(deps, connection, patience).catch(goOn)
   const reason = isRemoved
     ? null
-    : `The webhook ${connection.webhookExternalId ?? 'of this connection'} could not be removed at Hostaway; remove it there if it is still listed`
+    : `The webhook ${connection.webhookExternalId ?? 'of this connection'} could not be removed at ${deps.channels.of(connection.channel).title}; remove it there if it is still listed`
   await eraseSecrets(deps.db, connectionId, { reason })
   deps.log.info({ connectionId, reason }, 'connection.erased')
 }

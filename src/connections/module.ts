@@ -43,7 +43,7 @@ export const connections: Module<ConnectionDeps> = {
     await app.register(connectionLifeRoutes, options)
   },
 
-  // Once the API listens: Hostaway tests a new webhook at once.
+  // Once the API listens: the channel tests a new webhook at once.
   started(deps, stopping) {
     const { defaultAccount, PUBLIC_URL: publicUrl } = deps.config
     if (defaultAccount === undefined) return

@@ -25,11 +25,11 @@ export function webhookUrlOf(publicUrl: string, channel: string, connectionId: s
 const checkEveryMs = 3_600_000
 // A registration that was not answered may still take effect: then there are two, and one of them is removed.
 const checkAfterCreatingMs = 60_000
-// Deliveries that were under way when Hostaway got new credentials still carry the old ones.
+// Deliveries that were under way when the channel got new credentials still carry the old ones.
 const inFlightMs = 2_000
 
 /**
- * Makes Hostaway hold exactly one webhook of the connection: enabled, with its address and its newest credentials, and
+ * Makes the channel hold exactly one webhook of the connection: enabled, with its address and its newest credentials, and
  * leaves all others alone. Returns the repairs made. The caller holds the connection's lock; safe to repeat and to interrupt
  * anywhere. It is one call where all is well.
  */
@@ -51,7 +51,7 @@ export async function ensureWebhook(
   const [kept, ...others] = await findOwnWebhooks(deps, connection, patience)
   const findings: WebhookFinding[] =
     kept === undefined ? ['missing'] : webhooksOf(deps, connection).deviations(kept, target)
-  // What Hostaway sends from now on must be accepted by every process.
+  // What the channel sends from now on must be accepted by every process.
   if (findings.length > 0) await delay(Math.max(0, seenAt - Date.now()))
 
   async function create(): Promise<{ externalId: string; checkInMs: number }> {
@@ -85,7 +85,7 @@ export async function ensureWebhook(
   return findings.filter((finding) => finding !== 'credentials')
 }
 
-/** Removes every webhook of the connection at Hostaway, and no other; safe to repeat. */
+/** Removes every webhook of the connection at the channel, and no other; safe to repeat. */
 export async function removeOwnWebhooks(
   deps: ChannelDeps,
   connection: Connection,
@@ -96,7 +96,7 @@ export async function removeOwnWebhooks(
   }
 }
 
-/** The webhooks at Hostaway that are the connection's, the one it knows of first. */
+/** The webhooks at the channel that are the connection's, the one it knows of first. */
 export async function findOwnWebhooks(
   deps: ChannelDeps,
   connection: Connection,

@@ -35,8 +35,8 @@ export function makeSecret(): string {
 }
 
 /**
- * Gives Hostaway new Basic credentials, and the connection a new HMAC secret if it uses one; returns the secret if it
- * was made here. Both pairs are accepted until Hostaway has the new one. An interrupted rotation continues with
+ * Gives the channel new Basic credentials, and the connection a new HMAC secret if it uses one; returns the secret if it
+ * was made here. Both pairs are accepted until the channel has the new one. An interrupted rotation continues with
  * the pair it had made, at the next call or with the next look of the upkeep.
  */
 export async function rotateCredentials(

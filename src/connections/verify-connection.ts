@@ -21,7 +21,9 @@ export async function verifyConnection(
   const token = await checkToken(deps, connection)
   const checks = [
     token,
-    ...(token.ok ? await checkWebhook(deps, connection) : unknownWebhook()),
+    ...(token.ok
+      ? await checkWebhook(deps, connection)
+      : unknownWebhook(`${titleOf(deps, connection)} could not be asked`)),
     await checkLastInbound(deps, connection),
     ...(await checkBacklog(deps, connection)),
   ]
@@ -42,18 +44,19 @@ async function checkToken(deps: ChannelDeps, connection: Connection): Promise<Ch
   return {
     name: 'token',
     ok: true,
-    detail: `Hostaway accepts the key that was set ${keySetAt.toISOString()}`,
+    detail: `${titleOf(deps, connection)} accepts the key that was set ${keySetAt.toISOString()}`,
   }
 }
 
 async function checkWebhook(deps: ChannelDeps, connection: Connection): Promise<Check[]> {
+  const title = titleOf(deps, connection)
   const { current, next } = await readWebhookCredentials(deps.db, deps.vault, connection.id)
   const credentials = next ?? current
   try {
     const [own, ...others] = await findOwnWebhooks(deps, connection, patience)
     if (own === undefined || credentials === undefined) {
       return [
-        { name: 'webhookRegistered', ok: false, detail: 'Hostaway holds no webhook of this connection' },
+        { name: 'webhookRegistered', ok: false, detail: `${title} holds no webhook of this connection` },
         { name: 'webhookEnabled', ok: false, detail: 'There is none' },
       ]
     }
@@ -74,7 +77,7 @@ async function checkWebhook(deps: ChannelDeps, connection: Connection): Promise<
       {
         name: 'webhookEnabled',
         ok: own.enabled,
-        detail: own.enabled ? 'Hostaway delivers to it' : 'Hostaway has disabled it',
+        detail: own.enabled ? `${title} delivers to it` : `${title} has disabled it`,
       },
     ]
   } catch (error) {
@@ -82,7 +85,7 @@ async function checkWebhook(deps: ChannelDeps, connection: Connection): Promise<
   }
 }
 
-function unknownWebhook(detail = 'Hostaway could not be asked'): Check[] {
+function unknownWebhook(detail: string): Check[] {
   return [
     { name: 'webhookRegistered', ok: false, detail },
     { name: 'webhookEnabled', ok: false, detail },
@@ -112,7 +115,11 @@ async function checkBacklog(deps: ChannelDeps, connection: Connection): Promise<
     {
       name: 'drift',
       ok: pending.driftedDays === 0 && pending.failedDays === 0,
-      detail: `${pending.driftedDays} days drifted at Hostaway; ${pending.failedDays} were refused`,
+      detail: `${pending.driftedDays} days drifted at ${titleOf(deps, connection)}; ${pending.failedDays} were refused`,
     },
   ]
+}
+
+function titleOf({ channels }: ChannelDeps, { channel }: Connection): string {
+  return channels.of(channel).title
 }

@@ -56,7 +56,7 @@ async function reportRepair(deps: WatchDeps, connection: Connection, found: Webh
     .execute((trx) => appendConnectionEvent(trx, connection, 'connection.webhook_repaired', { found }))
 }
 
-// Once per silence: what Hostaway says of its deliveries tells an account that is quiet from requests that do not arrive.
+// Once per silence: what the channel says of its deliveries tells an account that is quiet from requests that do not arrive.
 async function reportSilence(deps: WatchDeps, connection: Connection): Promise<void> {
   const { id } = connection
   const habit = await readHabit(deps.db, connection)

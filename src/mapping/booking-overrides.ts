@@ -15,7 +15,7 @@ type Override = { value: Value; over: Value }
 export type BookingOverrides = {
   unit?: {
     unitId: string
-    /** The listing that Hostaway named at that time. */
+    /** The listing that the channel named at that time. */
     over: string | null
     /** The listing that the unit has, for a reservation that names none. */
     listingId: string | null
@@ -31,7 +31,7 @@ export type MappedBooking = { draft: BookingDraft; problems: MappingProblem[] }
 
 /**
  * A draft with its overrides applied, the remaining problems, and the overrides still in force. An override stays in
- * force while Hostaway sends the value it replaced, or none; a known status from Hostaway always wins. Pure.
+ * force while the channel sends the value it replaced, or none; a known status from the channel always wins. Pure.
  */
 export function applyOverrides(
   mapped: MappedBooking,

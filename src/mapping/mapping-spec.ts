@@ -22,7 +22,7 @@ const PathOrPaths = Type.Unsafe<string | string[]>({
   minItems: 1,
   maxItems: mappingLimits.sources,
   description:
-    'Field of the reservation as Hostaway names it, deeper ones with dots. Of several, the first that has a value.',
+    'Field of the reservation as the channel names it, deeper ones with dots. Of several, the first that has a value.',
 })
 const Scalar = (description: string) =>
   Type.Unsafe<string | number | boolean>({
@@ -39,7 +39,7 @@ const source = {
       minLength: 1,
       maxLength: 200,
       minimum: 1,
-      description: 'Custom field of the reservation: its id, or its name where Hostaway sends it along.',
+      description: 'Custom field of the reservation: its id, or its name where the channel sends it along.',
     }),
   ),
   financeField: Type.Optional(
@@ -91,7 +91,7 @@ export const FieldRule = Type.Object(
     table: Type.Optional(
       Type.Record(Type.String({ maxLength: 200 }), Scalar('What stands for the value.'), {
         maxProperties: mappingLimits.tableEntries,
-        description: 'Of `enum`: from the value Hostaway sends to the value TVL knows.',
+        description: 'Of `enum`: from the value the channel sends to the value TVL knows.',
       }),
     ),
   },
@@ -109,7 +109,7 @@ export type ValueSource = Pick<
 >
 export const sourceKinds = ['from', 'customField', 'financeField', 'constant', 'calculate'] as const
 
-/** The columns that may be filled from elsewhere, and their types. Status, listing and nights are always Hostaway's. */
+/** The columns that may be filled from elsewhere, and their types. Status, listing and nights are always the channel's. */
 export const bookingTargets = {
   guestName: 'text',
   guestEmail: 'text',

@@ -33,7 +33,7 @@ const day = orNull('string', { pattern: '^\\d{4}-\\d{2}-\\d{2}$', description: '
 const schemas: Record<OverridableField, TSchema> = {
   status: Type.Unsafe<string | null>({
     enum: ['confirmed', 'pending', 'inquiry', null],
-    description: 'Only where Hostaway’s own status is missing or not known.',
+    description: 'Only where the channel’s own status is missing or not known.',
   }),
   checkIn: day,
   checkOut: day,
@@ -54,7 +54,7 @@ const schemas: Record<OverridableField, TSchema> = {
   confirmationCode: text,
 }
 
-/** Hostaway’s names of the same things, as problems give them. */
+/** The channel’s names of the same things, as problems give them. */
 export const sourceNames: Record<OverridableField, readonly string[]> = {
   status: [],
   checkIn: ['arrivalDate'],
@@ -92,7 +92,7 @@ export const OverrideFields = Type.Unsafe<Record<string, Scalar>>(
       }),
       maxProperties: 100,
       description:
-        'Parts of the booking, by their own names or by Hostaway’s (`checkIn` or `arrivalDate`); any other name is a mapped field of the booking. `null` takes back what was said before.',
+        'Parts of the booking, by their own names or by the channel’s (`checkIn` or `arrivalDate`); any other name is a mapped field of the booking. `null` takes back what was said before.',
     },
   ),
 )

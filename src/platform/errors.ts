@@ -46,7 +46,7 @@ type AppErrorOptions = { cause?: unknown; retryAt?: Date; status?: number }
 
 /**
  * A classified failure. `message` is for people and must never carry a secret or a response body;
- * `retryAt` is the moment from which a retry makes sense; `status` is the HTTP status Hostaway answered, if any.
+ * `retryAt` is the moment from which a retry makes sense; `status` is the HTTP status the channel answered, if any.
  */
 export class AppError extends Error {
   readonly kind: FailureKind

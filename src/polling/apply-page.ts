@@ -19,7 +19,7 @@ const maxTogether = 100
 const listingsThatAreGone = new LRUCache<string, true>({ max: 10_000, ttl: 3_600_000 })
 
 /**
- * Applies reservations as Hostaway showed them at `fetchedAt`, through the same function as webhooks. One that cannot
+ * Applies reservations as the channel showed them at `fetchedAt`, through the same function as webhooks. One that cannot
  * be applied becomes a dead letter and stops nothing; what fails for another reason fails as a whole. Safe to repeat.
  */
 export async function applyPage(
@@ -31,7 +31,7 @@ export async function applyPage(
   const incoming = reservations.map((reservation) => toIncoming(reading, reservation, fetchedAt))
   for (const together of splitConflictFree(incoming)) {
     const unknown = await applyTogether(reading, together, tally)
-    // Between two transactions, since none may wait for Hostaway.
+    // Between two transactions, since none may wait for the channel.
     for (const listingId of new Set(unknown.flatMap(({ reservation }) => reservation.listingId ?? []))) {
       await learnListing(reading, listingId)
     }

@@ -58,7 +58,7 @@ async function giveUp({ deps, connection }: PollingSlice, row: ImportRow, failur
   if (ended) deps.metrics.imports.inc({ status: 'failed' })
 }
 
-// Hostaway read the request and did not manage an answer. Without a connection it did not even read it.
+// The channel read the request and did not manage an answer. Without a connection it did not even read it.
 function pageMayBeTooLarge(failure: AppError): boolean {
   return factsOf(failure).remote === 'down' && failure.kind !== 'network'
 }

@@ -20,7 +20,7 @@ const day = (description: string) => Type.Optional(Type.String({ format: 'date',
 
 export type ImportRouteOptions = { db: Kysely<Database>; metrics: Pick<Metrics, 'imports'> }
 
-/** Reading what Hostaway held before the connection was made. */
+/** Reading what the channel held before the connection was made. */
 export const importRoutes: FastifyPluginAsyncTypebox<ImportRouteOptions> = async (app, { db, metrics }) => {
   app.post(
     '/connections/:id/import',

@@ -11,7 +11,7 @@ export type StayRange = { from: string | null; to: string | null }
 /** What became of reservations that were read. */
 export type Tally = { created: number; updated: number; unchanged: number; waiting: number; failed: number }
 
-/** The most that Hostaway gives at once, so that the calls are few. */
+/** The most that the channel gives at once, so that the calls are few. */
 export const maxPageSize = 500
 const newestRateShare = 0.3
 
@@ -96,7 +96,7 @@ export type ImportedPage = {
   walk: Walk
   rows: number
   tally: Tally
-  /** How many rows there are, if Hostaway said so. */
+  /** How many rows there are, if the channel said so. */
   total: number | undefined
   milliseconds: number
 }

@@ -22,7 +22,7 @@ export const ImportView = Type.Object(
       'Reservations read so far. One that changes before it is read is read, and counted, at the end.',
     ),
     total: Type.Union([Type.Integer(), Type.Null()], {
-      description: 'How many reservations Hostaway counts; null until it has answered.',
+      description: 'How many reservations the channel counts; null until it has answered.',
     }),
     created: count('Became bookings.'),
     updated: count('Changed bookings that were there.'),

@@ -12,7 +12,7 @@ export type HistoryTimes = {
   sliceMs: number
   /** How often a worker without work looks for some. */
   lookEveryMs: number
-  /** A change may become visible at Hostaway so much later than its `updatedOn` says. */
+  /** A change may become visible at the channel so much later than its `updatedOn` says. */
   overlapMs: number
   /** Connections that are to be reconciled at the same moment begin this far apart. */
   staggerMs: number

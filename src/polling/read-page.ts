@@ -9,7 +9,7 @@ import type { Tally } from './import-store.ts'
 import { bulkCall, ofHistory, type PollingSlice } from './polling-context.ts'
 import { cursorOf, takePage, type Walk } from './walk.ts'
 
-/** A page that was read and applied; `count` is how many rows there are over all pages, if Hostaway said so. */
+/** A page that was read and applied; `count` is how many rows there are over all pages, if the channel said so. */
 export type ReadPage = { walk: Walk; ended: boolean; rows: number; tally: Tally; count: number | undefined }
 
 /**

@@ -82,7 +82,7 @@ export async function noteReconcileFailure(
   `.execute(db)
 }
 
-/** Seconds since a connection was last known to hold all of Hostaway's reservations, the longest of the active ones. */
+/** Seconds since a connection was last known to hold all of the channel's reservations, the longest of the active ones. */
 export async function longestUnreconciledSeconds(db: Kysely<Database>): Promise<number> {
   const { rows } = await sql<{ seconds: number | null }>`
     select extract(epoch from max(clock_timestamp() - coalesce(last_sync_at, created_at)))::float8 as seconds

@@ -9,7 +9,7 @@ import { startWalk } from './walk.ts'
 const firstPage = 100
 
 /**
- * Reads what changed at Hostaway since the last complete pass and applies it, until it has come down to there or the
+ * Reads what changed at the channel since the last complete pass and applies it, until it has come down to there or the
  * slice is over; true where it has. One call where hardly anything changed. The watermark moves only at the end of a
  * pass, so that one that breaks off leaves no gap.
  */

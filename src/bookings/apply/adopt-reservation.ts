@@ -5,7 +5,7 @@ import { bookingIdOfMarker, markerOf } from '../booking-marker.ts'
 import type { IncomingReservation } from './incoming-reservation.ts'
 import { eventsOfChange } from './reservation-events.ts'
 
-/** A booking made here, and the id that Hostaway gave its reservation. */
+/** A booking made here, and the id that the channel gave its reservation. */
 export type Adoption = { connectionId: string; bookingId: string; externalId: string }
 
 /** A booking that was made of a reservation before it was known whose it is; it is cancelled now. */
@@ -90,12 +90,12 @@ async function adopt(
       returning booking_id
     )
     insert into booking_push_steps (booking_id, step, detail)
-    select booking_id, 'pushed', ${`reservation ${externalId} exists at Hostaway`} from looked_at
+    select booking_id, 'pushed', ${`reservation ${externalId} exists at the channel`} from looked_at
   `.execute(trx)
   return replaced
 }
 
-// Two bookings made here never share a reservation; a person has to look at Hostaway.
+// Two bookings made here never share a reservation; a person has to look at the channel.
 async function isOfAnother(
   trx: Transaction<Database>,
   { connectionId, externalId }: Omit<Adoption, 'bookingId'>,

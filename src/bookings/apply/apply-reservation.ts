@@ -44,7 +44,7 @@ export type Applied = {
 
 export type ApplyResult =
   | Applied
-  /** Nothing was written: two different bodies have the same version, and Hostaway must be asked. */
+  /** Nothing was written: two different bodies have the same version, and the channel must be asked. */
   | { outcome: 'conflict' }
   /** Nothing was written: this listing is to be fetched first. */
   | { outcome: 'unknown_listing'; listingId: string }

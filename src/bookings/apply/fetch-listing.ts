@@ -5,7 +5,7 @@ import { toListingFacts, upsertListings } from '../../listings/listing-store.ts'
 import { AppError } from '../../platform/errors.ts'
 
 /**
- * Fetches a listing that the connector has not heard of, and maps it; false where Hostaway does not know it either. Safe
+ * Fetches a listing that the connector has not heard of, and maps it; false where the channel does not know it either. Safe
  * to repeat.
  */
 export async function fetchListing(

@@ -10,7 +10,7 @@ export type FetchedReservation = { reservation: Reservation | null; startedAt: D
 
 export type ReservationFetcher = {
   /**
-   * Asks Hostaway for a reservation. A fetch is shared only if it started after `notBefore`, the moment when the
+   * Asks the channel for a reservation. A fetch is shared only if it started after `notBefore`, the moment when the
    * caller's event was stored: an older one may answer what was before the event.
    */
   fetch(connection: CalledConnection, externalId: string, notBefore: Date): Promise<FetchedReservation>

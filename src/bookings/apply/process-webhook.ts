@@ -63,7 +63,7 @@ export async function processWebhook(deps: ProcessWebhookDeps, webhookId: string
   countProcessed(deps.metrics, webhook, result.processedAfterSeconds)
   const { overbookedWith } = result
   reportConflict(deps, connection.id, { externalId: envelope.objectId ?? '', overbookedWith })
-  // Nights may have been released, which Hostaway has opened for sale whatever was desired of them.
+  // Nights may have been released, which the channel has opened for sale whatever was desired of them.
   if (result.outcome === 'cancelled' || result.outcome === 'updated') {
     await signalConnections(deps.db, deps.queues, [connection.id])
   }
@@ -110,14 +110,14 @@ async function applyWebhook(
   if (sent?.updatedOn !== undefined && isOlder(fetched, sent.updatedOn)) {
     // Nothing came of asking, and the next answer may be as new as what was sent.
     deps.fetcher.forget(connection, externalId)
-    throw new AppError('malformed_response', 'Hostaway answered with an older version than it had sent')
+    throw new AppError('malformed_response', 'The channel answered with an older version than it had sent')
   }
   const incoming = incomingOf(fetched, sent, envelope.timestamp ?? webhook.received_at)
   const applied = await applyWithListing(deps, connection, { ...incoming, webhook: received })
   if (applied !== 'conflict') return applied
   throw new AppError(
     'not_found',
-    'Two bodies have the same version and Hostaway does not know the reservation',
+    'Two bodies have the same version and the channel does not know the reservation',
   )
 }
 
@@ -131,7 +131,7 @@ async function fetchReservation(
     throw new AppError('connection_waiting', 'The connection needs a new API key')
   }
   if (connection.status === 'disconnected') {
-    throw new AppError('credentials_rejected', 'The connection was disconnected before Hostaway was asked')
+    throw new AppError('credentials_rejected', 'The connection was disconnected before the channel was asked')
   }
   return deps.fetcher.fetch(connection, externalId, notBefore)
 }
@@ -140,14 +140,14 @@ function isOlder({ reservation }: FetchedReservation, sentAt: Date): boolean {
   return reservation !== null && (reservation.updatedOn === undefined || reservation.updatedOn < sentAt)
 }
 
-// What Hostaway does not know is taken as it was sent, until a version with `updatedOn` replaces it.
+// What the channel does not know is taken as it was sent, until a version with `updatedOn` replaces it.
 function incomingOf(fetched: FetchedReservation, sent: Reservation | undefined, sentAt: Date) {
   const { reservation, startedAt: fetchedAt } = fetched
   if (reservation !== null) {
     return { reservation, version: fetchedVersion(reservation, fetchedAt) }
   }
   if (sent === undefined) {
-    throw new AppError('not_found', 'The webhook has no body and Hostaway does not know its reservation')
+    throw new AppError('not_found', 'The webhook has no body and the channel does not know its reservation')
   }
   return sent.updatedOn === undefined
     ? { reservation: sent, version: { kind: 'provisional' as const, at: sentAt, fetchedAt: null } }
@@ -162,7 +162,7 @@ async function applyWithListing(
   const mayFetch = connection.autoMapListings && mayAsk.has(connection.status)
   let result = await deps.shared.apply({ ...incoming, connection, stopAtUnknownListing: mayFetch })
   if (result.outcome === 'unknown_listing') {
-    // Between two transactions, since none may wait for Hostaway. Where Hostaway does not know the listing either, the
+    // Between two transactions, since none may wait for the channel. Where the channel does not know the listing either, the
     // reservation waits with that as its reason.
     await fetchListing(deps, connection, result.listingId, { urgency: 'urgent', maxWaitMs: maxWaitMs })
     result = await deps.shared.apply({ ...incoming, connection })

@@ -39,7 +39,7 @@ export function newClaim(change: ReservationChange, unitsOfListing: number): Uni
   }
 }
 
-/** What the events of a booking have in common: of one made here also those from before Hostaway knew it. */
+/** What the events of a booking have in common: of one made here also those from before the channel knew it. */
 export function bookingSubject(booking: BookingRow): string {
   const externalId = booking.origin === 'tvl' ? markerOf(booking.id) : booking.external_id
   return reservationSubject({ connectionId: booking.connection_id, externalId })

@@ -40,7 +40,7 @@ export function planReservation(input: PlanInput): ReservationPlan {
   return { booking: null, approval: problems.length > 0 ? 'pending' : 'mapped', block }
 }
 
-// A person's no stays; Hostaway still holds the reservation, so its nights stay blocked too until it is cancelled there.
+// A person's no stays; the channel still holds the reservation, so its nights stay blocked too until it is cancelled there.
 function planRejected(draft: BookingDraft, block: ReservationPlan['block']): ReservationPlan {
   if (draft.status === 'cancelled') return { booking: null, approval: 'withdrawn', block: null }
   return { booking: null, approval: 'rejected', block }

@@ -2,13 +2,13 @@ import type { Reservation } from '../../channels/contract/reservation.ts'
 import type { FieldComparison } from '../../channels/contract/reservation-merge.ts'
 import type { ReservationVersion } from '../booking-store.ts'
 
-/** What to do with an incoming version: `conflict` means that only Hostaway can say which of two equals is right. */
+/** What to do with an incoming version: `conflict` means that only the channel can say which of two equals is right. */
 export type VersionVerdict = 'apply' | 'older' | 'same' | 'conflict'
 
 /**
- * Compares an incoming version of a reservation with the stored one. Hostaway gives no sequence: the version is its
+ * Compares an incoming version of a reservation with the stored one. The channel gives no sequence: the version is its
  * `updatedOn`, in seconds, so two different bodies can carry the same one. A provisional version (a body without
- * `updatedOn` that Hostaway does not know any more) never beats one with `updatedOn`. An older version is applied where
+ * `updatedOn` that the channel does not know any more) never beats one with `updatedOn`. An older version is applied where
  * it speaks of fields of which nothing newer was heard: bodies are often partial, and come in any order.
  */
 export function compareVersions(
@@ -27,7 +27,7 @@ export function compareVersions(
   if (incoming.fetchedAt !== null) {
     return stored.fetchedAt === null || incoming.fetchedAt >= stored.fetchedAt ? 'apply' : 'older'
   }
-  // Hostaway was asked after this body had arrived, so what is stored is what came of it.
+  // The channel was asked after this body had arrived, so what is stored is what came of it.
   if (stored.fetchedAt !== null && incoming.receivedAt !== null && stored.fetchedAt > incoming.receivedAt) {
     return 'older'
   }
@@ -45,7 +45,7 @@ export function newerVersion<Version extends ReservationVersion>(a: Version, b: 
   return a.at > b.at ? a : b
 }
 
-/** The version of a reservation as Hostaway itself showed it; `fetchedAt` is when it was asked, by the database's clock. */
+/** The version of a reservation as the channel itself showed it; `fetchedAt` is when it was asked, by the database's clock. */
 export function fetchedVersion({ updatedOn }: Reservation, fetchedAt: Date): ReservationVersion {
   return updatedOn === undefined
     ? { kind: 'provisional', at: fetchedAt, fetchedAt }

@@ -186,7 +186,7 @@ function plan(
     // The same version once more was brought by the webhook that brought it first.
     webhookId:
       incoming.webhook?.id ?? (isStoredVersion(incoming.version, stored) ? waitingFor(stored) : null),
-    // A desired value is no more than that: the nights that Hostaway holds stay held until it has let them go.
+    // A desired value is no more than that: the nights that the channel holds stay held until it has let them go.
     plan: draft === held ? planned : { ...planned, block: blockOf(held) },
     claimed: draft === held ? [] : claimedNights(nightsOf(blockOf(held)), nightsOf(blockOf(draft))),
   }
@@ -202,7 +202,7 @@ function claimsOf({ row, stored: { booking }, claimed }: PlannedWrite): BookingC
   return [{ tenantId: row.tenantId, connectionId: row.connectionId, bookingId: booking.id, claimed }]
 }
 
-// The same version once more does not undo that Hostaway was asked for it.
+// The same version once more does not undo that the channel was asked for it.
 function withEarlierFetch(version: ReservationVersion, stored: StoredReservation): ReservationVersion {
   if (!isStoredVersion(version, stored)) return version
   return { ...version, fetchedAt: version.fetchedAt ?? stored.newest?.version.fetchedAt ?? null }
@@ -216,7 +216,7 @@ function waitingFor({ queued }: StoredReservation): string | null {
   return queued?.webhook_id ?? null
 }
 
-// Cancelled before anything else was heard of it: its nights were held at Hostaway all the same.
+// Cancelled before anything else was heard of it: its nights were held at the channel all the same.
 function neverSeenStretch(one: PlannedWrite): Stretch[] {
   const { status, listingId, checkIn, checkOut } = one.draft
   const isNews =

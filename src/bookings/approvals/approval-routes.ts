@@ -20,7 +20,7 @@ const ImportOrder = Type.Object(
         minLength: 1,
         maxLength: 200,
         description:
-          'The unit the guest stays in, any of TVL’s. At Hostaway the reservation stays on its listing. `null` takes it back.',
+          'The unit the guest stays in, any of TVL’s. At the channel the reservation stays on its listing. `null` takes it back.',
       }),
     ),
     fields: Type.Optional(OverrideFields),
@@ -103,7 +103,7 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<DecisionDeps> = async (ap
       schema: {
         tags,
         operationId: 'importQueuedReservation',
-        summary: 'Book a waiting reservation, with the values that Hostaway lacks',
+        summary: 'Book a waiting reservation, with the values that the channel lacks',
         description:
           'Books the newest version; what is sent is kept for the versions after it. 422 `RESERVATION_INCOMPLETE` lists everything that is still missing, and nothing is written. Repeated, the answer is the same; a booking that was imported can be corrected this way. A rejected reservation can be imported after all; a withdrawn one is 409 `RESERVATION_WITHDRAWN`.',
         params: Params,
@@ -127,7 +127,7 @@ export const approvalRoutes: FastifyPluginAsyncTypebox<DecisionDeps> = async (ap
         operationId: 'rejectQueuedReservation',
         summary: 'Reject a waiting reservation',
         description:
-          'It becomes no booking, whatever changes at Hostaway later. Hostaway still holds it, so its nights stay blocked until it is cancelled there. 409 `ALREADY_IMPORTED` where there is a booking, `RESERVATION_WITHDRAWN` where it was cancelled.',
+          'It becomes no booking, whatever changes at the channel later. The channel still holds it, so its nights stay blocked until it is cancelled there. 409 `ALREADY_IMPORTED` where there is a booking, `RESERVATION_WITHDRAWN` where it was cancelled.',
         params: Params,
         body: Type.Object(
           { reason: Type.String({ minLength: 1, maxLength: 1_000 }) },

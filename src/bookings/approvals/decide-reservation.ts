@@ -63,7 +63,7 @@ export async function importQueued(
 }
 
 /**
- * Rejects a waiting reservation. Hostaway still holds it, so its nights stay blocked until it is cancelled there.
+ * Rejects a waiting reservation. The channel still holds it, so its nights stay blocked until it is cancelled there.
  * Safe to repeat, with another reason too.
  */
 export async function rejectQueued(
@@ -75,7 +75,11 @@ export async function rejectQueued(
     const waiting = await lockWaiting(trx, deps.channels, scope)
     const { row, stored } = waiting
     if (stored.booking !== undefined) {
-      throw new Problem(409, 'ALREADY_IMPORTED', 'The reservation is a booking by now; cancel it at Hostaway')
+      throw new Problem(
+        409,
+        'ALREADY_IMPORTED',
+        'The reservation is a booking by now; cancel it at the channel',
+      )
     }
     if (row.status === 'rejected' && row.rejection_reason === reason) return row
     await noteDecision(trx, row.id, { status: 'rejected', by, reason })
@@ -99,7 +103,7 @@ async function lockWaiting(
   const row = await requireRow(trx, scope)
   if (stored === undefined) throw notFound('The reservation')
   if (row.status === 'withdrawn') {
-    throw new Problem(409, 'RESERVATION_WITHDRAWN', 'The reservation was cancelled at Hostaway meanwhile')
+    throw new Problem(409, 'RESERVATION_WITHDRAWN', 'The reservation was cancelled at the channel meanwhile')
   }
   return { row, stored, connection }
 }
@@ -161,7 +165,7 @@ function incomplete({ problems }: QueuedRow): Problem {
   return new Problem(
     422,
     'RESERVATION_INCOMPLETE',
-    'Fields are still missing; set them with the import, or correct them at Hostaway and wait for its webhook',
+    'Fields are still missing; set them with the import, or correct them at the channel and wait for its webhook',
     problems.map(({ field, message }) => ({ field, message: `${message}: ${answerTo(field)}` })),
   )
 }

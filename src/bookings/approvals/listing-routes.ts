@@ -11,7 +11,7 @@ const nullableText = Type.Union([Type.String(), Type.Null()])
 
 const ListingView = Type.Object(
   {
-    listingId: Type.String({ description: 'Hostaway’s id, which it calls listingMapId elsewhere.' }),
+    listingId: Type.String({ description: 'The channel’s id, which it calls listingMapId elsewhere.' }),
     unitId: nullableText,
     name: Type.String(),
     currency: nullableText,
@@ -76,7 +76,7 @@ export const listingRoutes: FastifyPluginAsyncTypebox<MapListingDeps> = async (a
         summary: 'Map a listing to a unit',
         description:
           'What waited for the listing is released at once. A listing that had another unit takes the stays that are not over with it, and starts without desired values until `full-sync` restores them. 409 `UNIT_ALREADY_MAPPED` where the unit has another listing of this connection.',
-        params: Type.Object({ id: idOf('connection'), listingId: textIdOf('listing at Hostaway') }),
+        params: Type.Object({ id: idOf('connection'), listingId: textIdOf('listing at the channel') }),
         body: MappingOrder,
         response: {
           200: Type.Object({

@@ -27,7 +27,7 @@ export const QueuedView = Type.Object(
       },
       {
         description:
-          'The overrides that came with the import; each is in force until Hostaway changes what it stands against.',
+          'The overrides that came with the import; each is in force until the channel changes what it stands against.',
       },
     ),
     bookingId: nullableText('The booking that the reservation has become.'),
@@ -43,7 +43,7 @@ export const QueuedView = Type.Object(
 export type QueuedView = Static<typeof QueuedView>
 
 export function toQueuedView(row: QueuedRow): QueuedView {
-  // After a rejection the reservation may be cancelled at Hostaway and reinstated, which needs a new decision.
+  // After a rejection the reservation may be cancelled at the channel and reinstated, which needs a new decision.
   const isRejected =
     row.rejection_reason !== null && (row.status === 'rejected' || row.status === 'withdrawn')
   const isDecided = isRejected || (row.rejection_reason === null && row.booking_id !== null)

@@ -24,13 +24,13 @@ import { signalBookings } from './push-bookings.ts'
 import { findPushes } from './push-store.ts'
 import { BookingChangeBody, NewBookingBody, toSentBooking } from './read-booking.ts'
 
-const tags = ['TVL to Hostaway']
+const tags = ['TVL to the channel']
 const Params = Type.Object({ id: idOf('booking') })
 const scope = 'bookings'
 
 export type BookingWriteRouteOptions = { db: Kysely<Database>; channels: Channels; queues: JobQueues }
 
-/** Bookings that are made, changed and cancelled here, and pushed to Hostaway. */
+/** Bookings that are made, changed and cancelled here, and pushed to the channel. */
 export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOptions> = async (
   app,
   { db, channels, queues },
@@ -44,7 +44,7 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
         operationId: 'makeBooking',
         summary: 'Make a booking',
         description:
-          '201 = it is stored and its nights are blocked; it is pushed to Hostaway next, and `push` shows the state of that. 409 `UNIT_NOT_AVAILABLE` where a night is booked beyond the unit’s rooms or closed. A repeated `Idempotency-Key` gets the answer of the first request.',
+          '201 = it is stored and its nights are blocked; it is pushed to the channel next, and `push` shows the state of that. 409 `UNIT_NOT_AVAILABLE` where a night is booked beyond the unit’s rooms or closed. A repeated `Idempotency-Key` gets the answer of the first request.',
         querystring: Type.Object({ tenant: Type.Optional(Type.String()) }),
         headers: keyHeader,
         body: NewBookingBody,
@@ -84,7 +84,7 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
         operationId: 'changeBooking',
         summary: 'Change a booking',
         description:
-          'What is left out stays as it is; the later change wins, field by field. The change is pushed to Hostaway next. New nights are blocked at once, and old ones stay blocked until Hostaway has released them. Of a booking that came from a travel agency only the `note` can be changed (409 `BOOKING_NOT_CHANGEABLE`).',
+          'What is left out stays as it is; the later change wins, field by field. The change is pushed to the channel next. New nights are blocked at once, and old ones stay blocked until the channel has released them. Of a booking that came from a travel agency only the `note` can be changed (409 `BOOKING_NOT_CHANGEABLE`).',
         params: Params,
         body: BookingChangeBody,
         response: { 200: BookingDetail },
@@ -120,7 +120,7 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
         operationId: 'cancelBooking',
         summary: 'Cancel a booking',
         description:
-          'On behalf of the host; safe to repeat. It is pushed to Hostaway next, and the nights are free once Hostaway has released them. A booking that came from a travel agency is cancelled there (409 `BOOKING_NOT_CHANGEABLE`).',
+          'On behalf of the host; safe to repeat. It is pushed to the channel next, and the nights are free once the channel has released them. A booking that came from a travel agency is cancelled there (409 `BOOKING_NOT_CHANGEABLE`).',
         params: Params,
         response: { 200: BookingDetail },
       },
@@ -203,7 +203,7 @@ async function findBookable(
   return undefined
 }
 
-// Hostaway takes the number of guests as one figure beside the others.
+// The channel takes the number of guests as one figure beside the others.
 function withGuestCount(
   desired: DesiredBooking,
   current: { guests_adults: number | null; guests_children: number | null } = {

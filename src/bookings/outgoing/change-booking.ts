@@ -25,7 +25,7 @@ export type ChangeOptions = {
 
 /**
  * Changes a booking as desired and requests its push; the later desired value wins, field by field. New nights are taken at
- * once, old ones are held until Hostaway has let them go. Safe to repeat.
+ * once, old ones are held until the channel has let them go. Safe to repeat.
  */
 export async function changeBooking(
   db: Kysely<Database>,
@@ -48,7 +48,7 @@ export async function changeBooking(
   })
 }
 
-/** Cancels a booking and requests its push; its nights are free once Hostaway has released them. Safe to repeat. */
+/** Cancels a booking and requests its push; its nights are free once the channel has released them. Safe to repeat. */
 export async function cancelBooking(
   db: Kysely<Database>,
   { connection, channel, booking }: Omit<ChangeOptions, 'listing'>,

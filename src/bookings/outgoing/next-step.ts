@@ -6,7 +6,7 @@ import { draftOf, reservationOf } from '../apply/stored-reservation.ts'
 import { knownExternalId } from '../booking-marker.ts'
 import { type DesiredBooking, desiredBookingOf } from '../desired-booking.ts'
 
-/** The next call of a booking's push; `sent` is cleared from the desired values once Hostaway has answered. */
+/** The next call of a booking's push; `sent` is cleared from the desired values once the channel has answered. */
 export type NextStep =
   | { action: 'none' }
   | { action: 'create'; draft: ReservationDraft }
@@ -30,7 +30,7 @@ const fieldOf = {
   note: 'hostNote',
 } as const satisfies Partial<Record<keyof DesiredBooking, FieldName>>
 
-/** Compares what is desired with what Hostaway was last seen to hold. Pure. */
+/** Compares what is desired with what the channel was last seen to hold. Pure. */
 export function nextStep(format: ReservationFormat, booking: BookingRow): NextStep {
   if (knownExternalId(booking.external_id) === null) {
     const draft = draftOf(booking)
@@ -49,7 +49,7 @@ export function nextStep(format: ReservationFormat, booking: BookingRow): NextSt
   return { action: 'change', fields: only(withBothDays(fields, reservation), differing), sent: desired }
 }
 
-/** The part of a desired value that Hostaway holds already. Pure. */
+/** The part of a desired value that the channel holds already. Pure. */
 export function alreadyHeld(format: ReservationFormat, booking: BookingRow): DesiredBooking {
   const desired = desiredBookingOf(booking)
   if (knownExternalId(booking.external_id) === null) return {}

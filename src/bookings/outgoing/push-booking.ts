@@ -11,7 +11,7 @@ import { rewriteReservation } from '../apply/write-reservations.ts'
 import { knownExternalId } from '../booking-marker.ts'
 import { findBooking } from '../booking-store.ts'
 import { desiredBookingOf } from '../desired-booking.ts'
-import { type BookingPush, type BookingPushDeps, pushAction, readBack } from './call-hostaway.ts'
+import { type BookingPush, type BookingPushDeps, pushAction, readBack } from './booking-calls.ts'
 import { alreadyHeld, nextStep } from './next-step.ts'
 import {
   bookingLease,
@@ -77,7 +77,7 @@ async function work(push: BookingPush, row: BookingPushRow): Promise<void> {
       continue
     }
     if (action === 'create' && created) {
-      throw new AppError('rejected', 'Hostaway made a reservation that belongs to another booking')
+      throw new AppError('rejected', 'The channel made a reservation that belongs to another booking')
     }
     push.action = action
     await pushAction(push, action)

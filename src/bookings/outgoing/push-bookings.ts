@@ -2,7 +2,7 @@ import type { Kysely } from 'kysely'
 import { findConnection } from '../../connections/connection-store.ts'
 import type { Database } from '../../platform/db/tables.ts'
 import type { JobQueues } from '../../platform/queue/queues.ts'
-import type { BookingPushDeps } from './call-hostaway.ts'
+import type { BookingPushDeps } from './booking-calls.ts'
 import { pushBooking } from './push-booking.ts'
 import { bookingLeases, claimBooking } from './push-store.ts'
 

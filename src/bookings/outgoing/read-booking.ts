@@ -37,7 +37,7 @@ export const NewBookingBody = Type.Object(
     guest: Type.Object({ name: Name, ...guest }, closed),
     guests: Type.Optional(Type.Object(guests, closed)),
     ...common,
-    status: Type.Optional(Type.Literal('confirmed', { description: 'Hostaway takes no other booking.' })),
+    status: Type.Optional(Type.Literal('confirmed', { description: 'The channel takes no other booking.' })),
   },
   {
     ...closed,

@@ -40,7 +40,7 @@ export async function withLockedBooking<Result>(
 }
 
 /**
- * Applies a desired value to a booking that Hostaway does not know and that is not being pushed: there is nothing yet
+ * Applies a desired value to a booking that the channel does not know and that is not being pushed: there is nothing yet
  * that it could differ from. The caller holds the booking's locks.
  */
 export async function applyPending(

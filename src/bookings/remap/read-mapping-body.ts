@@ -16,7 +16,7 @@ export const PreviewBody = exactlyOneOf(
     {
       spec: Type.Optional(MappingSpec),
       reservation: Type.Optional(
-        Type.Record(Type.String(), Type.Unknown(), { description: 'As Hostaway sends it.' }),
+        Type.Record(Type.String(), Type.Unknown(), { description: 'As the channel sends it.' }),
       ),
       webhookId: Type.Optional(Uuid),
       last: Type.Optional(Type.Integer({ minimum: 1, maximum: 100 })),

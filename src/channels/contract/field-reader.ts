@@ -2,7 +2,7 @@ import { Big } from 'big.js'
 import { isDay } from '../../platform/days.ts'
 import { storableText } from '../../platform/storable-text.ts'
 
-/** Something about a field of Hostaway's that a person may have to look at. `field` is the name Hostaway uses. */
+/** Something about a field of the channel's that a person may have to look at. `field` is the name the channel uses. */
 export type FieldProblem = { field: string; code: ProblemCode; message: string }
 
 export type ProblemCode =
@@ -24,7 +24,7 @@ const maxAmount = new Big('1e15')
 const amountDigits = 8
 const maxId = 128
 
-/** Reads the fields of one object of Hostaway's; whatever has the wrong type becomes a problem, never a throw. */
+/** Reads the fields of one object of the channel's; whatever has the wrong type becomes a problem, never a throw. */
 export function createFieldReader(source: Record<string, unknown>, problems: FieldProblem[]) {
   function report(field: string, code: ProblemCode, message: string): undefined {
     problems.push({ field, code, message })

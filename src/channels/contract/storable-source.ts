@@ -5,7 +5,7 @@ import { isRecord } from './field-reader.ts'
 const deepest = 40
 
 /**
- * A copy of an object of Hostaway's that can be stored as jsonb and re-read at any time: without card data, without
+ * A copy of an object of the channel's that can be stored as jsonb and re-read at any time: without card data, without
  * what Postgres refuses in text, and without anything nested deeper than `deepest` levels (`cut` says that there was).
  */
 export function storableSource(source: Record<string, unknown>): {

@@ -8,7 +8,7 @@ type Json<Read> = ColumnType<Read, string, string>
 
 export type ImportStatus = 'running' | 'completed' | 'failed' | 'cancelled'
 
-/** How far a reading of Hostaway's reservation list has come; instants are ISO texts, by Hostaway's clock. */
+/** How far a reading of the channel's reservation list has come; instants are ISO texts, by the channel's clock. */
 export type Walk = {
   /** Down to what last changed then; null: to the end of the list. */
   downTo: string | null

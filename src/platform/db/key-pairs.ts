@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 
 /**
- * Condition that a row belongs to one of these things, each known by its connection and an id of Hostaway's; the same
+ * Condition that a row belongs to one of these things, each known by its connection and an id of the channel's; the same
  * few parameters for any number of them.
  */
 export function belongsToOneOf(

@@ -86,7 +86,7 @@ export interface IdempotencyKeysTable {
 export type BookingPushAction = 'create' | 'change' | 'cancel'
 export type BookingPushStep = 'accepted' | 'pushed' | 'failed'
 
-/** The pending change of a booking that Hostaway has not confirmed yet, and the lease of the worker that pushes it. */
+/** The pending change of a booking that the channel has not confirmed yet, and the lease of the worker that pushes it. */
 export interface BookingPushesTable {
   booking_id: string
   connection_id: string

@@ -36,7 +36,7 @@ const tagTexts: Record<string, string> = {
   History: 'Reading what a channel held before it was connected.',
   Mapping: 'How reservations become bookings.',
   Operations: 'For those who run the connector.',
-  'TVL to Hostaway': 'What TVL desires of Hostaway, and how far the pushes are.',
+  'TVL to the channel': 'What TVL desires of the channel, and how far the pushes are.',
   'Tenants and tokens': 'Who may call.',
   'When things fail': 'What was received, what failed, and how to try again.',
 }

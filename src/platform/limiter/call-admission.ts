@@ -26,7 +26,7 @@ export type Admission = { ipCalls: number[]; accountCalls: number[] } & (
 )
 
 // Acquiring is not arriving: a call may take this much longer than the one before it without exceeding a window at
-// Hostaway.
+// the channel.
 export const guardMs = 300
 // A grant that reached its process later than this has used up its guard; it is dropped and another one acquired.
 export const stalestGrantMs = 150

@@ -91,11 +91,11 @@ export function createLimiter({ db, profile, egressId, perAccount, metrics }: Li
       }
       throw new AppError(
         'database_unavailable',
-        'The database is too slow to keep count of the calls to Hostaway',
+        'The database is too slow to keep count of the calls to the channel',
       )
     },
 
-    /** Stops a window after Hostaway refused a call, until `until` by this process's clock, at most for a minute. */
+    /** Stops a window after the channel refused a call, until `until` by this process's clock, at most for a minute. */
     async pause({
       scope,
       accountId,

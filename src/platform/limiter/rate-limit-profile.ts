@@ -1,7 +1,7 @@
 /** At most `limit` calls in any stretch of `milliseconds`. */
 export type CallLimit = { limit: number; milliseconds: number }
 
-/** What Hostaway allows: per egress IP and per account; a call counts on both. */
+/** What the channel allows: per egress IP and per account; a call counts on both. */
 export type RateLimitProfile = { ip: CallLimit; account: CallLimit }
 
 const profiles = new Map<string, RateLimitProfile>([

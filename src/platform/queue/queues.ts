@@ -44,7 +44,7 @@ export type JobQueues = {
    * running it is followed by exactly one more. A swept one does not wait for a running one: its worker may be dead.
    */
   enqueueSync(connections: WakeTime[], how?: { isSwept?: boolean }): Promise<void>
-  /** The same for the job that tells Hostaway of a connection's bookings. */
+  /** The same for the job that tells the channel of a connection's bookings. */
   enqueueBookingPushes(connections: WakeTime[], how?: { isSwept?: boolean }): Promise<void>
   /** Jobs that a worker could begin now, without the delayed and the running ones. */
   dueJobs(queue: QueueName): Promise<number>

@@ -72,7 +72,7 @@ async function call(push: BookingPush, action: BookingPushAction): Promise<Answe
   })
 }
 
-/** Finds out what came of a call without a clear answer, and brings the booking to what Hostaway holds. */
+/** Finds out what came of a call without a clear answer, and brings the booking to what the channel holds. */
 export async function readBack(
   push: BookingPush,
   booking: BookingRow,
@@ -137,7 +137,7 @@ async function findCreated(
   return alike.find(({ id }) => !known.some((one) => one.external_id === id && one.origin === 'tvl'))
 }
 
-// If Hostaway does not keep the marker, a guest who has booked the same nights directly is the guest of this booking.
+// If the channel does not keep the marker, a guest who has booked the same nights directly is the guest of this booking.
 function isTheSame(found: Reservation, made: Reservation): boolean {
   const names = ['channelId', 'arrivalDate', 'departureDate', 'guestName', 'guestEmail'] as const
   return (
@@ -153,7 +153,8 @@ type Answer = {
 }
 
 async function writeDown(push: BookingPush, { step, reservation }: Answer): Promise<void> {
-  if (step.action === 'change') refuseIfKept(step.fields, reservation)
+  const { title } = push.deps.channels.of(push.connection.channel)
+  if (step.action === 'change') refuseIfKept(title, step.fields, reservation)
   await applyAnswer(push, reservation, null)
   if (step.action === 'create') return
   await clearSent(push, step.sent)
@@ -161,15 +162,15 @@ async function writeDown(push: BookingPush, { step, reservation }: Answer): Prom
   await noteStep(push.deps.db, push.lease.bookingId, 'pushed', detail)
 }
 
-// Hostaway has been seen to answer "success" and to leave things as they were; nights must not be guessed.
-function refuseIfKept(fields: Record<string, unknown>, reservation: Reservation): void {
+// A channel may answer "success" and leave things as they were; nights must not be guessed.
+function refuseIfKept(title: string, fields: Record<string, unknown>, reservation: Reservation): void {
   for (const name of ['arrivalDate', 'departureDate'] as const) {
     if (fields[name] === undefined || reservation[name] === fields[name]) continue
-    throw new AppError('rejected', `Hostaway answered that all is well and left ${name} as it was`)
+    throw new AppError('rejected', `${title} answered that all is well and left ${name} as it was`)
   }
 }
 
-/** Applies what Hostaway holds like a webhook; `fetchedAt` is when it was asked for it, null for an answer to a write. */
+/** Applies what the channel holds like a webhook; `fetchedAt` is when it was asked for it, null for an answer to a write. */
 async function applyAnswer(
   push: BookingPush,
   reservation: Reservation,
