@@ -69,10 +69,10 @@ export async function readPushLedger(
   )
   const nightOf = ({ listing, day }: Desired) => nights.get(`${listing} ${day}`)
   const isHeld = (desired: Desired) => desired.field === 'available' && isBooked(nightOf(desired))
-  const untold = await staysNotTold(storm, reservations)
+  const unannounced = await staysNotAnnounced(storm, reservations)
   const isUnannounced = ({ listing, day, field }: Desired) =>
     field === 'available' &&
-    untold.some(
+    unannounced.some(
       ({ listingMapId, arrivalDate, departureDate }) =>
         listingMapId === listing && arrivalDate <= day && day < departureDate,
     )
@@ -140,7 +140,7 @@ async function findLost({ system }: Storm, desired: Desired[]): Promise<string[]
     .map((desired) => `${describe(desired)}, and it is stored otherwise`)
 }
 
-async function staysNotTold({ system }: Storm, reservations: Stay[]): Promise<Stay[]> {
+async function staysNotAnnounced({ system }: Storm, reservations: Stay[]): Promise<Stay[]> {
   const deliveries = await system.control.deliveries({ accountId: account.accountId })
   const given = new Set(
     deliveries.filter(({ state }) => state !== 'delivered').map(({ objectId }) => objectId),

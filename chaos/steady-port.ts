@@ -7,7 +7,7 @@ const lowest = 20_000
 const highest = 30_000
 const maxTries = 100
 
-/** A port of 127.0.0.1 that a server can leave and come back to. */
+/** A port of 127.0.0.1 that a server can leave and take again. */
 export async function steadyPort(): Promise<number> {
   for (let tries = 0; tries < maxTries; tries += 1) {
     const port = lowest + Math.floor(Math.random() * (highest - lowest))

@@ -26,7 +26,7 @@ export async function findPlace(wanted: string): Promise<PostgresPlace> {
 /** Creates the place for the wanted folder. Where PostgreSQL's account cannot enter that folder, the data is kept in one it can, and a note says where. Safe to call again and by several processes at once. */
 export async function preparePlace(wanted: string): Promise<PostgresPlace> {
   const created = await mkdir(resolve(wanted), { recursive: true })
-  // PostgreSQL's account has to pass through; the cluster inside is closed to everybody else.
+  // PostgreSQL's account has to pass through; the cluster inside is closed to all others.
   if (created !== undefined) await chmod(resolve(wanted), 0o711)
   await renewNote(resolve(wanted))
   const place = await findPlace(wanted)

@@ -102,7 +102,7 @@ function tokenOf(
   return { accountId: token.accountId, isUsable: token.usableFromMs <= now && token.expiresAtMs > now }
 }
 
-// The journal is shown to anybody who asks, so neither keys nor tokens may get into it.
+// The journal is public, so neither keys nor tokens may get into it.
 function noteTokenCall(call: Call, request: FastifyRequest): void {
   if (!isJsonObject(request.body)) return
   const { client_id: clientId, grant_type: grantType } = request.body

@@ -41,7 +41,7 @@ export function failWithMessage(reply: FastifyReply, status: number, message: st
 
 type RateLimitFacts = { limit: number; retryAtMs: number; applied: string }
 
-/** The headers of an exceeded limit; the time to come back is a UNIX timestamp in seconds. */
+/** The headers of an exceeded limit; the time of the next try is a UNIX timestamp in seconds. */
 export function rateLimitHeaders(reply: FastifyReply, { limit, retryAtMs, applied }: RateLimitFacts): void {
   reply.header('X-RateLimit-Limit', limit)
   reply.header('X-RateLimit-Remaining', 0)

@@ -68,7 +68,7 @@ export function book(
 
 /**
  * Changes a reservation, lets `updatedOn` advance, and announces it.
- * `by: 'guest'` prices a longer or shorter stay anew; `by: 'host'` leaves the price as sent, and any change turns `new` into `modified`.
+ * `by: 'guest'` prices a longer or shorter stay again; `by: 'host'` leaves the price as sent, and any change turns `new` into `modified`.
  */
 export function change(
   world: World,

@@ -121,7 +121,7 @@ export async function markDiscarded(db: Kysely<Database>, id: string, reason: st
   return result.numUpdatedRows > 0n
 }
 
-/** Closes the open dead letter of a subject, whose work was done or begun anew. Safe to repeat. */
+/** Closes the open dead letter of a subject, whose work was done or started again. Safe to repeat. */
 export async function closeDeadLetterOf(
   trx: Transaction<Database>,
   { queue, subject }: Pick<NewDeadLetter, 'queue' | 'subject'>,

@@ -44,7 +44,7 @@ test('no name is exported by two files of src and workers', () => {
 })
 
 const bannedWords =
-  /\bwish|\bbur(?:y|ied|ies|ying)\b|\btold\b|\bset aside\b|\bsomebody\b|\bwhoever\b|(?<!["'`])\bnobody\b|\btakes? turns\b|\btakes? (?:its|a|their) turn\b|\bin turn\b/i
+  /\bwish|\bbur(?:y|ied|ies|ying)\b|\btold\b|\bset aside\b|\b(?:some|any|every)body\b|\banew\b|\b(?:of late|lately)\b|\bputs? right\b|\ba yes\b|\bwhoever\b|(?<!["'`])\bnobody\b|\btakes? turns\b|\btakes? (?:its|a|their) turn\b|\bin turn\b/i
 
 test('code, messages and documents use the words of the field', (t) => {
   if (!existsSync(join(root, '.git'))) return t.skip('needs a git checkout to know its files')

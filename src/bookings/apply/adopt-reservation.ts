@@ -71,7 +71,7 @@ async function adopt(
     .executeTakeFirst()
   if (own === undefined || (await isOfAnother(trx, { connectionId, externalId }))) return []
   const replaced = await replace(trx, { connectionId, bookingId, externalId })
-  // One that was cancelled before anybody had seen its reservation is cancelled there as well.
+  // A booking that was cancelled before its reservation was seen is cancelled there as well.
   await sql`
     update bookings set external_id = ${externalId},
       desired = case when status = 'cancelled' then '{"status": "cancelled"}' else desired end

@@ -43,7 +43,7 @@ export function newMeter(): Meter {
 }
 
 /**
- * Prepares an expression that `findCalculationProblems` has no objection to; undefined where it has. What comes back
+ * Prepares an expression that `findCalculationProblems` has no objection to; undefined where it has. The result
  * never throws, ends within `calculationLimits`, which count steps so that a busy machine changes no result, and
  * gives the same value for the same input.
  */

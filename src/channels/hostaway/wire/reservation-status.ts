@@ -6,7 +6,7 @@ const meanings = new Map<string, ReservationMeaning>([
   ['ownerstay', 'confirmed'],
   ['awaitingpayment', 'confirmed'],
   ['awaitingguestverification', 'confirmed'],
-  // Retired by Hostaway in 2020, still the first word everybody tries.
+  // Retired by Hostaway in 2020, still in common use.
   ['confirmed', 'confirmed'],
   ['pending', 'pending'],
   ['unconfirmed', 'pending'],
