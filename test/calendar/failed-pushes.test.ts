@@ -6,7 +6,6 @@ import {
   desired,
   fastTimes,
   inDays,
-  listingIds,
   nightAt,
   syncOf,
   whenPushed,
@@ -21,16 +20,16 @@ import {
 } from '../support/test-system.ts'
 
 const { accountId } = sandboxAccount
+const ahead = 20
 type Letters = { data: Array<{ id: string; status: string; kind: string; subject: string; queue: string }> }
 
 describe('when a push fails', () => {
   const context = afterAll()
   let system: TestSystem
   let connection: TestConnection
-  let loft = 0
+  let house = 0
   let studios = 0
   let archived = 0
-  let ahead = 0
 
   before(async () => {
     system = await startTestSystem(context, {
@@ -44,13 +43,18 @@ describe('when a push fails', () => {
     })
     archived = gone.listing.id
     connection = await system.connect()
-    const ids = await listingIds(system)
-    ;[loft = 0, , studios = 0] = ids
   })
   beforeEach(async () => {
     await system.control.clearFaults()
+    house = await system.freshListing(connection)
+    studios = await system.freshListing(connection, 3)
+    // The connector is wrong about how many units there are, so Hostaway refuses a night with more of them.
+    await system.db
+      .updateTable('listings')
+      .set({ unit_count: 5 })
+      .where('listing_id', '=', String(studios))
+      .execute()
     await system.control.clearCalls()
-    ahead += 20
   })
 
   const desire = (listing: number, ranges: object[]) => desireAvailability(system, listing, ranges)
@@ -65,40 +69,40 @@ describe('when a push fails', () => {
   it('a call that took effect and timed out is read back and not made again', async () => {
     await system.control.injectFault({ kind: 'hang', effect: 'after', method: 'PUT', count: 1 })
     const day = inDays(ahead)
-    await desire(loft, [{ from: day, to: day, available: false }])
+    await desire(house, [{ from: day, to: day, available: false }])
     await whenPushed(system)
     assert.equal((await writesAt(system)).length, 1)
     assert.equal((await reads()).length, 1)
-    assert.equal((await nightAt(system, loft, day)).isAvailable, 0)
+    assert.equal((await nightAt(system, house, day)).isAvailable, 0)
   })
 
   it('a call that timed out without effect is read back and made again', async () => {
     await system.control.injectFault({ kind: 'hang', effect: 'before', method: 'PUT', count: 1 })
     const day = inDays(ahead)
-    await desire(loft, [{ from: day, to: day, available: false }])
+    await desire(house, [{ from: day, to: day, available: false }])
     await whenPushed(system)
     assert.equal((await writesAt(system)).length, 2)
-    assert.equal((await nightAt(system, loft, day)).isAvailable, 0)
+    assert.equal((await nightAt(system, house, day)).isAvailable, 0)
   })
 
   it('a timed-out call that lands late cannot overwrite the desired that came after it', async () => {
     await system.control.injectFault({ kind: 'latency', latencyMs: 1_300, method: 'PUT', count: 1 })
     const day = inDays(ahead)
-    await desire(loft, [{ from: day, to: day, available: false }])
+    await desire(house, [{ from: day, to: day, available: false }])
     await eventually(async () => assert.equal((await writesAt(system)).length, 1))
-    await desire(loft, [{ from: day, to: day, available: true }])
+    await desire(house, [{ from: day, to: day, available: true }])
     await whenPushed(system)
-    assert.equal((await nightAt(system, loft, day)).isAvailable, 1)
+    assert.equal((await nightAt(system, house, day)).isAvailable, 1)
     assert.equal((await writesAt(system)).length, 2)
   })
 
   it('a 5xx is tried again with back-off and forgotten after a success', async () => {
     await system.control.injectFault({ kind: 'status', status: 500, method: 'PUT', count: 2 })
     const day = inDays(ahead)
-    await desire(loft, [{ from: day, to: day, available: false }])
+    await desire(house, [{ from: day, to: day, available: false }])
     await whenPushed(system)
-    assert.equal((await sync(loft))?.attempts, 0)
-    assert.equal((await nightAt(system, loft, day)).isAvailable, 0)
+    assert.equal((await sync(house))?.attempts, 0)
+    assert.equal((await nightAt(system, house, day)).isAvailable, 0)
     assert.deepEqual(await letters(), [])
   })
 
@@ -111,19 +115,19 @@ describe('when a push fails', () => {
       count: 1,
     })
     const day = inDays(ahead)
-    await desire(loft, [{ from: day, to: day, available: false }])
+    await desire(house, [{ from: day, to: day, available: false }])
     await eventually(async () => assert.equal((await writesAt(system)).length, 1))
-    assert.equal((await sync(loft))?.attempts, 0)
+    assert.equal((await sync(house))?.attempts, 0)
     await whenPushed(system)
-    assert.equal((await nightAt(system, loft, day)).isAvailable, 0)
+    assert.equal((await nightAt(system, house, day)).isAvailable, 0)
   })
 
   it('an edit during a push is pushed after it, and nothing else is', async () => {
     await system.control.injectFault({ kind: 'latency', latencyMs: 200, method: 'PUT', count: 1 })
     const [first, second] = [inDays(ahead), inDays(ahead + 5)]
-    await desire(loft, [{ from: first, to: first, available: false }])
+    await desire(house, [{ from: first, to: first, available: false }])
     await eventually(async () => assert.equal((await writesAt(system)).length, 1))
-    await desire(loft, [{ from: second, to: second, available: false }])
+    await desire(house, [{ from: second, to: second, available: false }])
     await whenPushed(system)
     assert.deepEqual(
       (await writesAt(system)).map(({ body }) => body),
@@ -135,12 +139,6 @@ describe('when a push fails', () => {
   })
 
   it('of a refused batch only the faulty night becomes a dead letter, until its desired value changes', async () => {
-    // The connector is wrong about how many units there are, so Hostaway refuses one of the nights.
-    await system.db
-      .updateTable('listings')
-      .set({ unit_count: 5 })
-      .where('listing_id', '=', String(studios))
-      .execute()
     const bad = inDays(ahead + 3)
     const ranges = Array.from({ length: 8 }, (_, index) => {
       const day = inDays(ahead + index)
@@ -181,7 +179,7 @@ describe('when a push fails', () => {
   it('details with new desired values during their refusal become no dead letter', async () => {
     const before = (await letters()).length
     const desireGuests = (maxGuests: number) =>
-      desired(system, { type: 'listing.updated', unitId: `hostaway-${loft}`, changes: { maxGuests } })
+      desired(system, { type: 'listing.updated', unitId: `hostaway-${house}`, changes: { maxGuests } })
     const onPut = { path: '/listings/*', method: 'PUT', count: 1 } as const
     await system.control.injectFault({ ...onPut, kind: 'latency', latencyMs: 200 })
     await system.control.injectFault({ ...onPut, kind: 'fail200' })
@@ -225,14 +223,14 @@ describe('when a push fails', () => {
   it('a push that keeps failing becomes a dead letter, and a new desired value starts afresh', async () => {
     await system.control.injectFault({ kind: 'status', status: 500, path: '/listings/**' })
     const day = inDays(ahead)
-    await desire(loft, [{ from: day, to: day, available: false }])
+    await desire(house, [{ from: day, to: day, available: false }])
     await eventually(async () => assert.equal((await letters()).length, 2))
     await whenPushed(system)
-    assert.equal((await sync(loft))?.failedDays, 1)
+    assert.equal((await sync(house))?.failedDays, 1)
     await system.control.clearFaults()
-    await desire(loft, [{ from: day, to: day, available: true }])
+    await desire(house, [{ from: day, to: day, available: true }])
     await whenPushed(system)
-    assert.equal((await nightAt(system, loft, day)).isAvailable, 1)
+    assert.equal((await nightAt(system, house, day)).isAvailable, 1)
     assert.equal((await letters()).length, 1)
   })
 
@@ -240,19 +238,19 @@ describe('when a push fails', () => {
     await system.control.injectFault({ kind: 'fail200', path: '/listings/*', method: 'PUT', count: 1 })
     const day = inDays(ahead)
     await desired(system, [
-      { type: 'listing.updated', unitId: `hostaway-${loft}`, changes: { maxGuests: 9 } },
+      { type: 'listing.updated', unitId: `hostaway-${house}`, changes: { maxGuests: 9 } },
       {
         type: 'availability.updated',
-        unitId: `hostaway-${loft}`,
+        unitId: `hostaway-${house}`,
         ranges: [{ from: day, to: day, available: false }],
       },
     ])
     await whenPushed(system)
-    assert.equal((await nightAt(system, loft, day)).isAvailable, 0)
+    assert.equal((await nightAt(system, house, day)).isAvailable, 0)
     assert.equal((await letters()).length, 2)
     await desired(system, {
       type: 'listing.updated',
-      unitId: `hostaway-${loft}`,
+      unitId: `hostaway-${house}`,
       changes: { maxGuests: 8 },
     })
     await whenPushed(system)

@@ -10,7 +10,6 @@ import {
   desireAvailability,
   fastTimes,
   inDays,
-  listingIds,
   nightAt,
   whenPushed,
   writesAt,
@@ -21,7 +20,7 @@ describe('the lease of a listing', () => {
   const context = afterAll()
   let system: TestSystem
   let connection: TestConnection
-  let loft = 0
+  let house = 0
 
   before(async () => {
     system = await startTestSystem(context, {
@@ -29,13 +28,13 @@ describe('the lease of a listing', () => {
       outboundTimes: { ...fastTimes, settleMs: 0, restMs: 0 },
     })
     connection = await system.connect()
-    loft = (await listingIds(system))[0] ?? 0
+    house = await system.freshListing(connection)
   })
 
   const deps = () => pushDepsOf(system.deps)
   const claim = () => claimListing(system.db, connection.id, { leaseMs: 5_000 })
   const desireAvailable = (available: boolean) =>
-    desireAvailability(system, loft, [{ from: inDays(8), to: inDays(8), available }])
+    desireAvailability(system, house, [{ from: inDays(8), to: inDays(8), available }])
   const expireLease = () => sql`update listing_pushes set lease_until = clock_timestamp()`.execute(system.db)
 
   it('the lease of a listing is held by one worker at a time', async () => {
@@ -84,6 +83,6 @@ describe('the lease of a listing', () => {
       calls.map(({ method }) => method),
       ['GET', 'PUT'],
     )
-    assert.equal((await nightAt(system, loft, inDays(8))).isAvailable, 1)
+    assert.equal((await nightAt(system, house, inDays(8))).isAvailable, 1)
   })
 })

@@ -4,9 +4,11 @@ import { freePort } from '../../local/free-port.ts'
 import { type ControlClient, createControlClient } from '../../sandbox/control-client.ts'
 import { startSandbox } from '../../sandbox/start-sandbox.ts'
 import { createApp } from '../../src/app.ts'
+import { fetchListing } from '../../src/bookings/apply/fetch-listing.ts'
 import type { OutboundTimes } from '../../src/calendar/push-context.ts'
 import type { Channel } from '../../src/channels/contract/channel.ts'
 import { readConnectionSecrets } from '../../src/connections/connection-secret-store.ts'
+import { existingConnection } from '../../src/connections/connection-store.ts'
 import { createDeps, type Deps, type UpkeepTimes } from '../../src/deps.ts'
 import { type Environment, loadConfig } from '../../src/platform/config/config.ts'
 import { createLogger } from '../../src/platform/telemetry/logger.ts'
@@ -188,6 +190,14 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
     }
   }
 
+  /** A listing that no other test uses, at Hostaway and known to the connection; gives its id. */
+  async function freshListing({ id, accountId }: TestConnection, units = 1): Promise<number> {
+    const { listing } = await control.addListing(accountId, { name: 'Fresh House', units })
+    const connection = await existingConnection(deps.db, id)
+    await fetchListing(deps, connection, String(listing.id), { urgency: 'urgent' })
+    return listing.id
+  }
+
   /** Delivers a body to a connection as Hostaway would; text and bytes are sent as they are. */
   async function deliver(
     connection: TestConnection,
@@ -215,6 +225,7 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
     keys,
     api,
     connect,
+    freshListing,
     deliver,
     startWorkers: start,
     stopWorkers: stop,
