@@ -1,8 +1,9 @@
 import type { Locks } from '../src/platform/db/locks.ts'
 import type { Sweep } from '../src/platform/module.ts'
-import { upkeepQueue } from '../src/platform/queue/queues.ts'
 import type { Logger } from '../src/platform/telemetry/logger.ts'
-import type { Metrics } from '../src/platform/telemetry/metrics.ts'
+import type { Metrics, WorkName } from '../src/platform/telemetry/metrics.ts'
+
+const upkeepWork = 'upkeep' satisfies WorkName
 
 export type UpkeepDeps = { locks: Locks; log: Logger; metrics: Metrics }
 
@@ -22,7 +23,7 @@ export function startUpkeep(
     let busy = false
     const showProgress = () => {
       if (!sweep.showsProgress) return
-      metrics.workerLastProgress.set({ queue: upkeepQueue }, (performance.now() - sweptAt) / 1_000)
+      metrics.workerLastProgress.set({ queue: upkeepWork }, (performance.now() - sweptAt) / 1_000)
     }
     async function runOnce(): Promise<void> {
       showProgress()

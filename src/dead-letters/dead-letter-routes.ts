@@ -6,7 +6,7 @@ import { tenantScope } from '../platform/http/api-auth.ts'
 import { idOf } from '../platform/http/fields.ts'
 import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
 import { notFound, Problem } from '../platform/http/problems.ts'
-import { queueNames } from '../platform/telemetry/metrics.ts'
+import { workNames } from '../platform/telemetry/metrics.ts'
 import { findDeadLetter, listDeadLetters, markDiscarded } from './dead-letter-store.ts'
 import { type ReplayDeps, replayAll, replayDeadLetter } from './replay-dead-letter.ts'
 
@@ -14,7 +14,7 @@ const tags = ['When things fail']
 const nullableText = Type.Union([Type.String(), Type.Null()])
 const Status = Type.Enum(['open', 'replayed', 'discarded'])
 const Kind = Type.Enum(Object.keys(failureKinds) as FailureKind[])
-const Queue = Type.Enum([...queueNames])
+const Queue = Type.Enum([...workNames])
 
 const DeadLetterView = Type.Object(
   {

@@ -3,13 +3,13 @@ import { v7 as uuid } from 'uuid'
 import type { Database, DeadLetterRow, DeadLetterStatus } from '../platform/db/tables.ts'
 import type { AppError } from '../platform/errors.ts'
 import type { Logger } from '../platform/telemetry/logger.ts'
-import { type Metrics, type QueueName, queueNames } from '../platform/telemetry/metrics.ts'
+import { type Metrics, type WorkName, workNames } from '../platform/telemetry/metrics.ts'
 import { currentTraceId } from '../platform/telemetry/tracing.ts'
 
 export type NewDeadLetter = {
   tenantId: string | null
   connectionId: string | null
-  queue: QueueName
+  queue: WorkName
   job: string
   /** What the work is about; a subject has at most one open dead letter per queue. */
   subject: string
@@ -138,7 +138,7 @@ export async function closeDeadLetterOf(
 /** Discards the open dead letters of a queue that became pointless; `letter` is their row in the condition. */
 export async function discardDeadLetters(
   trx: Transaction<Database>,
-  { queue, reason, where }: { queue: QueueName; reason: string; where: RawBuilder<boolean> },
+  { queue, reason, where }: { queue: WorkName; reason: string; where: RawBuilder<boolean> },
 ): Promise<void> {
   await sql`
     update dead_letter_queue letter set status = 'discarded', discarded_at = now(), discard_reason = ${reason}
@@ -164,7 +164,7 @@ export async function findOpenDeadLetterOf(
     .selectAll()
     .where('subject', '=', subject)
     .where('status', '=', 'open')
-    .where('queue', 'in', [...queueNames])
+    .where('queue', 'in', [...workNames])
     .limit(1)
     .executeTakeFirst()
 }

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Transaction } from 'kysely'
 import type { ConnectionStatus, Database, DeadLetterRow } from './db/tables.ts'
 import type { AppError } from './errors.ts'
-import type { QueueName } from './telemetry/metrics.ts'
+import type { QueueName, WorkName } from './telemetry/metrics.ts'
 
 /** Work that comes again and again, in one process at a time. Safe to repeat; what it did it logs itself. */
 export type Sweep = {
@@ -47,7 +47,7 @@ export type FailedJob<Payload> = {
 
 /** Work that processes take from the database by themselves; leases keep them apart. */
 export type Loop = {
-  name: QueueName
+  name: WorkName
   /** How many run in one process. */
   parallel: number
   idleMs: number

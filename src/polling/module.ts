@@ -2,12 +2,11 @@ import type { ChannelDeps } from '../connections/call-channel.ts'
 import type { Config } from '../platform/config/config.ts'
 import { parseCron } from '../platform/config/cron-times.ts'
 import type { Module } from '../platform/module.ts'
-import { historyQueue } from '../platform/queue/queues.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
 import { importRoutes } from './import-routes.ts'
 import { cancelImportsOfDisconnected, countRunningImports } from './import-store.ts'
 import { pollNext } from './poll-next.ts'
-import type { HistoryTimes } from './polling-context.ts'
+import { type HistoryTimes, historyWork } from './polling-context.ts'
 import { clearPollDeferral } from './polling-lease-store.ts'
 import { longestUnreconciledSeconds } from './reconcile-store.ts'
 import { replayHistory } from './replay-history.ts'
@@ -34,7 +33,7 @@ export const polling: Module<PollingDeps> = {
   loops(deps) {
     const reading = { ...deps, times: deps.historyTimes }
     const idleMs = deps.historyTimes.lookEveryMs
-    return [{ name: historyQueue, parallel, idleMs, run: () => pollNext(reading) }]
+    return [{ name: historyWork, parallel, idleMs, run: () => pollNext(reading) }]
   },
 
   sweeps({ config, db, log, metrics, historyTimes, upkeepTimes }) {

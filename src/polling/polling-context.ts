@@ -1,8 +1,9 @@
 import type { ChannelDeps } from '../connections/call-channel.ts'
 import type { Connection } from '../connections/connection-store.ts'
-import { historyQueue } from '../platform/queue/queues.ts'
-import type { Metrics } from '../platform/telemetry/metrics.ts'
+import type { Metrics, WorkName } from '../platform/telemetry/metrics.ts'
 import { defaultLeaseMs, type Lease } from '../platform/work/leases.ts'
+
+export const historyWork = 'history' satisfies WorkName
 
 /** How long the reading of history waits for what, in milliseconds. */
 export type HistoryTimes = {
@@ -36,7 +37,7 @@ export type PollingDeps = ChannelDeps & {
 
 /** Fields that all dead letters of a connection's polling share. */
 export function ofHistory({ id, tenantId }: Connection) {
-  return { tenantId, connectionId: id, queue: historyQueue } as const
+  return { tenantId, connectionId: id, queue: historyWork } as const
 }
 
 /** One slice of a connection's polling, until `endsAt` by `performance.now()`. */

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import { dayMs } from '../platform/days.ts'
 import type { Database } from '../platform/db/tables.ts'
-import { queueNames } from '../platform/telemetry/metrics.ts'
+import { workNames } from '../platform/telemetry/metrics.ts'
 
 export type PruneOptions = {
   /** Age from which a webhook may go. */
@@ -53,7 +53,7 @@ export async function pruneWebhooksAfter(
         and webhook_logs.status <> 'received' and webhook_logs.received_at < ${options.before}
         and not exists (
           select from dead_letter_queue letter
-          where letter.queue = any(${[...queueNames]}) and letter.subject = webhook_logs.id::text
+          where letter.queue = any(${[...workNames]}) and letter.subject = webhook_logs.id::text
             and letter.status = 'open'
         )
         and not exists (

@@ -13,17 +13,13 @@ export type BookingPushJob = { bookingsOf: string }
 
 export const inboundQueue = 'inbound' satisfies QueueName
 export const outboundQueue = 'outbound' satisfies QueueName
-/** Not a queue of jobs but of turns that are kept in the database; it has a name for its dead letters and metrics. */
-export const historyQueue = 'history' satisfies QueueName
-/** Not a queue of jobs but of timers; it has a name for its metrics only. */
-export const upkeepQueue = 'upkeep' satisfies QueueName
 export const processWebhookJob = 'process-webhook'
 export const processWebhooksJob = 'process-webhooks'
+export const syncConnectionJob = 'sync-connection'
+export const pushBookingsJob = 'push-bookings'
 // A job costs as much as storing a webhook does, so webhooks that were stored together share one.
 const webhooksPerJob = 64
 const priorityWindowMs = 60_000
-export const syncConnectionJob = 'sync-connection'
-export const pushBookingsJob = 'push-bookings'
 
 /** The producers' side of every queue. Each call fails fast while the backend is down; the caller may ignore that, the sweep repairs it. */
 export type JobQueues = {

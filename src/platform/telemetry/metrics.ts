@@ -17,9 +17,11 @@ export const eventTypes = [
 ] as const
 export type EventType = (typeof eventTypes)[number]
 
-/** The queues that appear as a label. `src/platform/queue/queues.ts` uses the same names. */
-export const queueNames = ['inbound', 'outbound', 'history', 'upkeep'] as const
-export type QueueName = (typeof queueNames)[number]
+/** Values of the label `queue`, also in dead letters: besides the queues the polling loops and the sweeps, which have none. */
+export const workNames = ['inbound', 'outbound', 'history', 'upkeep'] as const
+export type WorkName = (typeof workNames)[number]
+/** The queues of jobs among them. */
+export type QueueName = Extract<WorkName, 'inbound' | 'outbound'>
 
 /** Why the list of reservations was read. */
 export const historySources = ['import', 'reconcile'] as const
@@ -232,7 +234,7 @@ function startAtZero(metrics: ReturnType<typeof createMetrics>): void {
   for (const action of bookingPushActions) {
     for (const status of outcomes) metrics.bookingPushes.inc({ action, status }, 0)
   }
-  for (const queue of queueNames) {
+  for (const queue of workNames) {
     metrics.workerRebuilds.inc({ queue }, 0)
     for (const kind of Object.keys(failureKinds)) metrics.deadLetters.inc({ queue, kind }, 0)
   }

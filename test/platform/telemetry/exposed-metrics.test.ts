@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { failureKinds } from '../../../src/platform/errors.ts'
-import { createMetrics, eventTypes, queueNames } from '../../../src/platform/telemetry/metrics.ts'
+import { createMetrics, eventTypes, workNames } from '../../../src/platform/telemetry/metrics.ts'
 import { afterAll } from '../../support/after-all.ts'
 import { eventually } from '../../support/eventually.ts'
 import { type FaultyLink, openFaultyLink } from '../../support/faulty-link.ts'
@@ -58,10 +58,10 @@ const promised: Record<string, Promised> = {
   hostaway_dead_letters_open: { type: 'gauge', fromZero: true },
   hostaway_dead_letters_total: {
     type: 'counter',
-    labels: { queue: queueNames, kind: Object.keys(failureKinds) },
+    labels: { queue: workNames, kind: Object.keys(failureKinds) },
     fromZero: true,
   },
-  hostaway_worker_last_progress_seconds: { type: 'gauge', labels: { queue: queueNames } },
+  hostaway_worker_last_progress_seconds: { type: 'gauge', labels: { queue: workNames } },
   hostaway_connections: {
     type: 'gauge',
     labels: { status: ['connecting', 'active', 'paused', 'needs_reauth', 'disconnected'] },
