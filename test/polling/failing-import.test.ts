@@ -118,7 +118,7 @@ it('an import that failed is not replayed while another one runs, and begins ane
   const letter = (await openLetters()).find(({ job }) => job === 'import')
   await system.control.clearFaults()
   const replay = (path: string) =>
-    system.api<{ code: string; count: number }>('POST', `/v1/dead-letters/${path}`, {})
+    system.api<{ code: string; count: number }>('POST', `/v1/dead-letters/${path}`)
 
   // Another one that reads less, and does not come to its end.
   await system.api('POST', `/v1/connections/${connectionId}/pause`)
