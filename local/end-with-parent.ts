@@ -11,7 +11,7 @@ kill -KILL "$1" 2>/dev/null
 [ -z "$2" ] || rm -rf -- "$2"
 `
 
-/** Ends a helper process with this one, however this one ends, and removes its folder, if it has one. Call the returned function once both are gone. */
+/** Ends a child process with this one, however this one ends, and removes its folder, if it has one. Call the returned function once both are gone. */
 export function endWithParent(pid: number, folder = ''): () => void {
   const guard = spawn('/bin/sh', ['-c', script, 'sh', String(pid), folder], {
     cwd: '/',
