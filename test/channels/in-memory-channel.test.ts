@@ -65,7 +65,7 @@ it('another channel takes a booking from its webhook to the calendar, and one of
   assert.equal((await send({ authorization })).status, 200)
 
   const bookings = async () =>
-    (await system.api<{ data: BookingView[] }>('GET', `/v1/bookings?connectionId=${connectionId}`)).body.data
+    (await system.api<{ data: BookingView[] }>('GET', `/v1/bookings?connection=${connectionId}`)).body.data
   const booking = await eventually(async () => {
     const [found] = await bookings()
     assert.ok(found)
@@ -76,7 +76,7 @@ it('another channel takes a booking from its webhook to the calendar, and one of
     ['memory', 'g1', 'memory-71', 'confirmed', 'booked'],
   )
   assert.deepEqual([booking.guest.name, booking.amount.minor], ['Ada Example', 30_000])
-  const { body: feed } = await system.api<{ data: Array<{ type: string }> }>('GET', '/v1/feed?tenant=demo')
+  const { body: feed } = await system.api<{ data: Array<{ type: string }> }>('GET', '/v1/feed')
   const types = feed.data.map(({ type }) => type)
   assert.ok(types.includes('booking.created') && types.includes('availability.blocked'), types.join())
 
