@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { findUnitTests } from './unit-tests.ts'
 
 const root = join(import.meta.dirname, '../..')
-const options = ['--test', '--test-timeout=30000', ...process.argv.slice(2)]
+const options = ['--test', '--test-concurrency=4', '--test-timeout=30000', ...process.argv.slice(2)]
 const { status } = spawnSync(process.execPath, [...options, ...findUnitTests(root)], {
   cwd: root,
   stdio: 'inherit',
