@@ -72,7 +72,7 @@ export const calendar: Module<CalendarDeps> = {
       {
         name: 'sweep-pushes',
         everyMs: upkeepTimes.sweepEveryMs,
-        run: async () => void (await sweepPushes(db, queues, upkeepTimes.pushOverdueMs)),
+        run: () => sweepPushes(db, queues, upkeepTimes.pushOverdueMs),
       },
       {
         name: 'scheduled-syncs',

@@ -40,16 +40,17 @@ export async function signalConnections(
 }
 
 /**
- * Signals connections whose job was lost or whose worker died; returns how many. The job of a worker that died blocks
- * those of its connection for a while, so these have a key of their own. Safe to repeat.
+ * Signals connections whose job was lost or whose worker died. The job of a worker that died blocks those of its
+ * connection until the queue notices, so abandoned work is signalled under a key of its own. Safe to repeat.
  */
-export async function sweepPushes(db: Kysely<Database>, queues: Queues, overdueMs: number): Promise<number> {
-  const connectionIds = await listingLeases.overdueConnections(db, { overdueMs, limit: maxConnections })
-  await queues.enqueueSync(
-    connectionIds.map((connectionId) => ({ connectionId, inMs: 0 })),
-    { isSwept: true },
-  )
-  return connectionIds.length
+export async function sweepPushes(db: Kysely<Database>, queues: Queues, overdueMs: number): Promise<void> {
+  const { abandoned, unsignalled } = await listingLeases.overdueConnections(db, {
+    overdueMs,
+    limit: maxConnections,
+  })
+  if (unsignalled.length > 0) await signalConnections(db, queues, unsignalled)
+  const now = abandoned.map((connectionId) => ({ connectionId, inMs: 0 }))
+  await queues.enqueueSync(now, { isAbandoned: true })
 }
 
 /**

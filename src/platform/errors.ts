@@ -107,6 +107,10 @@ const databaseAwayCodes = new Set([
 // Classes: connection, insufficient resources, operator intervention, system error.
 const databaseAwayClasses = new Set(['08', '53', '57', '58'])
 
+// What node-postgres and Kysely say without a code, while a connection breaks or the process ends.
+const driverMessages =
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout|after calling end on the pool|driver has already been destroyed/
+
 // SQLSTATE codes of a value that no column takes: NUL in a text, a number or a day out of range.
 const refusedValueCodes = new Set(['22003', '22007', '22008', '22021', '22P05'])
 
@@ -137,10 +141,7 @@ export function isDeadlock(error: unknown): boolean {
 
 function isDatabaseAway(code: string | undefined, message: string): boolean {
   if (code !== undefined) return databaseAwayCodes.has(code) || isAwayClass(code)
-  // node-postgres gives these three no code.
-  return /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout/.test(
-    message,
-  )
+  return driverMessages.test(message)
 }
 
 function isAwayClass(code: string): boolean {

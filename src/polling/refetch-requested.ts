@@ -1,23 +1,35 @@
+import { type Kysely, sql, type Transaction } from 'kysely'
 import { capabilityOf } from '../channels/contract/channel.ts'
 import { callChannel } from '../connections/call-channel.ts'
 import { openDeadLetter } from '../dead-letters/dead-letter-store.ts'
 import { databaseTime } from '../platform/db/database-time.ts'
+import type { Database } from '../platform/db/tables.ts'
 import { toAppError } from '../platform/errors.ts'
 import { decide, type RetryPolicy } from '../platform/work/decide.ts'
 import { applyPage } from './apply-page.ts'
 import { bulkCall, type HistoryTimes, ofHistory, type PollingSlice } from './polling-context.ts'
-import {
-  deleteFetch,
-  listRequestedRefetches,
-  noteFetchFailure,
-  type RequestedRefetch,
-} from './reservation-fetch-store.ts'
+import { requestPolling } from './polling-lease-store.ts'
 
 const maxAtOnce = 50
 
 /** How a refetch is tried again. */
 export function refetchPolicy({ retryDelayMs }: HistoryTimes): RetryPolicy {
   return { maxAttempts: 5, baseMs: retryDelayMs, maxDelayMs: 32_000, deferJitterMs: 0 }
+}
+
+type RequestedRefetch = { externalId: string; attempts: number }
+
+/** Asks for a reservation to be fetched and applied once more; safe to repeat. */
+export async function requestFetch(
+  trx: Transaction<Database>,
+  { connectionId, externalId }: { connectionId: string; externalId: string },
+): Promise<void> {
+  await sql`
+    insert into reservation_fetches (connection_id, external_id, tenant_id)
+    select id, ${externalId}, tenant_id from hostaway_connections where id = ${connectionId}
+    on conflict (connection_id, external_id) do update set attempts = 0
+  `.execute(trx)
+  await requestPolling(trx, connectionId, 'fetch')
 }
 
 /**
@@ -62,4 +74,39 @@ async function fetchOne(reading: PollingSlice, { externalId, attempts }: Request
       })
     })
   }
+}
+
+// The longest waiting first.
+async function listRequestedRefetches(
+  db: Kysely<Database>,
+  connectionId: string,
+  limit: number,
+): Promise<RequestedRefetch[]> {
+  const rows = await db
+    .selectFrom('reservation_fetches')
+    .select(['external_id', 'attempts'])
+    .where('connection_id', '=', connectionId)
+    .orderBy('requested_at')
+    .limit(limit)
+    .execute()
+  return rows.map(({ external_id, attempts }) => ({ externalId: external_id, attempts }))
+}
+
+async function noteFetchFailure(
+  db: Kysely<Database>,
+  connectionId: string,
+  externalId: string,
+): Promise<void> {
+  await sql`
+    update reservation_fetches set attempts = attempts + 1
+    where connection_id = ${connectionId} and external_id = ${externalId}
+  `.execute(db)
+}
+
+async function deleteFetch(db: Kysely<Database>, connectionId: string, externalId: string): Promise<void> {
+  await db
+    .deleteFrom('reservation_fetches')
+    .where('connection_id', '=', connectionId)
+    .where('external_id', '=', externalId)
+    .execute()
 }

@@ -2,7 +2,7 @@ import type { Transaction } from 'kysely'
 import type { Database, DeadLetterRow } from '../platform/db/tables.ts'
 import { Problem } from '../platform/http/problems.ts'
 import { insertImport, reopenImport } from './import-store.ts'
-import { requestFetch } from './reservation-fetch-store.ts'
+import { requestFetch } from './refetch-requested.ts'
 
 /**
  * Replays a dead letter of polling in the transaction that closes it: an import resumes where it stopped, a reservation

@@ -100,6 +100,12 @@ it('a database that is down, full or restarting is distinguished from a wrong st
   for (const code of ['08006', '53100', '53300', '57P01', '57014', '58030', '40P01', 'ECONNRESET']) {
     assert.equal(kindOf(code), 'database_unavailable', code)
   }
+  for (const message of [
+    'Connection terminated unexpectedly',
+    'Cannot use a pool after calling end on the pool',
+  ]) {
+    assert.equal(toAppError(new Error(message)).kind, 'database_unavailable', message)
+  }
   for (const code of ['23505', '42703', 'P0001', '57', 'ERR_ASSERTION']) {
     assert.equal(kindOf(code), 'unexpected', code)
   }

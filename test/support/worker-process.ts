@@ -6,14 +6,17 @@ import { inheritedEnvironment } from './spawned-process.ts'
 import type { TestSystem } from './test-system.ts'
 
 const workerFile = path.join(import.meta.dirname, 'worker-main.ts')
+/** The product's own worker, with its own lock times of the queue. */
+export const productWorkerFile = path.join(import.meta.dirname, '../../workers/main.ts')
 
 /** A worker of the system in a process of its own, with other settings where given; a test may kill it, and other workers soon take over its jobs. It ends with the test at the latest. */
 export function startWorkerProcess(
   context: EndsLater,
   { config, keys }: TestSystem,
   settings: Record<string, string> = {},
+  file = workerFile,
 ): ChildProcess {
-  const child = spawn(process.execPath, [workerFile], {
+  const child = spawn(process.execPath, [file], {
     stdio: 'ignore',
     env: {
       ...inheritedEnvironment(),

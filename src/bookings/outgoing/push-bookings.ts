@@ -71,9 +71,11 @@ export async function sweepBookingPushes(
   queues: Queues,
   overdueMs: number,
 ): Promise<void> {
-  const connectionIds = await bookingLeases.overdueConnections(db, { overdueMs, limit: maxConnections })
-  await queues.enqueueBookingPushes(
-    connectionIds.map((connectionId) => ({ connectionId, inMs: 0 })),
-    { isSwept: true },
-  )
+  const { abandoned, unsignalled } = await bookingLeases.overdueConnections(db, {
+    overdueMs,
+    limit: maxConnections,
+  })
+  if (unsignalled.length > 0) await signalBookings(db, queues, unsignalled)
+  const now = abandoned.map((connectionId) => ({ connectionId, inMs: 0 }))
+  await queues.enqueueBookingPushes(now, { isAbandoned: true })
 }

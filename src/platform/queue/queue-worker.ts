@@ -34,7 +34,7 @@ export type QueueTimes = {
   stalledCheckMs: number
 }
 
-const defaultQueueTimes: QueueTimes = { lockMs: 15_000, stalledCheckMs: 5_000 }
+const defaultQueueTimes: QueueTimes = { lockMs: 8_000, stalledCheckMs: 2_000 }
 const stallsTolerated = 3
 // BullMQ's words for a job whose worker vanished more often than is tolerated; it has no class for it.
 const stalledOut = 'stalled more than allowable limit'

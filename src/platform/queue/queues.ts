@@ -37,11 +37,12 @@ export type JobQueues = {
   enqueueWebhookReplay(webhookId: string): Promise<void>
   /**
    * Sees to it that a job of each connection starts in `inMs`: a waiting one is moved to that moment, and while one is
-   * running it is followed by exactly one more. A swept one does not wait for a running one: its worker may be dead.
+   * running it is followed by exactly one more. One for abandoned work does not wait for a running one, whose worker
+   * may be dead.
    */
-  enqueueSync(connections: WakeTime[], how?: { isSwept?: boolean }): Promise<void>
+  enqueueSync(connections: WakeTime[], how?: { isAbandoned?: boolean }): Promise<void>
   /** The same for the job that tells the channel of a connection's bookings. */
-  enqueueBookingPushes(connections: WakeTime[], how?: { isSwept?: boolean }): Promise<void>
+  enqueueBookingPushes(connections: WakeTime[], how?: { isAbandoned?: boolean }): Promise<void>
   /** Jobs that a worker could begin now, without the delayed and the running ones. */
   dueJobs(queue: QueueName): Promise<number>
   /** True when the backend can take jobs now. */
@@ -124,22 +125,22 @@ function jobOfOne(webhookId: string, attemptsBefore: number): NewJob {
   return { name: processWebhookJob, data: { ...job, attemptsBefore }, jobId: `webhook-${webhookId}` }
 }
 
-function outboundJob({ connectionId, inMs }: WakeTime, { isSwept = false } = {}) {
+function outboundJob({ connectionId, inMs }: WakeTime, { isAbandoned = false } = {}) {
   return {
     name: syncConnectionJob,
     data: { connectionId } satisfies OutboundJob,
     jobId: `sync-${uuid()}`,
-    oneAtATime: isSwept ? `swept-${connectionId}` : connectionId,
+    oneAtATime: isAbandoned ? `abandoned-${connectionId}` : connectionId,
     delayMs: inMs,
   }
 }
 
-function bookingPushJob({ connectionId, inMs }: WakeTime, { isSwept = false } = {}) {
+function bookingPushJob({ connectionId, inMs }: WakeTime, { isAbandoned = false } = {}) {
   return {
     name: pushBookingsJob,
     data: { bookingsOf: connectionId } satisfies BookingPushJob,
     jobId: `bookings-${uuid()}`,
-    oneAtATime: `${isSwept ? 'swept-' : ''}bookings-${connectionId}`,
+    oneAtATime: `${isAbandoned ? 'abandoned-' : ''}bookings-${connectionId}`,
     delayMs: inMs,
   }
 }

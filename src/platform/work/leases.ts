@@ -37,8 +37,11 @@ export class LeaseLost extends Error {
  * How long a lease lasts without a heartbeat, in milliseconds: work of a worker that died is taken over after that. It
  * does not depend on how long a call may take, because heartbeats continue during calls.
  */
-export const defaultLeaseMs = 3_000
-const heartbeatsPerLease = 4
+export const defaultLeaseMs = 2_500
+const heartbeatsPerLease = 5
+
+/** Connections with abandoned work, whose job may still be held by the worker that died, and those without a signal. */
+export type Overdue = { abandoned: string[]; unsignalled: string[] }
 
 /** What a released row remembers. Without `failure` nothing was tried, and no attempt is used up. */
 export type Release = {
@@ -169,22 +172,26 @@ export function leasesOn<Row extends LeasedRow>({ name, key, order, heldUp }: Le
   }
 
   /**
-   * Active connections whose work was abandoned by a worker that died, or has been workable for so long that its signal
-   * was lost.
+   * Active connections whose work has been workable for so long that its signal was lost, or whose worker died; at most
+   * `limit`.
    */
   async function overdueConnections(
     db: Kysely<Database>,
     { overdueMs, limit }: { overdueMs: number; limit: number },
-  ): Promise<string[]> {
-    const found = await sql<{ connectionId: string }>`
-      select distinct w.connection_id as "connectionId"
+  ): Promise<Overdue> {
+    const found = await sql<{ connectionId: string; isAbandoned: boolean }>`
+      select w.connection_id as "connectionId",
+        coalesce(bool_or(w.lease_until <= clock_timestamp()), false) as "isAbandoned"
       from ${rows}
       join hostaway_connections c on c.id = w.connection_id and c.status = 'active'
-      where w.due_at is not null and ${workableAt} < clock_timestamp() - ${overdueMs} * interval '1 millisecond'
-        and (w.lease_until is null or w.lease_until <= clock_timestamp())
+      where w.due_at is not null and (w.lease_until is null or w.lease_until <= clock_timestamp())
+      group by w.connection_id
+      having bool_or(${workableAt} < clock_timestamp() - ${overdueMs} * interval '1 millisecond')
       limit ${limit}
     `.execute(db)
-    return found.rows.map(({ connectionId }) => connectionId)
+    const idsOf = (isAbandoned: boolean) =>
+      found.rows.filter((row) => row.isAbandoned === isAbandoned).map(({ connectionId }) => connectionId)
+    return { abandoned: idsOf(true), unsignalled: idsOf(false) }
   }
 
   return { claim, lock, heartbeat, hold, release, beginCall, endCall, wakeTimes, overdueConnections }
