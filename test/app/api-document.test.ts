@@ -64,7 +64,7 @@ describe('the description of the API', () => {
     }
   })
 
-  it('passes the rules of Redocly, but for a license and refusals of probes', async () => {
+  it('the description of the API passes the rules of Redocly, but for a license and refusals of probes', async () => {
     const rules = { 'info-license': 'off', 'operation-4xx-response': 'off' } as const
     const config = await createConfig({ extends: ['recommended-strict'], rules })
     const found = await lintFromString({ source: JSON.stringify(document), config })
@@ -88,7 +88,7 @@ describe('the description of the API', () => {
     }
   })
 
-  it('lists the roles and the codes of the refusals of every protected operation', () => {
+  it('the description of the API lists the roles and the codes of the refusals of every protected operation', () => {
     const codes = document.components.schemas.Problem?.properties?.code as { enum: string[] }
     assert.deepEqual(codes.enum, problemCodes(['hostaway']))
     for (const { method, path, operation } of operations.filter((one) => one.path.startsWith('/v1/'))) {
