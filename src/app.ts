@@ -33,18 +33,16 @@ export function listeningOptions() {
 
 /** Every route of the product, mounted; it never listens. Closing it drains what was accepted. */
 export async function createApp(deps: Deps): Promise<FastifyInstance> {
-  const { db, log, metrics } = deps
-  const loggerInstance: FastifyBaseLogger = log
+  const { db, metrics } = deps
+  const loggerInstance: FastifyBaseLogger = deps.log
   const app = fastify({ ...listeningOptions(), loggerInstance, frameworkErrors: refuseUnroutable })
   useProblems(app)
   useValidation(app)
   closeIdleConnections(app)
   // Every body here is JSON; read as text it would be refused as the wrong type of JSON.
   app.removeContentTypeParser('text/plain')
-  await describeApi(
-    app,
-    deps.channels.all.map(({ name }) => name),
-  )
+  const channelNames = deps.channels.all.map(({ name }) => name)
+  await describeApi(app, channelNames)
   await app.register(swaggerUi, { routePrefix: '/docs' })
   await app.register(rateLimit, { global: false })
 
