@@ -9,6 +9,7 @@ import { reportConflict } from '../bookings/apply/reservation-events.ts'
 import { fetchedVersion } from '../bookings/apply/reservation-version.ts'
 import type { Reservation } from '../channels/contract/reservation.ts'
 import { openDeadLetter } from '../dead-letters/dead-letter-store.ts'
+import { togetherOrEach } from '../platform/batch.ts'
 import { type AppError, factsOf, toAppError } from '../platform/errors.ts'
 import type { Tally } from './import-store.ts'
 import { maxWaitMs, ofHistory, type PollingSlice } from './polling-context.ts'
@@ -71,27 +72,21 @@ async function applyTogether(
   tally: Tally,
 ): Promise<IncomingReservation[]> {
   const unknown: IncomingReservation[] = []
-  const take = (incoming: IncomingReservation, result: ApplyResult | undefined) => {
-    if (result === undefined) throw new Error('A reservation was applied without a result')
-    if (result.outcome === 'unknown_listing') unknown.push(incoming)
-    else count(reading, incoming, result, tally)
-  }
-  try {
-    const results = await applyReservations(reading.deps.db, together)
-    for (const [index, incoming] of together.entries()) take(incoming, results[index])
-  } catch (caught) {
-    if (!isOfReservation(toAppError(caught))) throw caught
-    for (const incoming of together) {
-      try {
-        const [result] = await applyReservations(reading.deps.db, [incoming])
-        take(incoming, result)
-      } catch (again) {
-        const error = toAppError(again)
-        if (!isOfReservation(error)) throw again
-        await deadLetterOne(reading, incoming, error)
-        tally.failed += 1
-      }
-    }
+  const outcomes = await togetherOrEach(
+    together,
+    (some) => applyReservations(reading.deps.db, some),
+    (error) => isOfReservation(toAppError(error)),
+  )
+  for (const [index, outcome] of outcomes.entries()) {
+    const incoming = together[index]
+    if (incoming === undefined) continue
+    if (outcome.status === 'rejected') {
+      const error = toAppError(outcome.reason)
+      if (!isOfReservation(error)) throw outcome.reason
+      await deadLetterOne(reading, incoming, error)
+      tally.failed += 1
+    } else if (outcome.value.outcome === 'unknown_listing') unknown.push(incoming)
+    else count(reading, incoming, outcome.value, tally)
   }
   return unknown
 }

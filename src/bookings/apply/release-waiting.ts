@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely'
 import type { Channels } from '../../channels/contract/channel.ts'
 import type { Reservation, ReservationFormat } from '../../channels/contract/reservation.ts'
 import { findConnections } from '../../connections/connection-store.ts'
+import { togetherOrEach } from '../../platform/batch.ts'
 import type { BookingQueueRow, Database } from '../../platform/db/tables.ts'
 import { AppError, toAppError } from '../../platform/errors.ts'
 import { findReleasedReservations, findReservationsToImport, noteUnstorable } from '../approval-store.ts'
@@ -43,22 +44,24 @@ async function release(
   owners: ReservationOwner[],
 ): Promise<number> {
   const { db } = deps
-  try {
-    await applyReservations(db, await Promise.all(rows.map((row) => storedVersion(deps, row, owners))))
-    return rows.length
-  } catch (caught) {
-    const error = toAppError(caught)
-    if (error.kind === 'database_unavailable') throw error
-    const [only, ...others] = rows
-    if (only !== undefined && others.length === 0) {
-      const problem = { field: 'reservation', code: 'not_stored', message: error.message }
-      await noteUnstorable(db, only, problem)
-      return 0
-    }
-    let released = 0
-    for (const row of rows) released += await release(deps, [row], owners)
-    return released
+  const outcomes = await togetherOrEach(
+    rows,
+    async (some) =>
+      applyReservations(db, await Promise.all(some.map((row) => storedVersion(deps, row, owners)))),
+    (error) => toAppError(error).kind !== 'database_unavailable',
+  )
+  let released = 0
+  for (const [index, outcome] of outcomes.entries()) {
+    const row = rows[index]
+    if (outcome.status === 'fulfilled') released += 1
+    else if (row !== undefined) await noteFailure(db, row, toAppError(outcome.reason))
   }
+  return released
+}
+
+async function noteFailure(db: Kysely<Database>, row: BookingQueueRow, error: AppError): Promise<void> {
+  if (error.kind === 'database_unavailable') throw error
+  await noteUnstorable(db, row, { field: 'reservation', code: 'not_stored', message: error.message })
 }
 
 async function storedVersion(
