@@ -171,7 +171,7 @@ describe('a booking that is changed in TVL', async () => {
       .map(({ detail }) => detail)
     assert.deepEqual(steps, [
       'made in TVL',
-      `reservation ${externalId} exists at Hostaway`,
+      `reservation ${externalId} exists at the channel`,
       'cancellation',
       'cancelled',
     ])
