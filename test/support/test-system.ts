@@ -79,6 +79,7 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
     reservedDelayMs: 0,
     ...options.sandbox,
   })
+  parts.after(() => sandbox.close())
   const control: ControlClient = createControlClient(sandbox.controlUrl)
   const logged: string[] = []
   const keys = options.settings?.ENCRYPTION_KEYS ?? generateKeyRingEntry('test')
@@ -120,10 +121,14 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
       ...options.historyTimes,
     },
   })
-  const app: FastifyInstance = await createApp(deps)
-  await app.listen({ host: config.HOST, port })
+  parts.after(() => deps.close())
   let workers: RunningWorkers | undefined
-
+  const app: FastifyInstance = await createApp(deps)
+  parts.after(async () => {
+    await app.close()
+    await stop()
+  })
+  await app.listen({ host: config.HOST, port })
   async function start(): Promise<void> {
     workers ??= await startWorkers(deps)
   }
@@ -132,12 +137,6 @@ export async function startTestSystem(context: EndsLater, options: TestSystemOpt
     workers = undefined
   }
   if (options.workers !== false) await start()
-  parts.after(async () => {
-    await app.close()
-    await stop()
-    await deps.close()
-    await sandbox.close()
-  })
 
   const url = `http://${config.HOST}:${port}`
   checkAgainstDocument(url, () => app.swagger() as unknown as ApiDocument)
