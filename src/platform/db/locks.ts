@@ -10,6 +10,7 @@ export type Locks = {
   close(): Promise<void>
 }
 
+type LockStatement = 'pg_try_advisory_lock' | 'pg_advisory_unlock'
 type LockOptions = { url: string; onError: (error: Error) => void }
 
 const queryTimeoutMs = 5_000
@@ -19,6 +20,7 @@ export function createLocks({ url, onError }: LockOptions): Locks {
   // A session may take a lock twice, so the process keeps its own works apart.
   const held = new Set<string>()
   let opening: Promise<pg.Client> | undefined
+  let previous: Promise<unknown> = Promise.resolve()
 
   function connected(): Promise<pg.Client> {
     if (opening !== undefined) return opening
@@ -31,10 +33,14 @@ export function createLocks({ url, onError }: LockOptions): Locks {
     return mine
   }
 
-  async function ask(
-    statement: 'pg_try_advisory_lock' | 'pg_advisory_unlock',
-    name: string,
-  ): Promise<boolean> {
+  // A connection takes one statement at a time.
+  function ask(statement: LockStatement, name: string): Promise<boolean> {
+    const asked = previous.then(() => query(statement, name))
+    previous = asked.catch(() => undefined)
+    return asked
+  }
+
+  async function query(statement: LockStatement, name: string): Promise<boolean> {
     const client = await connected()
     const { rows } = await client.query<{ done: boolean }>(
       `select ${statement}(hashtextextended($1, 0)) as done`,
