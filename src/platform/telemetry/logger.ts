@@ -54,10 +54,10 @@ export function createLogger(options: {
   })
 }
 
-const maxFlushMs = 1_000
+const maxFlushMs = 2_000
 
 /**
- * Resolves once every line has left the process, after a second at the latest; nothing may be logged afterwards. pino
+ * Resolves once every line has left the process, after two seconds at the latest; nothing may be logged afterwards. pino
  * writes in the background, and a process that exits while a write is under way loses its newest lines.
  */
 export async function endLogging(log: Logger): Promise<void> {

@@ -13,7 +13,7 @@ test('a process that ends writes its last lines, even while the thread that writ
     import { shutDownOn } from './src/platform/process/shutdown.ts'
     const log = createLogger({ level: 'info', role: 'test' })
     const shutdown = shutDownOn(() => log, async () => {})
-    pbkdf2('busy', 'thread', 300_000, 64, 'sha512', () => {})
+    pbkdf2('busy', 'thread', 100_000, 64, 'sha512', () => {})
     await shutdown.end('test', 0)
   `
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
