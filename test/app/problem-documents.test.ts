@@ -195,6 +195,18 @@ describe('every refusal is a problem document', () => {
     ['POST', '/v1/tokens', 'name', '{"tenant":"demo","role":"viewer","name":"\\u0000"}'],
     ['POST', '/v1/connections/:id/mapping/preview', 'reservation.id', '{"reservation":{"id":1e400}}'],
     ['POST', '/v1/connections/:id/mapping/preview', 'reservation.a.0', '{"reservation":{"a":["\\udc00"]}}'],
+    [
+      'PUT',
+      '/v1/connections/:id/mapping',
+      'spec.fields.a.constant',
+      '{"spec":{"fields":{"a":{"type":"text","constant":"\\ud800"}}}}',
+    ],
+    [
+      'PUT',
+      '/v1/connections/:id/mapping',
+      'spec.fields.a.constant',
+      '{"spec":{"fields":{"a":{"type":"text","constant":"\\u0000"}}}}',
+    ],
   ] as const
   for (const [method, path, field, body] of unstorable) {
     it(`422: ${method} ${path} ${body ?? ''}, a value that PostgreSQL does not store`, async () => {

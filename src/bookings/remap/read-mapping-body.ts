@@ -5,6 +5,7 @@ import { MappingSpec } from '../../mapping/mapping-spec.ts'
 import { exactlyOneOf, Uuid } from '../../platform/http/fields.ts'
 import { Problem } from '../../platform/http/problems.ts'
 import { bodyViolations } from '../../platform/http/violations.ts'
+import { findUnstorable } from '../../platform/storable-text.ts'
 
 export const MappingBody = Type.Object(
   { spec: MappingSpec, expectedVersion: Type.Optional(Type.Integer({ minimum: 0 })) },
@@ -35,8 +36,13 @@ export function refuseWrongBody(request: FastifyRequest<{ Body: { spec?: Mapping
   const wrong = bodyViolations(request)
   const spec = request.body?.spec
   const checked = spec === undefined ? undefined : checkSpec(spec)
-  // The check of a spec finds all that its schema does, in clearer words.
+  // The check of a spec finds all that its schema does, in clearer words; not so what cannot be stored.
   const beside = checked === undefined ? wrong : wrong.filter(({ field }) => !/^spec(\.|$)/.test(field))
-  const problems = [...beside, ...(checked === undefined || checked.ok ? [] : checked.problems)]
+  const unstorable = findUnstorable(spec).map(({ field, message }) => ({ field: `spec.${field}`, message }))
+  const problems = [
+    ...beside,
+    ...unstorable,
+    ...(checked === undefined || checked.ok ? [] : checked.problems),
+  ]
   if (problems.length > 0) throw new Problem(422, 'VALIDATION_FAILED', 'The body is not valid', problems)
 }
