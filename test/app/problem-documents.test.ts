@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { before, describe, it } from 'node:test'
 import { sql } from 'kysely'
 import { afterAll } from '../support/after-all.ts'
@@ -17,10 +18,17 @@ describe('every refusal is a problem document', () => {
   })
 
   /** Sends exactly these bytes, with the admin's token. */
-  async function send(method: string, path: string, body: string | undefined, contentType?: string) {
+  async function send(
+    method: string,
+    path: string,
+    body: string | undefined,
+    contentType?: string,
+    more: Record<string, string> = {},
+  ) {
     const response = await fetch(`${system.url}${path}`, {
       method,
       headers: {
+        ...more,
         authorization: `Bearer ${adminToken}`,
         ...(contentType === undefined ? {} : { 'content-type': contentType }),
       },
@@ -223,6 +231,14 @@ describe('every refusal is a problem document', () => {
       )
     })
   }
+
+  it('422: an Idempotency-Key that is too long, beside a body that is wrong as well', async () => {
+    for (const path of ['/v1/bookings?tenant=demo', '/v1/events?tenant=demo']) {
+      const key = randomBytes(6_000).toString('base64')
+      const answer = await send('POST', path, '{}', 'application/json', { 'idempotency-key': key })
+      assertProblem(answer, 422, 'VALIDATION_FAILED')
+    }
+  })
 
   it('422: a body of which nothing is coerced', async () => {
     for (const body of [

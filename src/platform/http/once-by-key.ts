@@ -5,12 +5,14 @@ import { claimIdempotencyKey, keepAnswer } from '../db/idempotency-keys.ts'
 import type { Database } from '../db/tables.ts'
 import { Problem } from './problems.ts'
 
+const maxKey = 200
+
 /** The header of a route whose requests may be repeated by key. */
 export const keyHeader = Type.Object({
   'idempotency-key': Type.Optional(
     Type.String({
       minLength: 1,
-      maxLength: 200,
+      maxLength: maxKey,
       description: 'A request that repeats it within 24 hours is answered as the first one was.',
     }),
   ),
@@ -18,7 +20,7 @@ export const keyHeader = Type.Object({
 
 /**
  * Does the work of a request in one transaction, once for its `Idempotency-Key`: a repetition gets the answer
- * again. Work that throws leaves the key unused. Throws a Problem where the key came with another body.
+ * again. Work that throws leaves the key unused. Throws a Problem where the key came with another body, or is too long.
  */
 export async function onceByKey<Answer>(
   db: Kysely<Database>,
@@ -41,6 +43,11 @@ export async function onceByKey<Answer>(
   })
 }
 
+// Where the body breaks its schema and the handler adds to its violations, no schema has checked the headers.
 function readKey(header: string | string[] | undefined): string | undefined {
-  return Array.isArray(header) ? header.join(', ') : header
+  const key = Array.isArray(header) ? header.join(', ') : header
+  if (key === undefined || key.length <= maxKey) return key
+  throw new Problem(422, 'VALIDATION_FAILED', 'The header is not valid', [
+    { field: 'idempotency-key', message: `must have at most ${maxKey} characters` },
+  ])
 }
