@@ -59,7 +59,7 @@ async function move(
       .select(['tenant_id', 'account_id', 'status'])
       .where('id', '=', id)
       .where('status', 'in', [...from])
-      .forUpdate()
+      .forNoKeyUpdate()
     if (keySetAt !== undefined) query = query.where('key_set_at', '=', keySetAt)
     const before = await query.executeTakeFirst()
     if (before === undefined) return false
