@@ -109,7 +109,7 @@ const databaseAwayClasses = new Set(['08', '53', '57', '58'])
 
 // What node-postgres and Kysely say without a code, while a connection breaks or the process ends.
 const driverMessages =
-  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout|after calling end on the pool|driver has already been destroyed/
+  /Connection terminated|timeout expired|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout|after calling end on the pool|driver has already been destroyed/
 
 // SQLSTATE codes of a value that no column takes: NUL in a text, a number or a day out of range.
 const refusedValueCodes = new Set(['22003', '22007', '22008', '22021', '22P05'])
