@@ -3,7 +3,9 @@ import { describe, it } from 'node:test'
 import { sql } from 'kysely'
 import { openDatabase } from '../../../src/platform/db/database.ts'
 import { createLocks, type Locks } from '../../../src/platform/db/locks.ts'
+import { toAppError } from '../../../src/platform/errors.ts'
 import { afterAll } from '../../support/after-all.ts'
+import { openFaultyLink } from '../../support/faulty-link.ts'
 import { createTestDatabase } from '../../support/test-database.ts'
 
 describe('locks of a process', async () => {
@@ -11,13 +13,14 @@ describe('locks of a process', async () => {
   const url = await createTestDatabase({ after })
   const db = openDatabase({ url, maxConnections: 1, applicationName: 'test' })
   after(() => db.destroy())
-  const lost: Error[] = []
-  const processOf = (): Locks => {
-    const locks = createLocks({ url, onError: (error) => lost.push(error) })
+  // One connection may report its end more than once.
+  const lost = new Set<string>()
+  const processOf = (name: string): Locks => {
+    const locks = createLocks({ url, onError: () => lost.add(name) })
     after(() => locks.close())
     return locks
   }
-  const [one, other] = [processOf(), processOf()]
+  const [one, other] = [processOf('one'), processOf('other')]
   const free = async (locks: Locks) =>
     (await locks.tryWith('name', async () => 'worked'))?.result === 'worked'
 
@@ -56,9 +59,28 @@ describe('locks of a process', async () => {
         select pg_terminate_backend(pid) from pg_stat_activity
         where application_name = 'hostaway-locks' and datname = current_database()
       `.execute(db)
-      while (lost.length < 2) await new Promise(setImmediate)
+      while (lost.size < 2) await new Promise(setImmediate)
       assert.ok(await free(other))
     })
     assert.ok(await free(one))
+  })
+
+  it('a connection that no longer answers is replaced, and keeps the locks whose work goes on', async () => {
+    const link = await openFaultyLink({ after }, url)
+    const cutOff = createLocks({ url: link.url, onError: () => {}, timeoutMs: 200 })
+    after(() => cutOff.close())
+    const away = (error: unknown) => toAppError(error).kind === 'database_unavailable'
+
+    await cutOff.tryWith('long work', async () => {
+      link.stall()
+      await assert.rejects(free(cutOff), away)
+      // Nor does a new connection come about.
+      await assert.rejects(free(cutOff), away)
+      link.mend()
+      assert.ok(await free(cutOff))
+      const others = await other.tryWith('long work', async () => true)
+      assert.equal(others, undefined, 'the lock is kept while its work runs')
+    })
+    assert.ok(await cutOff.tryWith('other work', async () => true))
   })
 })
