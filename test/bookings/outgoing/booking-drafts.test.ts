@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { type Kysely, sql } from 'kysely'
 import { up } from '../../../migrations/0012_booking_drafts.ts'
+import { up as upWaiting } from '../../../migrations/0015_waiting_drafts.ts'
 import { afterAll } from '../../support/after-all.ts'
 import { bookedSystem, bookingBody } from '../../support/booked-system.ts'
+import { inDays } from '../../support/desired-events.ts'
 import { startTestSystem, type TestSystem } from '../../support/test-system.ts'
 
 describe('a booking made in TVL is a draft of TVL’s', () => {
@@ -49,6 +51,30 @@ describe('a booking made in TVL is a draft of TVL’s', () => {
     const { draft, source, external_id } = await rowOf(id)
     assert.deepEqual([source, external_id], [null, `tvl-${id}`])
     assert.deepEqual(draft, draftOf(id, body.checkIn, body.checkOut))
+  })
+
+  it('also where an earlier release had such a body wait for a person', async () => {
+    const body = bookingBody(60)
+    const { id } = await booked.book(body)
+    const { draft } = await rowOf(id)
+    const { fields } = draft as { fields: Record<string, unknown> }
+    const standIn = {
+      id: `tvl-${id}`,
+      listingMapId: '400001',
+      status: 'new',
+      isDatesUnspecified: 0,
+      ...fields,
+    }
+    await sql`
+      insert into hostaway_booking_queue
+        (id, tenant_id, connection_id, external_id, status, problems, draft, source, version_kind, version_at)
+      select gen_random_uuid(), tenant_id, connection_id, external_id, 'pending', '[]', '{}', ${JSON.stringify(standIn)},
+        version_kind, version_at
+      from bookings where id = ${id}
+    `.execute(system.db)
+    await upWaiting(system.db as unknown as Kysely<unknown>)
+    const answer = await booked.patch(id, { checkOut: inDays(65) })
+    assert.equal(answer.body.checkOut, inDays(65), answer.text)
   })
 
   it('also where an earlier release had stored a body in place of Hostaway’s', async () => {
