@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
-import { claimListing } from '../../src/calendar/listing-push-store.ts'
+import { claimListing, listingLease, listingLeases } from '../../src/calendar/listing-push-store.ts'
 import { pushDepsOf } from '../../src/calendar/push-context.ts'
 import { pushListing } from '../../src/calendar/push-listing.ts'
 import { findConnection } from '../../src/connections/connection-store.ts'
@@ -62,6 +63,34 @@ describe('the lease of a listing', () => {
     assert.deepEqual(await writesAt(system), [])
     assert.deepEqual(await pushListing(deps(), found, successor), { outcome: 'done' })
     assert.equal((await writesAt(system)).length, 1)
+  })
+
+  it('heartbeats that wait for the row of a listing occupy one connection, and go on afterwards', async () => {
+    await desireAvailable(true)
+    const leaseMs = 200
+    const row = await claimListing(system.db, connection.id, { leaseMs })
+    assert.ok(row)
+    const waiting = async () => {
+      const { rows } = await sql<{ count: number }>`
+        select count(*)::integer as count from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock' and query like '%listing_pushes%'
+      `.execute(system.db)
+      return rows[0]?.count
+    }
+    const leaseUntil = async () =>
+      (await system.db.selectFrom('listing_pushes').select('lease_until').executeTakeFirstOrThrow())
+        .lease_until
+    await listingLeases.hold(system.db, listingLease(row), leaseMs, async () => {
+      await system.db.transaction().execute(async (trx) => {
+        await sql`select 1 from listing_pushes for update`.execute(trx)
+        await delay(2 * leaseMs)
+        assert.equal(await waiting(), 1)
+      })
+      const before = await leaseUntil()
+      await delay(leaseMs)
+      assert.ok(before !== null && Number(await leaseUntil()) > Number(before))
+    })
+    await expireLease()
   })
 
   it('a worker that dies during a call leaves a listing that is read back before it is pushed', async () => {

@@ -105,9 +105,15 @@ export function leasesOn<Row extends LeasedRow>({ name, key, order, heldUp }: Le
     leaseMs: number,
     work: () => Promise<Result>,
   ): Promise<Result> {
-    const timer = setInterval(() => {
-      heartbeat(db, lease, leaseMs).catch(() => undefined)
-    }, leaseMs / heartbeatsPerLease)
+    let isBeating = false
+    const beat = async () => {
+      // One that waits for the row holds a connection, and a transaction may lock many rows for long.
+      if (isBeating) return
+      isBeating = true
+      await heartbeat(db, lease, leaseMs).catch(() => undefined)
+      isBeating = false
+    }
+    const timer = setInterval(beat, leaseMs / heartbeatsPerLease)
     try {
       return await work()
     } finally {
