@@ -140,7 +140,8 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
       const tenant = await requireTenant(deps.db, request, body.tenant)
       const { connection, created, webhookSecret } = await connect(deps, tenant, {
         ...body,
-        accountId: String(body.accountId),
+        // Of `10001` and `"010001"` the channel sends one back, and webhooks that name another account are refused.
+        accountId: String(BigInt(body.accountId)),
       })
       const shown = await showConnection(deps.db, deps.crons, connection, webhookSecret)
       return reply.code(created ? 201 : 200).send(shown)

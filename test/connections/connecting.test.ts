@@ -54,6 +54,12 @@ describe('connecting a tenant', { concurrency: 6 }, () => {
     )
   })
 
+  it('one account has one id, however many zeros it is sent with', async () => {
+    const { request, accountId } = await newPair()
+    const { body, text } = await connect({ ...request, accountId: `00${accountId}` })
+    assert.equal(body.accountId, String(accountId), text)
+  })
+
   it('connecting a tenant with a wrong key is 422 and stores nothing', async () => {
     const { request, tenant, accountId } = await newPair()
     const answer = await connect({ ...request, apiKey: 'not-the-key' })
