@@ -1,5 +1,5 @@
 import type { Channel } from '../channels/contract/channel.ts'
-import { AppError, isRemoteAway } from '../platform/errors.ts'
+import { AppError, factsOf, isRemoteAway } from '../platform/errors.ts'
 import { codeOfChannel } from '../platform/http/problem-codes.ts'
 import { Problem } from '../platform/http/problems.ts'
 
@@ -8,10 +8,16 @@ export function isChannelAway(error: unknown): boolean {
   return error instanceof AppError && isRemoteAway(error)
 }
 
+// Nothing that the channel or the caller could do about it.
+function isOurs(error: AppError): boolean {
+  const { outcome, blames } = factsOf(error)
+  return outcome === 'retry' && blames === 'us'
+}
+
 /** Throws the failure of a step at a channel as a problem for the caller of the API. */
 export function explainFailure({ name, title, access }: Channel): (error: unknown) => never {
   return (error) => {
-    if (!(error instanceof AppError) || error.kind === 'database_unavailable') throw error
+    if (!(error instanceof AppError) || isOurs(error)) throw error
     if (error.kind === 'credentials_rejected') {
       throw new Problem(
         422,

@@ -1,3 +1,4 @@
+import pLimit from 'p-limit'
 import { AppError } from './errors.ts'
 
 export type BatchOptions<Item, Result> = {
@@ -7,6 +8,8 @@ export type BatchOptions<Item, Result> = {
   isItemFault: (error: unknown) => boolean
   maxItems: number
   maxInFlight: number
+  /** How many items are run at once where each runs alone; one by default. */
+  maxAlone?: number
   /** Items that share a key are never in flight at the same time. */
   keysOf?: (item: Item) => string[]
   sizeOf?: (item: Item) => number
@@ -85,7 +88,7 @@ export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>)
 
   async function settle(batch: Entry<Item, Result>[]): Promise<void> {
     const items = batch.map(({ item }) => item)
-    const outcomes = await togetherOrEach(items, options.run, options.isItemFault)
+    const outcomes = await togetherOrEach(items, options.run, options.isItemFault, options.maxAlone)
     for (const [index, outcome] of outcomes.entries()) {
       if (outcome.status === 'fulfilled') batch[index]?.resolve(outcome.value)
       else batch[index]?.reject(outcome.reason)
@@ -116,12 +119,14 @@ export function createBatcher<Item, Result>(options: BatchOptions<Item, Result>)
 /**
  * Runs the work of all items together, or of each item alone where one of them may be at fault, so that it fails alone.
  * A failure that lies in no item, a database that is away for example, ends the attempts and is the outcome of all that
- * are left. Never rejects; the outcomes are in the order of the items.
+ * are left. `maxAtOnce` are run alone at the same time, so that one that waits for long holds up no other. Never rejects;
+ * the outcomes are in the order of the items.
  */
 export async function togetherOrEach<Item, Result>(
   items: Item[],
   run: (items: Item[]) => Promise<Result[]>,
   isItemFault: (error: unknown) => boolean,
+  maxAtOnce = 1,
 ): Promise<Array<PromiseSettledResult<Result>>> {
   const failed = (reason: unknown) => ({ status: 'rejected' as const, reason })
   try {
@@ -129,16 +134,24 @@ export async function togetherOrEach<Item, Result>(
   } catch (error) {
     if (items.length === 1 || !isItemFault(error)) return items.map(() => failed(error))
   }
-  const outcomes: Array<PromiseSettledResult<Result>> = []
-  for (const [index, item] of items.entries()) {
+  const limit = pLimit(maxAtOnce)
+  let ended: PromiseRejectedResult | undefined
+  const runAlone = async (item: Item): Promise<PromiseSettledResult<Result>> => {
+    if (ended !== undefined) return ended
     try {
-      outcomes.push(...(await runAll([item], run)))
+      return { status: 'fulfilled', value: await runOne(item, run) }
     } catch (error) {
-      if (!isItemFault(error)) return [...outcomes, ...items.slice(index).map(() => failed(error))]
-      outcomes.push(failed(error))
+      if (!isItemFault(error)) ended = failed(error)
+      return failed(error)
     }
   }
-  return outcomes
+  return Promise.all(items.map((item) => limit(runAlone, item)))
+}
+
+async function runOne<Item, Result>(item: Item, run: (items: Item[]) => Promise<Result[]>): Promise<Result> {
+  const [only] = await runAll([item], run)
+  if (only === undefined) throw new Error('A batch must answer every item')
+  return only.value
 }
 
 async function runAll<Item, Result>(

@@ -26,6 +26,7 @@ export const failureKinds = {
   hostaway_unavailable: { outcome: 'retry',      httpStatus: 503, logLevel: 'warn',  remote: 'down',    effect: 'maybe', blames: 'remote' },
   malformed_response:   { outcome: 'retry',      httpStatus: 502, logLevel: 'warn',  remote: 'down',    effect: 'maybe', blames: 'remote' },
   database_unavailable: { outcome: 'retry',      httpStatus: 503, logLevel: 'warn',  remote: 'unknown', effect: 'maybe', blames: 'us' },
+  contention:           { outcome: 'retry',      httpStatus: 503, logLevel: 'warn',  remote: 'unknown', effect: 'maybe', blames: 'us' },
   queue_unavailable:    { outcome: 'retry',      httpStatus: 503, logLevel: 'warn',  remote: 'unknown', effect: 'maybe', blames: 'us' },
   credentials_rejected: { outcome: 'deadLetter', httpStatus: 422, logLevel: 'error', remote: 'up',      effect: 'none',  blames: 'connection' },
   forbidden:            { outcome: 'deadLetter', httpStatus: 502, logLevel: 'error', remote: 'up',      effect: 'none',  blames: 'connection' },
@@ -98,9 +99,6 @@ const databaseAwayCodes = new Set([
   'EHOSTUNREACH',
   'ENETUNREACH',
   'EAI_AGAIN',
-  '40001',
-  '40P01',
-  '55P03',
   '25006',
 ])
 
@@ -111,6 +109,10 @@ const databaseAwayClasses = new Set(['08', '53', '57', '58'])
 const driverMessages =
   /Connection terminated|timeout expired|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed|Query read timeout|after calling end on the pool|driver has already been destroyed/
 
+// Codes of a statement that other work stood in the way of: a deadlock, a lock or a statement that took too long, a
+// transaction ended as idle, a row that another process was faster to write or to delete.
+const contentionCodes = new Set(['40001', '40P01', '55P03', '57014', '25P03', '23503', '23505'])
+
 // SQLSTATE codes of a value that no column takes: NUL in a text, a number or a day out of range.
 const refusedValueCodes = new Set(['22003', '22007', '22008', '22021', '22P05'])
 
@@ -119,6 +121,9 @@ export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
   const code = errorCode(error)
   const message = error instanceof Error ? error.message : String(error)
+  if (code !== undefined && contentionCodes.has(code)) {
+    return new AppError('contention', 'Other work stood in the way in the database', { cause: error })
+  }
   if (isDatabaseAway(code, message)) {
     return new AppError('database_unavailable', 'The database did not answer in time', { cause: error })
   }
@@ -132,11 +137,6 @@ export function toAppError(error: unknown): AppError {
     )
   }
   return new AppError('unexpected', message, { cause: error })
-}
-
-/** Whether PostgreSQL ended a transaction because it stood in the way of others; alone it may succeed. */
-export function isDeadlock(error: unknown): boolean {
-  return ['40001', '40P01'].includes(errorCode(error) ?? '')
 }
 
 function isDatabaseAway(code: string | undefined, message: string): boolean {

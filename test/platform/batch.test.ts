@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { type BatchOptions, createBatcher, togetherOrEach } from '../../src/platform/batch.ts'
 import { AppError } from '../../src/platform/errors.ts'
+import { eventually } from '../support/eventually.ts'
 
 type Row = { id: number; bytes?: number; poisoned?: boolean }
 
@@ -347,5 +348,27 @@ it('tries each item alone when one may be at fault, and answers all in their ord
   assert.deepEqual(
     outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : outcome.reason.constructor)),
     ['A', PoisonedRow, 'B'],
+  )
+})
+
+it('an item that waits for long holds up no other that runs alone', async () => {
+  const stuck = Promise.withResolvers<never>()
+  const ended: string[] = []
+  const together = togetherOrEach(
+    ['stuck', 'first', 'second'],
+    async (items) => {
+      if (items.length > 1) throw new Error('other work stood in the way')
+      if (items[0] === 'stuck') await stuck.promise
+      ended.push(...items)
+      return items
+    },
+    () => true,
+    2,
+  )
+  await eventually(() => assert.deepEqual(ended, ['first', 'second']))
+  stuck.reject(new Error('too late'))
+  assert.deepEqual(
+    (await together).map(({ status }) => status),
+    ['rejected', 'fulfilled', 'fulfilled'],
   )
 })

@@ -36,6 +36,7 @@ it('a bug of ours and a refusal wait for a person at once, what passes by itself
       'hostaway_unavailable',
       'malformed_response',
       'database_unavailable',
+      'contention',
       'queue_unavailable',
     ],
   )
@@ -64,7 +65,7 @@ it('only what was refused or never sent is certain to have changed nothing', () 
     kindsWhere((failure) => factsOf(failure).effect === 'maybe'),
     [
       ...['shutting_down', 'network', 'timeout', 'hostaway_unavailable', 'malformed_response'],
-      ...['database_unavailable', 'queue_unavailable', 'stalled', 'unexpected'],
+      ...['database_unavailable', 'contention', 'queue_unavailable', 'stalled', 'unexpected'],
     ],
   )
 })
@@ -97,8 +98,11 @@ it('the remote system cannot be asked while it is down or something holds the ca
 
 it('a database that is down, full or restarting is distinguished from a wrong statement', () => {
   const kindOf = (code: string) => toAppError(Object.assign(new Error('refused'), { code })).kind
-  for (const code of ['08006', '53100', '53300', '57P01', '57014', '58030', '40P01', 'ECONNRESET']) {
+  for (const code of ['08006', '53100', '53300', '57P01', '58030', 'ECONNRESET']) {
     assert.equal(kindOf(code), 'database_unavailable', code)
+  }
+  for (const code of ['40001', '40P01', '55P03', '57014', '23505']) {
+    assert.equal(kindOf(code), 'contention', code)
   }
   for (const message of [
     'Connection terminated unexpectedly',
@@ -106,7 +110,7 @@ it('a database that is down, full or restarting is distinguished from a wrong st
   ]) {
     assert.equal(toAppError(new Error(message)).kind, 'database_unavailable', message)
   }
-  for (const code of ['23505', '42703', 'P0001', '57', 'ERR_ASSERTION']) {
+  for (const code of ['23514', '42703', 'P0001', '57', 'ERR_ASSERTION']) {
     assert.equal(kindOf(code), 'unexpected', code)
   }
 })

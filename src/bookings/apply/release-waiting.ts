@@ -4,7 +4,7 @@ import type { Reservation, ReservationFormat } from '../../channels/contract/res
 import { findConnections } from '../../connections/connection-store.ts'
 import { togetherOrEach } from '../../platform/batch.ts'
 import type { BookingQueueRow, Database } from '../../platform/db/tables.ts'
-import { AppError, toAppError } from '../../platform/errors.ts'
+import { AppError, factsOf, toAppError } from '../../platform/errors.ts'
 import { findReleasedReservations, findReservationsToImport, noteUnstorable } from '../approval-store.ts'
 import { findBookingOfReservation } from '../booking-store.ts'
 import { applyReservations } from './apply-reservation.ts'
@@ -48,7 +48,7 @@ async function release(
     rows,
     async (some) =>
       applyReservations(db, await Promise.all(some.map((row) => storedVersion(deps, row, owners)))),
-    (error) => toAppError(error).kind !== 'database_unavailable',
+    (error) => !mayPass(toAppError(error)),
   )
   let released = 0
   for (const [index, outcome] of outcomes.entries()) {
@@ -59,8 +59,13 @@ async function release(
   return released
 }
 
+// Another attempt may succeed, so the row says nothing of the failure.
+function mayPass(error: AppError): boolean {
+  return factsOf(error).outcome !== 'deadLetter'
+}
+
 async function noteFailure(db: Kysely<Database>, row: BookingQueueRow, error: AppError): Promise<void> {
-  if (error.kind === 'database_unavailable') throw error
+  if (mayPass(error)) throw error
   await noteUnstorable(db, row, { field: 'reservation', code: 'not_stored', message: error.message })
 }
 

@@ -3,7 +3,7 @@ import type { Reservation } from '../../channels/contract/reservation.ts'
 import { type Connection, findConnections } from '../../connections/connection-store.ts'
 import { createBatcher } from '../../platform/batch.ts'
 import type { Database, WebhookLogRow } from '../../platform/db/tables.ts'
-import { isDeadlock, toAppError } from '../../platform/errors.ts'
+import { toAppError } from '../../platform/errors.ts'
 import { findWebhooks } from '../../webhooks/webhook-log.ts'
 import { type ApplyResult, applyReservations } from './apply-reservation.ts'
 import type { IncomingReservation } from './incoming-reservation.ts'
@@ -18,10 +18,12 @@ export type SharedStatements = {
 const maxItems = 64
 // While the database works on one call, the next one is put together.
 const maxInFlight = 2
+// One whose reservation is locked for long holds up no other, and leaves connections to the rest of the process.
+const maxAlone = 8
 const maxMonths = 120
 
 export function createSharedStatements(db: Kysely<Database>): SharedStatements {
-  const limits = { maxItems, maxInFlight, isItemFault }
+  const limits = { maxItems, maxInFlight, maxAlone, isItemFault }
   return {
     findWebhook: createBatcher({
       ...limits,
@@ -43,9 +45,9 @@ export function createSharedStatements(db: Kysely<Database>): SharedStatements {
   }
 }
 
-// A deadlock is between items and others, so each item may succeed alone; a database that is away fails them all.
+// Other work stands in the way of one item, so the others may succeed alone; a database that is away fails them all.
 function isItemFault(error: unknown): boolean {
-  return isDeadlock(error) || toAppError(error).kind !== 'database_unavailable'
+  return toAppError(error).kind !== 'database_unavailable'
 }
 
 // Counted from year 0; stays that share a night share a month.

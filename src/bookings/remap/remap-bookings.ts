@@ -3,7 +3,7 @@ import type { Channels } from '../../channels/contract/channel.ts'
 import { findConnection } from '../../connections/connection-store.ts'
 import type { BookingRemapRow } from '../../platform/db/mapping-tables.ts'
 import type { Database } from '../../platform/db/tables.ts'
-import { type AppError, toAppError } from '../../platform/errors.ts'
+import { type AppError, factsOf, toAppError } from '../../platform/errors.ts'
 import type { Logger } from '../../platform/telemetry/logger.ts'
 import { type RemapCounts, type Remapped, remapReservations } from './remap-reservations.ts'
 import { advanceRemap, endRemap, nextRemap, nextReservations, type RemapProgress } from './remap-store.ts'
@@ -85,7 +85,7 @@ async function mapOneByOne(
   page: string[],
   failure: AppError,
 ): Promise<void> {
-  if (failure.kind === 'database_unavailable') throw failure
+  if (factsOf(failure).outcome !== 'deadLetter') throw failure
   let at = remap
   for (const externalId of page) {
     try {
@@ -93,7 +93,7 @@ async function mapOneByOne(
     } catch (caught) {
       if (caught instanceof RemapMoved) return
       const error = toAppError(caught)
-      if (error.kind === 'database_unavailable') throw error
+      if (factsOf(error).outcome !== 'deadLetter') throw error
       log.warn({ err: error, remapId: remap.id, reservation: externalId }, 'mapping.remap_failed')
       await db
         .transaction()
