@@ -11,10 +11,10 @@ import { knownExternalId } from '../booking-marker.ts'
 import type { BookingWithTenant } from '../booking-store.ts'
 import { writeDesiredBooking } from '../booking-store.ts'
 import { type DesiredBooking, desiredBookingOf } from '../desired-booking.ts'
-import { findTakenNights } from './free-nights-store.ts'
 import { refuseTaken } from './make-booking.ts'
 import { lockPush, requestPush } from './push-store.ts'
 import { applyPending, withLockedBooking } from './revise-booking.ts'
+import { findTakenNights } from './taken-nights-store.ts'
 
 export type ChangeOptions = {
   connection: Connection

@@ -13,9 +13,9 @@ import { lockUnits } from '../block-store.ts'
 import { markerOf } from '../booking-marker.ts'
 import { type BookingWithTenant, findBooking, lockReservations } from '../booking-store.ts'
 import type { DesiredBooking } from '../desired-booking.ts'
-import { findTakenNights, type TakenNight } from './free-nights-store.ts'
 import { toFields } from './next-step.ts'
 import { requestPush } from './push-store.ts'
+import { findTakenNights, type TakenNight } from './taken-nights-store.ts'
 
 export type NewBooking = {
   connection: Connection

@@ -3,7 +3,7 @@ import type { Reservation } from '../contract/reservation.ts'
 import type { ReservationDraft, ReservationFields } from '../contract/reservation-draft.ts'
 import { type HostawayCaller, pathId } from './caller.ts'
 import { malformedAnswer } from './failures.ts'
-import { toWireFields, toWireReservation } from './wire/reservation-fields.ts'
+import { toWireFields, toWireReservation } from './wire/outgoing-fields.ts'
 import { parseReservation } from './wire/wire-reservation.ts'
 
 const collection = '/reservations'

@@ -18,13 +18,13 @@ import {
   findBookingsOfReservations,
   listBookings,
 } from '../../../src/bookings/booking-store.ts'
-import { findTakenNights } from '../../../src/bookings/outgoing/free-nights-store.ts'
 import {
   bookingLeases,
   claimBooking,
   findPushes,
   listPushSteps,
 } from '../../../src/bookings/outgoing/push-store.ts'
+import { findTakenNights } from '../../../src/bookings/outgoing/taken-nights-store.ts'
 import { listRecentReservations } from '../../../src/bookings/remap/recent-reservations-store.ts'
 import { nextReservations } from '../../../src/bookings/remap/remap-store.ts'
 import { findActivities } from '../../../src/connections/connection-activity-store.ts'

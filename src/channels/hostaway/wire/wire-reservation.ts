@@ -3,7 +3,7 @@ import type { ParsedReservation, Reservation, ReservationFormat } from '../../co
 import type { ReservationDraft } from '../../contract/reservation-draft.ts'
 import { createReservationFormat } from '../../contract/reservation-format.ts'
 import { storableSource } from '../../contract/storable-source.ts'
-import { directChannelId } from './reservation-fields.ts'
+import { directChannelId } from './outgoing-fields.ts'
 import { meaningOfStatus } from './reservation-status.ts'
 
 // Bookkeeping of Hostaway's or of people reading there.
