@@ -232,6 +232,12 @@ const inListing: Partial<Record<CalendarColumn, RawBuilder<unknown>>> = {
   price: sql`case when currency is not distinct from currency_now then desired_price end`,
 }
 
+// Joins what is parked (`kept`) with the listings that stand for its unit now.
+function isParkedFor(connectionId: string, listingIds: string[]): RawBuilder<boolean> {
+  return sql`listing.connection_id = ${connectionId} and listing.listing_id = any(${listingIds})
+    and kept.connection_id = listing.connection_id and kept.unit_id = listing.unit_id`
+}
+
 async function restoreNights(
   trx: Transaction<Database>,
   connectionId: string,
@@ -239,10 +245,9 @@ async function restoreNights(
 ): Promise<void> {
   await sql`
     with parked as (
-      delete from parked_desired using listings listing
-      where listing.connection_id = ${connectionId} and listing.listing_id = any(${listingIds})
-        and parked_desired.connection_id = listing.connection_id and parked_desired.unit_id = listing.unit_id
-      returning parked_desired.*, listing.listing_id, listing.tenant_id, listing.unit_count as units_now,
+      delete from parked_desired kept using listings listing
+      where ${isParkedFor(connectionId, listingIds)}
+      returning kept.*, listing.listing_id, listing.tenant_id, listing.unit_count as units_now,
         listing.currency as currency_now
     )
     insert into calendar_days as d (connection_id, listing_id, tenant_id, day, ${desiredColumns})
@@ -259,10 +264,9 @@ async function restoreDetails(
 ): Promise<void> {
   await sql`
     with parked as (
-      delete from parked_details using listings listing
-      where listing.connection_id = ${connectionId} and listing.listing_id = any(${listingIds})
-        and parked_details.connection_id = listing.connection_id and parked_details.unit_id = listing.unit_id
-      returning parked_details.desired_details, listing.listing_id
+      delete from parked_details kept using listings listing
+      where ${isParkedFor(connectionId, listingIds)}
+      returning kept.desired_details, listing.listing_id
     )
     update listing_pushes p set desired_details = parked.desired_details || p.desired_details
     from parked where p.connection_id = ${connectionId} and p.listing_id = parked.listing_id
