@@ -18,7 +18,7 @@ type Operation = {
   summary?: string
   tags?: string[]
   parameters?: Array<{ name: string; description?: string }>
-  requestBody?: { required: boolean }
+  requestBody?: { required: boolean; content?: Answer['content'] }
   responses: Record<string, Answer>
   'x-role'?: string[]
 }
@@ -84,6 +84,16 @@ describe('the description of the API', () => {
       )
       for (const { name, description } of operation.parameters ?? []) {
         assert.ok(description, `${method} ${path} ${name}`)
+      }
+    }
+  })
+
+  it('the description of the API has a named schema for every body and every answer', () => {
+    for (const { method, path, operation } of operations) {
+      const answers = Object.entries(operation.responses).filter(([status]) => status.startsWith('2'))
+      const contents = [operation.requestBody?.content, ...answers.map(([, { content }]) => content)]
+      for (const [type, { schema }] of contents.flatMap((content) => Object.entries(content ?? {}))) {
+        assert.match(schema.$ref ?? '', /^#\/components\/schemas\/\w+$/, `${method} ${path} ${type}`)
       }
     }
   })

@@ -17,6 +17,7 @@ type Json = { [name: string]: Json } | Json[] | string | number | boolean | null
 type Fields = { [name: string]: Json }
 type Content = Record<string, { schema?: Fields }>
 type Operation = {
+  operationId?: string
   tags?: string[]
   parameters?: Array<{ name: string; in: string; required?: boolean; schema?: Json }>
   requestBody?: { required?: boolean; content?: Content }
@@ -118,7 +119,8 @@ function completeApiDocument<Document extends ApiDocument>(document: Document, c
   const operations = mapValues(document.paths as Record<string, Record<string, Operation>>, (path) =>
     mapValues(path, complete),
   )
-  const paths = namingSchemas(operations as Json, named)
+  const titled = mapValues(operations, (path) => mapValues(path, titlingSchemas))
+  const paths = namingSchemas(titled as Json, named)
   return {
     ...document,
     tags: tagsOf(operations),
@@ -238,6 +240,41 @@ function onlyStorable(schema: Json): Json {
     [schema.type].flat().includes('string') &&
     ['pattern', 'format', 'enum', 'const'].every((name) => schema[name] === undefined)
   return isFreeText ? { ...inner, pattern: '^[^\\u0000]*$' } : inner
+}
+
+// Generated clients name a type after its schema, so each body and each answer has a title: its own, that of its entries,
+// or that of the operation.
+function titlingSchemas(operation: Operation): Operation {
+  const { operationId, requestBody, responses = {} } = operation
+  const name = capitalised(operationId ?? '')
+  const titled = (content: Content | undefined, title: string) =>
+    mapValues(content ?? {}, ({ schema, ...media }) => ({
+      ...media,
+      ...(schema === undefined ? {} : { schema: { title: pageTitle(schema) ?? title, ...schema } }),
+    }))
+  return {
+    ...operation,
+    ...(requestBody === undefined
+      ? {}
+      : { requestBody: { ...requestBody, content: titled(requestBody.content, `${name}Body`) } }),
+    responses: mapValues(responses, ({ content, ...answer }, status) =>
+      content === undefined || !status.startsWith('2')
+        ? { ...answer, ...(content === undefined ? {} : { content }) }
+        : { ...answer, content: titled(content, `${name}Answer`) },
+    ),
+  }
+}
+
+// Only a list with nothing beside its entries and the cursor is the same wherever these entries are listed.
+function pageTitle({ properties }: Fields): string | undefined {
+  if (!isFields(properties) || Object.keys(properties).toSorted().join() !== 'data,nextCursor') return
+  const { data } = properties
+  const title = isFields(data) && isFields(data.items) ? data.items.title : undefined
+  return typeof title === 'string' ? `${title}Page` : undefined
+}
+
+function capitalised(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
 // Gives each schema with a title its place among the components, and lets the others point there.
