@@ -284,7 +284,7 @@ function namingSchemas(value: Json, named: Record<string, Json>): Json {
   const walked = mapValues(value, (entry, name) =>
     name === 'examples' ? entry : namingSchemas(entry, named),
   )
-  const { title, ...tagged } = withTagMapping(withAlternatives(walked), named)
+  const { title, ...tagged } = withTagMapping(withOtherNames(withAlternatives(walked)), named)
   if (typeof title !== 'string') return tagged
   const known = named[title]
   if (known !== undefined && JSON.stringify(known) !== JSON.stringify(tagged)) {
@@ -299,6 +299,15 @@ function withAlternatives({ if: condition, then: having, else: lacking, ...schem
   return condition === undefined || having === undefined || lacking === undefined
     ? schema
     : { ...schema, anyOf: [having, lacking] }
+}
+
+// The rule for names beyond the listed ones becomes a pattern of these names: in many languages a rule for all others
+// would have to hold for the listed ones as well, and a client generated from it does not compile.
+function withOtherNames(schema: Fields): Fields {
+  const { properties, additionalProperties: rule } = schema
+  if (!isFields(properties) || !isFields(rule)) return schema
+  const listed = Object.keys(properties).join('|')
+  return { ...schema, patternProperties: { [`^(?!(?:${listed})$)`]: rule }, additionalProperties: true }
 }
 
 // Which value of the tag means which component; the validator wants no such list, and finds it by itself.
