@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox'
+import { type Static, type TSchema, Type } from 'typebox'
 
 /** Limits that keep a mapping small enough to compile and to run for every webhook. */
 export const mappingLimits = {
@@ -108,6 +108,10 @@ export type ValueSource = Pick<
   'from' | 'customField' | 'financeField' | 'constant' | 'calculate'
 >
 export const sourceKinds = ['from', 'customField', 'financeField', 'constant', 'calculate'] as const
+const withOneSource = <Rule extends TSchema>(rule: Rule) =>
+  Type.Unsafe<Static<Rule>>({ ...rule, oneOf: sourceKinds.map((kind) => ({ required: [kind] })) })
+const BookingRuleOfSpec = withOneSource(BookingRule)
+const FieldRuleOfSpec = withOneSource(FieldRule)
 
 /** The columns that may be filled from elsewhere, and their types. Status, listing and nights are always the channel's. */
 export const bookingTargets = {
@@ -134,10 +138,9 @@ export const MappingSpec = Type.Object(
   {
     booking: Type.Optional(
       Type.Object(
-        Object.fromEntries(bookingTargetNames.map((name) => [name, Type.Optional(BookingRule)])) as Record<
-          BookingTarget,
-          ReturnType<typeof Type.Optional<typeof BookingRule>>
-        >,
+        Object.fromEntries(
+          bookingTargetNames.map((name) => [name, Type.Optional(BookingRuleOfSpec)]),
+        ) as Record<BookingTarget, ReturnType<typeof Type.Optional<typeof BookingRuleOfSpec>>>,
         {
           additionalProperties: false,
           description: 'Columns of the booking; one that is not named is filled as by the default mapping.',
@@ -145,7 +148,7 @@ export const MappingSpec = Type.Object(
       ),
     ),
     fields: Type.Optional(
-      Type.Record(Type.String({ pattern: fieldNamePattern }), FieldRule, {
+      Type.Record(Type.String({ pattern: fieldNamePattern }), FieldRuleOfSpec, {
         maxProperties: mappingLimits.fields,
         description: 'The `fields` of the booking, by name.',
       }),

@@ -61,7 +61,14 @@ export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database>; ch
   app.put(
     '/connections/:id/mapping',
     {
-      config: { roles: ['manager'], refusals: { 409: ['MAPPING_CHANGED'], 412: ['MAPPING_CHANGED'] } },
+      config: {
+        roles: ['manager'],
+        refusals: {
+          409: ['MAPPING_CHANGED'],
+          412: ['MAPPING_CHANGED'],
+          422: ['MAPPING_NOT_APPLICABLE'],
+        },
+      },
       // The check of the spec adds to the violations, in words of its own.
       attachValidation: true,
       schema: {
@@ -143,7 +150,7 @@ export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database>; ch
   app.post(
     '/connections/:id/mapping/preview',
     {
-      config: { roles: ['manager'] },
+      config: { roles: ['manager'], refusals: { 422: ['MAPPING_NOT_APPLICABLE'] } },
       attachValidation: true,
       schema: {
         tags,

@@ -139,7 +139,7 @@ function readReservation({ format }: Channel, data: unknown, field: string): Res
   if (reservation !== null) return reservation
   throw new Problem(
     422,
-    'VALIDATION_FAILED',
+    'MAPPING_NOT_APPLICABLE',
     'There is no reservation to map',
     problems.map((problem) => ({ field: `${field}.${problem.field}`, message: problem.message })),
   )

@@ -31,7 +31,10 @@ export const PreviewBody = exactlyOneOf(
 )
 export type PreviewBody = Static<typeof PreviewBody>
 
-/** Throws a Problem that names everything wrong with a body that may hold a spec; the route sets `attachValidation`. */
+/**
+ * Throws a Problem that names everything wrong with a body that may hold a spec; the route sets `attachValidation`. What
+ * no schema can say, such as a calculation that cannot be read, has a code of its own.
+ */
 export function refuseWrongBody(request: FastifyRequest<{ Body: { spec?: MappingSpec } }>): void {
   const wrong = bodyViolations(request)
   const spec = request.body?.spec
@@ -44,5 +47,7 @@ export function refuseWrongBody(request: FastifyRequest<{ Body: { spec?: Mapping
     ...unstorable,
     ...(checked === undefined || checked.ok ? [] : checked.problems),
   ]
-  if (problems.length > 0) throw new Problem(422, 'VALIDATION_FAILED', 'The body is not valid', problems)
+  if (problems.length === 0) return
+  const code = wrong.length + unstorable.length > 0 ? 'VALIDATION_FAILED' : 'MAPPING_NOT_APPLICABLE'
+  throw new Problem(422, code, 'The body is not valid', problems)
 }

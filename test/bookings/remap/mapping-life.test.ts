@@ -187,11 +187,17 @@ describe('the mapping of a connection', async () => {
       {},
       { last: 0 },
       { last: 101 },
-      { reservation: {} },
       { webhookId: 'x' },
       { last: 1, webhookId: webhook.id },
     ]) {
       assertProblem(await system.api('POST', `${path}/preview`, bad), 422, 'VALIDATION_FAILED')
+    }
+    const unmappable = [
+      { reservation: {} },
+      { spec: { fields: { a: { calculate: '$eval("1")', type: 'text' } } }, last: 1 },
+    ]
+    for (const bad of unmappable) {
+      assertProblem(await system.api('POST', `${path}/preview`, bad), 422, 'MAPPING_NOT_APPLICABLE')
     }
     const unknown = { webhookId: '01890000-0000-7000-8000-000000000000' }
     assert.equal((await system.api('POST', `${path}/preview`, unknown)).status, 404)
