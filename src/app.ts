@@ -7,8 +7,10 @@ import { useApiAuth } from './platform/http/api-auth.ts'
 import { describeApi } from './platform/http/api-document.ts'
 import { healthRoutes } from './platform/http/health.ts'
 import { closeIdleConnections } from './platform/http/idle-connections.ts'
+import { useJsonBodies } from './platform/http/json-bodies.ts'
 import { useOptionalBodies } from './platform/http/optional-body.ts'
 import { refuseUnroutable, useProblems } from './platform/http/problems.ts'
+import { useStrictRequests } from './platform/http/strict-requests.ts'
 import { useValidation } from './platform/http/validation.ts'
 import { listenOn } from './platform/process/start-error.ts'
 import { findApiTokenOwner } from './tenants/api-token-store.ts'
@@ -39,8 +41,7 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
   useProblems(app)
   useValidation(app)
   closeIdleConnections(app)
-  // Every body here is JSON; read as text it would be refused as the wrong type of JSON.
-  app.removeContentTypeParser('text/plain')
+  useJsonBodies(app)
   const channelNames = deps.channels.all.map(({ name }) => name)
   await describeApi(app, channelNames)
   await app.register(swaggerUi, { routePrefix: '/docs' })
@@ -72,6 +73,7 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
     route.schema = { security: [{ token: [] }], ...route.schema }
   })
   useOptionalBodies(app)
+  useStrictRequests(app)
   for (const module of modules) await module.routes?.(app, deps)
 }
 

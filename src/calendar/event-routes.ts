@@ -13,6 +13,7 @@ import { EventsBody, maxEvents, readDesiredEvents } from './read-events.ts'
 import { signalConnections } from './sweep-pushes.ts'
 
 const scope = 'events'
+const cloudEvents = ['application/cloudevents+json', 'application/cloudevents-batch+json']
 
 export type EventRouteOptions = { db: Kysely<Database>; queues: JobQueues; settleMs: number }
 
@@ -21,9 +22,6 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRouteOptions> = async (
   app,
   { db, queues, settleMs },
 ) => {
-  const cloudEvents = ['application/cloudevents+json', 'application/cloudevents-batch+json']
-  app.addContentTypeParser(cloudEvents, { parseAs: 'string' }, app.getDefaultJsonParser('error', 'error'))
-
   app.post(
     '/events',
     {

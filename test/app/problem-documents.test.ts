@@ -89,7 +89,7 @@ describe('every refusal is a problem document', () => {
     assert.doesNotMatch(answer.text, /not-to-be-repeated/)
   })
 
-  for (const body of ['{"slug":', '', '{"slug":"a"}}', '"', '{"__proto__":{"slug":"a"}}']) {
+  for (const body of ['{"slug":', '{"slug":"a"}}', '"', '{"__proto__":{"slug":"a"}}']) {
     it(`400: the body ${JSON.stringify(body)}, which is not JSON to be used`, async () => {
       assertProblem(await send('POST', '/v1/tenants', body, 'application/json'), 400, 'BAD_REQUEST')
     })

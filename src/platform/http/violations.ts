@@ -17,7 +17,7 @@ export const maxWrongFields = 100
 export function describeViolations(violations: Violation[], part: string): WrongField[] {
   const byField = Map.groupBy(meantViolations(violations), (violation) => fieldOf(violation) || part)
   return [...byField].slice(0, maxWrongFields).map(([field, ofField]) => {
-    const messages = new Set(ofField.map(messageOf))
+    const messages = new Set(ofField.map((violation) => messageOf(violation, part)))
     return { field, message: [...messages].join(areAlternatives(ofField) ? ', or ' : ', and ') }
   })
 }
@@ -88,13 +88,13 @@ function fieldOf({ instancePath, params, keyword }: Violation): string {
   return [...names, ...(named === undefined ? [] : [String(named)])].join('.')
 }
 
-function messageOf(violation: Violation): string {
+function messageOf(violation: Violation, part: string): string {
   const { keyword, params, parentSchema, message = 'is not valid' } = violation
   switch (keyword) {
     case 'required':
       return 'is missing'
     case 'additionalProperties':
-      return 'is an unknown field'
+      return part === 'querystring' ? 'is no parameter of this request' : 'is an unknown field'
     case 'minProperties':
       return params.limit === 1 ? 'must name at least one field' : `must name at least ${params.limit} fields`
     case 'const':
