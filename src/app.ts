@@ -5,11 +5,14 @@ import { type Deps, modules, refreshGauges } from './deps.ts'
 import { pingDatabase } from './platform/db/database.ts'
 import { useApiAuth } from './platform/http/api-auth.ts'
 import { describeApi } from './platform/http/api-document.ts'
+import { entranceRoutes } from './platform/http/entrance.ts'
 import { healthRoutes } from './platform/http/health.ts'
 import { closeIdleConnections } from './platform/http/idle-connections.ts'
 import { useJsonBodies } from './platform/http/json-bodies.ts'
 import { useOptionalBodies } from './platform/http/optional-body.ts'
 import { refuseUnroutable, useProblems } from './platform/http/problems.ts'
+import { requestIdOf, useRequestIds } from './platform/http/request-ids.ts'
+import { useApiHeaders, useSafeHeaders } from './platform/http/response-headers.ts'
 import { useStrictRequests } from './platform/http/strict-requests.ts'
 import { useValidation } from './platform/http/validation.ts'
 import { listenOn } from './platform/process/start-error.ts'
@@ -18,6 +21,15 @@ import { findApiTokenOwner } from './tenants/api-token-store.ts'
 const bodyLimitBytes = 5 * 1_048_576
 const maxAddress = 16_384
 const maxRequestMs = 30_000
+// The styles of the page are inline; the badge of the validator would send the document elsewhere.
+const docsPolicy = [
+  "default-src 'self'",
+  "img-src 'self' data:",
+  "style-src 'self' 'unsafe-inline'",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
 const keepAliveMs = 75_000
 const failuresPerMinute = 300
 
@@ -27,6 +39,7 @@ export function listeningOptions() {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: bodyLimitBytes,
     requestTimeout: maxRequestMs,
+    genReqId: requestIdOf,
     // Longer than any address that Node reads: an id of whatever length is an id that does not exist.
     routerOptions: { maxParamLength: maxAddress },
     keepAliveTimeout: keepAliveMs,
@@ -35,16 +48,25 @@ export function listeningOptions() {
 
 /** Every route of the product, mounted; it never listens. Closing it drains what was accepted. */
 export async function createApp(deps: Deps): Promise<FastifyInstance> {
-  const { db, metrics } = deps
+  const { config, db, metrics } = deps
   const loggerInstance: FastifyBaseLogger = deps.log
-  const app = fastify({ ...listeningOptions(), loggerInstance, frameworkErrors: refuseUnroutable })
+  const app = fastify({
+    ...listeningOptions(),
+    loggerInstance,
+    frameworkErrors: refuseUnroutable,
+    // Every line names the request by its scope.
+    childLoggerFactory: (logger) => logger,
+  })
   useProblems(app)
+  useRequestIds(app)
+  await useSafeHeaders(app, { isHttps: config.PUBLIC_URL.startsWith('https:') })
   useValidation(app)
   closeIdleConnections(app)
   useJsonBodies(app)
   const channelNames = deps.channels.all.map(({ name }) => name)
   await describeApi(app, channelNames)
-  await app.register(swaggerUi, { routePrefix: '/docs' })
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: docsPolicy })
+  app.register(entranceRoutes)
   await app.register(rateLimit, { global: false })
 
   for (const module of modules) await module.publicRoutes?.(app, deps)
@@ -72,6 +94,7 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
   app.addHook('onRoute', (route) => {
     route.schema = { security: [{ token: [] }], ...route.schema }
   })
+  await useApiHeaders(app)
   useOptionalBodies(app)
   useStrictRequests(app)
   for (const module of modules) await module.routes?.(app, deps)

@@ -144,6 +144,7 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
         accountId: String(BigInt(body.accountId)),
       })
       const shown = await showConnection(deps.db, deps.crons, connection, webhookSecret)
+      if (created) reply.header('location', `/v1/connections/${shown.id}`)
       return reply.code(created ? 201 : 200).send(shown)
     },
   )

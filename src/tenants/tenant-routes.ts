@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyReply } from 'fastify'
 import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
 import type { Database } from '../platform/db/tables.ts'
@@ -32,7 +33,7 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
       const tenant = await insertTenant(db, request.body)
       if (tenant === undefined)
         throw new Problem(409, 'TENANT_EXISTS', `Tenant ${request.body.slug} exists already`)
-      return reply.code(201).send(tenant)
+      return reply.code(201).header('location', `/v1/tenants/${tenant.slug}`).send(tenant)
     },
   )
 
@@ -133,10 +134,10 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
           const message = 'must be left out: an admin token belongs to no tenant'
           throw new Problem(422, 'VALIDATION_FAILED', 'The body is not valid', [{ field: 'tenant', message }])
         }
-        return reply.code(201).send(await createApiToken(db, { tenantId: null, role, name }))
+        return created(reply, await createApiToken(db, { tenantId: null, role, name }))
       }
       const tenant = await requireTenant(db, request, slug)
-      return reply.code(201).send(await createApiToken(db, { tenantId: tenant.id, role, name }))
+      return created(reply, await createApiToken(db, { tenantId: tenant.id, role, name }))
     },
   )
 
@@ -159,6 +160,10 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
       return reply.code(204).send(null)
     },
   )
+}
+
+function created<Made extends { id: string }>(reply: FastifyReply, made: Made) {
+  return reply.code(201).header('location', `/v1/tokens/${made.id}`).send(made)
 }
 
 function withIsoTime<Row extends { createdAt: Date }>(

@@ -119,7 +119,13 @@ describe('the description of the API', () => {
       return check({ method, url: new URL(path, 'http://any'), sent, status, type, text })
     }
     const problem = (status: number, code: string) => {
-      const texts = { type: 'about:blank', title: 'any', detail: 'any', instance: '/v1/any' }
+      const texts = {
+        type: 'about:blank',
+        title: 'any',
+        detail: 'any',
+        instance: '/v1/any',
+        requestId: 'any',
+      }
       return { ...texts, status, code }
     }
     const discard = `/v1/dead-letters/${unknownId}/discard`

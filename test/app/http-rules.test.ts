@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { before, describe, it } from 'node:test'
 import { afterAll } from '../support/after-all.ts'
 import { assertProblem } from '../support/assert-problem.ts'
-import { adminToken, startTestSystem, type TestConnection, type TestSystem } from '../support/test-system.ts'
+import {
+  adminToken,
+  sandboxAccount,
+  startTestSystem,
+  type TestConnection,
+  type TestSystem,
+} from '../support/test-system.ts'
 
 const unknownId = '01890000-0000-7000-8000-000000000000'
 
@@ -141,5 +147,85 @@ describe('the rules of HTTP that hold for every route', () => {
       )
       assert.ok((problem.errors ?? []).length <= 100)
     }
+  })
+
+  it('a request keeps its id in the answer, the problem and every line that is logged for it', async () => {
+    const named = await send('GET', '/v1/bookings/nothing', { 'x-request-id': 'trip-7' })
+    assert.equal(named.headers.get('x-request-id'), 'trip-7')
+    const problem = await problemOf(named, 404, 'NOT_FOUND')
+    assert.equal(problem.requestId, 'trip-7')
+    for (const unusable of ['a b', 'x'.repeat(257)]) {
+      const given = await send('GET', '/v1/bookings', { 'x-request-id': unusable })
+      assert.match(given.headers.get('x-request-id') ?? '', /^[0-9a-f-]{36}$/)
+    }
+    const body = { tenant: 'demo', channel: 'hostaway', ...sandboxAccount }
+    const headers = { 'content-type': 'application/json', 'x-request-id': 'connect-7' }
+    assert.equal((await send('POST', '/v1/connections', headers, JSON.stringify(body))).status, 200)
+    const lines = system.logged.map((line) => JSON.parse(line) as { requestId?: string; msg: string })
+    const connected = lines.filter(({ msg }) => msg === 'connection.connected')
+    assert.deepEqual(connected.map(({ requestId }) => requestId).slice(-1), ['connect-7'])
+    assert.ok(system.logged.every((line) => line.split('"requestId"').length <= 2))
+  })
+
+  it('an address that has other methods says which', async () => {
+    for (const [method, path, allow] of [
+      ['DELETE', '/v1/bookings', 'GET, HEAD, POST'],
+      ['HEAD', `/v1/connections/${connection.id}/pause`, 'POST'],
+      ['PUT', '/webhooks/hostaway', 'GET, HEAD, POST'],
+      ['OPTIONS', '/v1/feed', 'GET, HEAD'],
+    ] as const) {
+      const answer = await send(method, path)
+      assert.deepEqual([answer.status, answer.headers.get('allow')], [405, allow], `${method} ${path}`)
+    }
+    assert.equal((await send('GET', '/v1/nothing-here')).status, 404)
+  })
+
+  it('what was created has an address', async () => {
+    const json = { 'content-type': 'application/json' }
+    const tenant = await send('POST', '/v1/tenants', json, '{"slug":"placed","name":"Placed"}')
+    assert.equal(tenant.headers.get('location'), '/v1/tenants/placed')
+    const token = await send('POST', '/v1/tokens', json, '{"tenant":"placed","role":"viewer","name":"x"}')
+    const { id } = (await token.json()) as { id: string }
+    assert.equal(token.headers.get('location'), `/v1/tokens/${id}`)
+  })
+
+  it('the root leads people and programs to the rest', async () => {
+    const page = await send('GET', '/', { accept: 'text/html,*/*' })
+    assert.match(await page.text(), /href="\/docs"/)
+    const links = (await (await send('GET', '/')).json()) as Record<string, string>
+    for (const path of [links.docs, links.openapi, links.health]) {
+      assert.equal((await send('GET', path ?? '')).status, 200, path)
+    }
+  })
+
+  it('an answer is compressed where that is worth it and kept out of caches and frames', async () => {
+    for (let at = 0; at < 8; at += 1) {
+      const body = JSON.stringify({ slug: `long-${at}`, name: 'n'.repeat(180) })
+      await send('POST', '/v1/tenants', { 'content-type': 'application/json' }, body)
+    }
+    for (const encoding of ['br', 'gzip']) {
+      const list = await send('GET', '/v1/tenants', { 'accept-encoding': encoding })
+      assert.equal(list.headers.get('content-encoding'), encoding)
+      assert.equal(((await list.json()) as { data: unknown[] }).data.length > 8, true)
+    }
+    const { headers } = await send('GET', '/v1/tenants', { 'accept-encoding': 'identity' })
+    assert.equal(headers.get('content-encoding'), null)
+    assert.equal(headers.get('cache-control'), 'no-store')
+    assert.equal(headers.get('x-content-type-options'), 'nosniff')
+    for (const path of ['/docs/', '/v1/tenants']) {
+      const policy = (await send('GET', path)).headers.get('content-security-policy') ?? ''
+      assert.match(policy, /frame-ancestors 'none'/, path)
+    }
+  })
+
+  it('a token is the whole of its header', async () => {
+    for (const authorization of [
+      `Bearer ${adminToken} more`,
+      `Bearer  ${adminToken}`,
+      `Basic ${adminToken}`,
+    ]) {
+      await problemOf(await send('GET', '/v1/tenants', { authorization }), 401, 'UNAUTHENTICATED')
+    }
+    assert.equal((await send('GET', '/v1/tenants', { authorization: `bearer ${adminToken}` })).status, 200)
   })
 })

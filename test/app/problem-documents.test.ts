@@ -39,18 +39,18 @@ describe('every refusal is a problem document', () => {
   }
 
   const unknownRoutes = [
-    ['GET', '/nowhere'],
-    ['GET', '/v1'],
-    ['GET', '/v1/nowhere'],
-    ['POST', '/healthz'],
-    ['PUT', '/v1/tenants'],
-    ['PATCH', '/webhooks/hostaway'],
-    ['DELETE', '/v1/bookings'],
+    ['GET', '/nowhere', 404, 'NOT_FOUND'],
+    ['GET', '/v1', 404, 'NOT_FOUND'],
+    ['GET', '/v1/nowhere', 404, 'NOT_FOUND'],
+    ['POST', '/healthz', 405, 'METHOD_NOT_ALLOWED'],
+    ['PUT', '/v1/tenants', 405, 'METHOD_NOT_ALLOWED'],
+    ['PATCH', '/webhooks/hostaway', 405, 'METHOD_NOT_ALLOWED'],
+    ['DELETE', '/v1/bookings', 405, 'METHOD_NOT_ALLOWED'],
   ] as const
-  for (const [method, path] of unknownRoutes) {
-    it(`404: ${method} ${path}, which is no route`, async () => {
+  for (const [method, path, status, code] of unknownRoutes) {
+    it(`${status}: ${method} ${path}, which is no route`, async () => {
       const answer = await system.api(method, `${path}?token=not-to-be-repeated`)
-      const problem = assertProblem(answer, 404, 'NOT_FOUND')
+      const problem = assertProblem(answer, status, code)
       assert.equal(problem.instance, path)
       assert.doesNotMatch(answer.text, /not-to-be-repeated/)
     })

@@ -8,6 +8,7 @@ export type ProblemBody = {
   detail: string
   code: string
   instance: string
+  requestId: string
   errors?: Array<{ field: string; message: string }>
 }
 
@@ -17,10 +18,15 @@ export function assertProblem(answer: ApiAnswer<unknown>, status: number, code: 
   assert.deepEqual([answer.status, problem.code], [status, code], answer.text)
   assert.match(answer.headers.get('content-type') ?? '', /^application\/problem\+json\b/)
   assert.equal(problem.status, status)
-  for (const key of ['type', 'title', 'detail', 'instance'] as const) {
+  for (const key of ['type', 'title', 'detail', 'instance', 'requestId'] as const) {
     assert.equal(typeof problem[key], 'string', key)
     assert.notEqual(problem[key], '', key)
   }
   assert.doesNotMatch(problem.instance, /\?/)
   return problem
+}
+
+/** A problem document without the id of its request, which no two share. */
+export function withoutRequestId(text: string): string {
+  return text.replace(/,"requestId":"[^"]*"/, '')
 }

@@ -65,13 +65,16 @@ export function hasRole(request: FastifyRequest, role: Role): boolean {
   return rolesWithin[request.caller.role].includes(role)
 }
 
+// The whole header: what follows a token is no part of it.
+const bearer = /^bearer ([^\s]+)$/i
+
 async function identify(
   request: FastifyRequest,
   adminDigest: Buffer | undefined,
   options: ApiAuthOptions,
 ): Promise<Caller> {
-  const [scheme = '', token = ''] = (request.headers.authorization ?? '').split(' ', 2)
-  if (scheme.toLowerCase() === 'bearer' && token !== '') {
+  const [, token] = bearer.exec(request.headers.authorization ?? '') ?? []
+  if (token !== undefined) {
     if (adminDigest !== undefined && timingSafeEqual(adminDigest, digest(token))) {
       return { role: 'admin', tenantId: null, tenantSlug: null, tokenName: 'admin' }
     }

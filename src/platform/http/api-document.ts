@@ -87,7 +87,7 @@ export async function describeApi(app: FastifyInstance, channels: string[]): Pro
 const text = { type: 'string' }
 const problemSchema = (codes: string[]) => ({
   type: 'object',
-  required: ['type', 'title', 'status', 'detail', 'code', 'instance'],
+  required: ['type', 'title', 'status', 'detail', 'code', 'instance', 'requestId'],
   properties: {
     type: text,
     title: text,
@@ -95,6 +95,7 @@ const problemSchema = (codes: string[]) => ({
     detail: { type: 'string', description: 'What is wrong, for people.' },
     code: { type: 'string', enum: codes, description: 'What is wrong, for programs.' },
     instance: { type: 'string', description: 'The path that was asked for.' },
+    requestId: { type: 'string', description: 'The `X-Request-Id` of the request; the log names it.' },
     errors: {
       type: 'array',
       description: 'Every wrong field, up to 100, where fields are what is wrong.',

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { failureKinds, toAppError } from '../errors.ts'
+import { noteMethods } from './known-methods.ts'
 import { type AnswerCode, codeOfKind } from './problem-codes.ts'
 import { describeViolations, maxWrongFields, type WrongField } from './violations.ts'
 
@@ -24,20 +25,27 @@ export function notFound(what: string): Problem {
   return new Problem(404, 'NOT_FOUND', `${what} does not exist`)
 }
 
-/** Makes every error and unknown route of this instance a problem document; details of a 5xx stay in the log. */
+/**
+ * Makes every error and unknown route of this instance a problem document; details of a 5xx stay in the log. An address
+ * that has other methods is answered with these.
+ */
 export function useProblems(app: FastifyInstance): void {
+  const methodsOf = noteMethods(app)
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = toProblem(error)
     if (problem.status >= 500) request.log.error({ err: error, code: problem.code }, 'request.failed')
     return sendProblem(request, reply, problem)
   })
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(
-      request,
-      reply,
-      new Problem(404, 'NOT_FOUND', `There is no ${request.method} ${pathOf(request)}`),
-    ),
-  )
+  app.setNotFoundHandler((request, reply) => {
+    const methods = methodsOf(request)
+    if (methods === undefined) {
+      const detail = `There is no ${request.method} ${pathOf(request)}`
+      return sendProblem(request, reply, new Problem(404, 'NOT_FOUND', detail))
+    }
+    reply.header('allow', methods.join(', '))
+    const detail = `${pathOf(request)} has no ${request.method}, but ${methods.join(' and ')}`
+    return sendProblem(request, reply, new Problem(405, 'METHOD_NOT_ALLOWED', detail))
+  })
 }
 
 /** The problem document for what fails before there is a route, such as an address that cannot be decoded. */
@@ -60,6 +68,7 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
       detail: problem.message,
       code: problem.code,
       instance: pathOf(request),
+      requestId: request.id,
       ...(problem.errors === undefined ? {} : { errors: problem.errors.slice(0, maxWrongFields) }),
     })
 }
@@ -93,6 +102,7 @@ function clientErrorCode(status: number): AnswerCode {
   const codes: Record<number, AnswerCode> = {
     400: 'BAD_REQUEST',
     404: 'NOT_FOUND',
+    405: 'METHOD_NOT_ALLOWED',
     413: 'BODY_TOO_LARGE',
     415: 'UNSUPPORTED_MEDIA_TYPE',
     429: 'TOO_MANY_REQUESTS',

@@ -1,6 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { type Logger, pino, stdTimeFunctions } from 'pino'
 
+import { requestScope } from './request-scope.ts'
+
 export type { Logger }
 
 // Names under which a secret could reach a log line.
@@ -37,6 +39,10 @@ export function createLogger(options: {
     level: options.level,
     base: { role: options.role, pid: process.pid },
     timestamp: stdTimeFunctions.isoTime,
+    mixin: () => {
+      const requestId = requestScope.getStore()
+      return requestId === undefined ? {} : { requestId }
+    },
     serializers: { err: (error: unknown) => describeError(error) },
     formatters: {
       level: (label: string) => ({ level: label }),

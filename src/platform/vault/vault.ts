@@ -64,9 +64,9 @@ export function createVault(ring: KeyRing): Vault {
       return sealedPrefix(sealing.id) + parts.join('.')
     },
     open(sealed, place) {
-      const [version, keyId, iv, tag, ciphertext] = sealed.split('.')
+      const [version, keyId, iv, tag, ciphertext, ...more] = sealed.split('.')
       const key = ring.find(({ id }) => id === keyId)?.key
-      if (version !== 'v1' || key === undefined) {
+      if (version !== 'v1' || key === undefined || more.length > 0) {
         throw new AppError('sealed_unreadable', `No key in ENCRYPTION_KEYS opens ${describePlace(place)}`)
       }
       try {
