@@ -5,6 +5,7 @@ import { type Deps, modules, refreshGauges } from './deps.ts'
 import { pingDatabase } from './platform/db/database.ts'
 import { useApiAuth } from './platform/http/api-auth.ts'
 import { describeApi } from './platform/http/api-document.ts'
+import { useBoundCursors } from './platform/http/bound-cursors.ts'
 import { entranceRoutes } from './platform/http/entrance.ts'
 import { healthRoutes } from './platform/http/health.ts'
 import { closeIdleConnections } from './platform/http/idle-connections.ts'
@@ -97,6 +98,8 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
   await useApiHeaders(app)
   useOptionalBodies(app)
   useStrictRequests(app)
+  // Any process of the installation reads a cursor that another one gave.
+  useBoundCursors(app, config.keyRing.map(({ key }) => key)[0] ?? Buffer.alloc(0))
   for (const module of modules) await module.routes?.(app, deps)
 }
 

@@ -31,6 +31,7 @@ export type OutboxEvent = {
   tenantId: string
   type: OutboxEventType
   time: Date
+  subject: string
   data: unknown
 }
 
@@ -51,7 +52,9 @@ export async function appendEvents(trx: Transaction<Database>, events: NewOutbox
     .execute()
 }
 
-const positionPattern = /^(\d{1,19})-(\d{1,18})$/
+const eventColumns = ['id', 'transaction_id', 'tenant_id', 'type', 'created_at', 'subject', 'data'] as const
+
+const positionPattern = /^(\d{1,18})-(\d{1,18})$/
 
 /** Whether a text is the id of an event, so that it can be read after. */
 export function isEventId(text: string): boolean {
@@ -65,19 +68,52 @@ export function isEventId(text: string): boolean {
  */
 export async function readEvents(
   db: Kysely<Database>,
-  options: { tenantId: string | undefined; after: string | undefined; limit: number },
+  options: {
+    tenantId: string | undefined
+    after: string | undefined
+    limit: number
+    /** Only these types; undefined for all. */
+    types?: OutboxEventType[] | undefined
+  },
 ): Promise<OutboxEvent[]> {
   const [, transaction, row] = positionPattern.exec(options.after ?? '0-0') ?? ['', '0', '0']
   let query = db
     .selectFrom('event_outbox')
-    .select(['id', 'transaction_id', 'tenant_id', 'type', 'created_at', 'data'])
+    .select(eventColumns)
     .where(sql<boolean>`transaction_id < pg_snapshot_xmin(pg_current_snapshot())`)
     .where(sql<boolean>`(transaction_id, id) > (${transaction}::text::xid8, ${row}::bigint)`)
     .orderBy('transaction_id')
     .orderBy('id')
     .limit(options.limit)
   if (options.tenantId !== undefined) query = query.where('tenant_id', '=', options.tenantId)
+  if (options.types !== undefined) query = query.where('type', 'in', options.types)
   return (await query.execute()).map(toOutboxEvent)
+}
+
+/** The id of the newest event that `readEvents` shows in the same snapshot, of whatever type. */
+export async function newestEventId(
+  db: Kysely<Database>,
+  tenantId: string | undefined,
+): Promise<string | undefined> {
+  let query = db
+    .selectFrom('event_outbox')
+    .select(['id', 'transaction_id'])
+    .where(sql<boolean>`transaction_id < pg_snapshot_xmin(pg_current_snapshot())`)
+    .orderBy('transaction_id', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1)
+  if (tenantId !== undefined) query = query.where('tenant_id', '=', tenantId)
+  const row = await query.executeTakeFirst()
+  return row === undefined ? undefined : `${row.transaction_id}-${row.id}`
+}
+
+/** Whether an event with this id could have happened here: its transaction is not one of the future. */
+export async function isOfThisDatabase(db: Kysely<Database>, eventId: string): Promise<boolean> {
+  const [, transaction] = positionPattern.exec(eventId) ?? []
+  const { rows } = await sql<{ known: boolean }>`
+    select ${transaction}::text::xid8 < pg_snapshot_xmax(pg_current_snapshot()) as known
+  `.execute(db)
+  return rows[0]?.known === true
 }
 
 /** The newest events of one subject, oldest first, for its timeline. */
@@ -87,7 +123,7 @@ export async function listEventsOfSubject(
 ): Promise<OutboxEvent[]> {
   const newestFirst = await db
     .selectFrom('event_outbox')
-    .select(['id', 'transaction_id', 'tenant_id', 'type', 'created_at', 'data'])
+    .select(eventColumns)
     .where('tenant_id', '=', options.tenantId)
     .where('subject', '=', options.subject)
     .orderBy('id', 'desc')
@@ -97,16 +133,14 @@ export async function listEventsOfSubject(
 }
 
 function toOutboxEvent(
-  event: Pick<
-    Selectable<EventOutboxTable>,
-    'id' | 'transaction_id' | 'tenant_id' | 'type' | 'created_at' | 'data'
-  >,
+  event: Pick<Selectable<EventOutboxTable>, (typeof eventColumns)[number]>,
 ): OutboxEvent {
   return {
     id: `${event.transaction_id}-${event.id}`,
     tenantId: event.tenant_id,
     type: event.type as OutboxEventType,
     time: event.created_at,
+    subject: event.subject,
     data: event.data,
   }
 }

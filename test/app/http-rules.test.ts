@@ -228,4 +228,24 @@ describe('the rules of HTTP that hold for every route', () => {
     }
     assert.equal((await send('GET', '/v1/tenants', { authorization: `bearer ${adminToken}` })).status, 200)
   })
+
+  it('a cursor is taken by the list that gave it, with the filters it was given for', async () => {
+    type Page = { data: unknown[]; nextCursor: string }
+    const first = (await (await send('GET', '/v1/tenants?limit=1')).json()) as Page
+    const next = await send('GET', `/v1/tenants?limit=2&cursor=${first.nextCursor}`)
+    assert.equal(((await next.json()) as Page).data.length, 2)
+    const listings = `/v1/connections/${connection.id}/listings`
+    const { nextCursor } = (await (await send('GET', `${listings}?limit=1`)).json()) as Page
+    for (const path of [
+      `/v1/bookings?cursor=${first.nextCursor}`,
+      `/v1/tenants?cursor=${first.nextCursor.slice(1)}`,
+      `/v1/tenants?cursor=${unknownId}`,
+      `/v1/tokens?cursor=${first.nextCursor}`,
+      `/v1/tenants?cursor=${nextCursor}`,
+      '/v1/feed?after=1-1&cursor=2-1',
+      '/v1/feed?after=999999999999-1',
+    ]) {
+      await problemOf(await send('GET', path), 422, 'INVALID_CURSOR')
+    }
+  })
 })
