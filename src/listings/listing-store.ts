@@ -143,6 +143,29 @@ export async function unitCountsOf(
   return rows.map(({ units: count }) => count)
 }
 
+export type UnitWithListings = {
+  unitId: string
+  units: number
+  listings: Array<{ connectionId: string; listingId: string; name: string }>
+}
+
+/** The units of a tenant by id, one more than `limit`; `units` is the largest count that a listing of it has. */
+export async function listUnits(
+  db: Kysely<Database>,
+  options: { tenantId: string; connectionId: string | undefined; limit: number; after: string | undefined },
+): Promise<UnitWithListings[]> {
+  const { rows } = await sql<UnitWithListings>`
+    select unit_id as "unitId", max(unit_count) as units,
+      json_agg(json_build_object('connectionId', connection_id, 'listingId', listing_id, 'name', name)
+        order by connection_id, listing_id) as listings
+    from listings
+    where tenant_id = ${options.tenantId} and unit_id > ${options.after ?? ''}
+      and (${options.connectionId ?? null}::uuid is null or connection_id = ${options.connectionId ?? null}::uuid)
+    group by unit_id order by unit_id limit ${options.limit + 1}
+  `.execute(db)
+  return rows
+}
+
 export async function listListings(
   db: Kysely<Database>,
   options: { connectionId: string; limit: number; after: string | undefined },

@@ -27,7 +27,11 @@ import {
 import { findBookingsOfReservations, lockReservations, moveBookings } from '../booking-store.ts'
 
 /** What a listing is to stand for; null: no unit. An undefined rate stays as it is. */
-export type MappingOrder = { unitId: string | null; commissionRate: number | null | undefined }
+export type MappingOrder = {
+  listingId: string
+  unitId: string | null
+  commissionRate: number | null | undefined
+}
 
 export type Mapped = {
   listing: ListingRow
@@ -39,48 +43,81 @@ export type Mapped = {
 export type MapListingDeps = ConflictDeps & ReleaseDeps
 
 /**
- * Gives a listing a unit, another unit or none. Stays that are not over move with it, with their events, in the same
- * transaction; what was desired for the old unit is parked; what waited for the listing is released. Safe to repeat.
- * Throws a Problem where the listing does not exist or the unit has another listing.
+ * Gives listings a unit, another unit or none, all of them or none at all; units may change places. Stays that are not
+ * over move with their listing, with their events, in the same transaction; what was desired for the old unit is parked;
+ * what waited for a listing is released. Safe to repeat. Throws a Problem where a listing does not exist or a unit has
+ * another listing.
  */
-export async function mapListing(
+export async function mapListings(
   deps: MapListingDeps,
   connection: ReservationOwner,
-  listingId: string,
-  order: MappingOrder,
-): Promise<Mapped> {
-  const key = { connectionId: connection.id, listingId }
-  const { listing, changes } = await deps.db
+  orders: MappingOrder[],
+): Promise<Mapped[]> {
+  const assigned = await deps.db
     .transaction()
-    .execute((trx) => assign(trx, connection, key, order))
+    .execute((trx) => assign(trx, connection, orders))
     .catch((error: unknown) => {
-      throw isTaken(error) ? alreadyMapped(order.unitId) : error
+      throw isTaken(error) ? alreadyMapped(error) : error
     })
-  for (const change of changes) reportConflict(deps, connection.id, change)
-  return { listing, moved: changes.length, released: await releaseWaiting(deps, key) }
+  const mapped: Mapped[] = []
+  for (const { listing, changes } of assigned) {
+    for (const change of changes) reportConflict(deps, connection.id, change)
+    const key = { connectionId: connection.id, listingId: listing.listing_id }
+    mapped.push({ listing, moved: changes.length, released: await releaseWaiting(deps, key) })
+  }
+  return mapped
 }
+
+type Assigned = { listing: ListingRow; changes: ReservationChange[] }
 
 async function assign(
   trx: Transaction<Database>,
   connection: ReservationOwner,
-  key: { connectionId: string; listingId: string },
-  order: MappingOrder,
-): Promise<{ listing: ListingRow; changes: ReservationChange[] }> {
-  // In the order of every writer: reservations, listing, units, desired values. The first row lock comes after the
+  orders: MappingOrder[],
+): Promise<Assigned[]> {
+  // In the order of every writer: reservations, listings, units, desired values. The first row lock comes after the
   // reservations', since events are read in the order of transactions.
   await lockMapping(trx, connection.id)
-  const [seen] = await findListings(trx, [key])
-  if (seen === undefined) throw notFound('The listing')
-  const { unitId } = order
-  const moving = unitId === null ? undefined : { ...key, unitId, today: dayIn(seen.time_zone, new Date()) }
-  const blocks = moving === undefined ? [] : await findBlocksToMove(trx, moving)
+  const keyOfOrder = ({ listingId }: MappingOrder) => ({ connectionId: connection.id, listingId })
+  const seen = await findListings(trx, orders.map(keyOfOrder))
+  const planned: Array<{ order: MappingOrder; moving: MovingListing | undefined; blocks: BlockRow[] }> = []
+  for (const order of orders) {
+    const listing = seen.find(({ listing_id }) => listing_id === order.listingId)
+    if (listing === undefined)
+      throw notFound(orders.length === 1 ? 'The listing' : `Listing ${order.listingId}`)
+    const { unitId } = order
+    const today = dayIn(listing.time_zone, new Date())
+    const moving = unitId === null ? undefined : { ...keyOfOrder(order), unitId, today }
+    planned.push({ order, moving, blocks: moving === undefined ? [] : await findBlocksToMove(trx, moving) })
+  }
+  const blocks = planned.flatMap((plan) => plan.blocks)
   if (blocks.length > 0) await lockReservations(trx, blocks.map(keyOf))
-  const listing = await lockListing(trx, key)
-  await lockUnits(trx, unitsOf(connection.tenantId, unitId, blocks))
-  if (listing.unit_id !== null && listing.unit_id !== unitId) await parkDesired(trx, key, listing)
-  const assigned = await assignUnit(trx, key, order)
-  const changes = moving === undefined ? [] : await move(trx, connection, assigned, moving, blocks)
-  return { listing: assigned, changes }
+  const locked: ListingRow[] = []
+  for (const { listingId } of orders.toSorted(byListing)) {
+    locked.push(await lockListing(trx, { connectionId: connection.id, listingId }))
+  }
+  await lockUnits(
+    trx,
+    planned.flatMap((plan) => unitsOf(connection.tenantId, plan.order.unitId, plan.blocks)),
+  )
+  for (const { order } of planned) {
+    const listing = locked.find(({ listing_id }) => listing_id === order.listingId)
+    if (listing === undefined || listing.unit_id === null || listing.unit_id === order.unitId) continue
+    await parkDesired(trx, keyOfOrder(order), listing)
+    // Makes room, so that two listings may change places.
+    await assignUnit(trx, keyOfOrder(order), { unitId: null, commissionRate: undefined })
+  }
+  const assigned: Assigned[] = []
+  for (const { order, moving, blocks: own } of planned) {
+    const listing = await assignUnit(trx, keyOfOrder(order), order)
+    const changes = moving === undefined ? [] : await move(trx, connection, listing, moving, own)
+    assigned.push({ listing, changes })
+  }
+  return assigned
+}
+
+function byListing(one: MappingOrder, other: MappingOrder): number {
+  return one.listingId < other.listingId ? -1 : 1
 }
 
 function unitsOf(tenantId: string, unitId: string | null, blocks: BlockRow[]) {
@@ -145,11 +182,12 @@ function keyOf({ connection_id, external_id }: BlockRow) {
   return { connectionId: connection_id, externalId: external_id }
 }
 
-function isTaken(error: unknown): boolean {
+function isTaken(error: unknown): error is Error & { detail?: unknown } {
   return error instanceof Error && 'constraint' in error && error.constraint === 'listings_one_per_unit'
 }
 
-function alreadyMapped(unitId: string | null): Problem {
+function alreadyMapped({ detail }: { detail?: unknown }): Problem {
+  const [, unitId] = /, (.*)\) already exists/.exec(String(detail)) ?? []
   return new Problem(
     409,
     'UNIT_ALREADY_MAPPED',

@@ -334,4 +334,45 @@ describe('a listing that is given another unit', () => {
       assert.deepEqual([...held], ['busy-4'])
     }
   })
+
+  it('many listings are mapped at once or not at all, and two of them change places', async () => {
+    type Many = { data: MappedListing[] }
+    const putAll = (orders: unknown) =>
+      system.api<Many>('PUT', `/v1/connections/${connection.id}/listings`, orders)
+    await map(loft, { unitId: 'one' })
+    await map(house, { unitId: 'two' })
+    const swapped = await putAll([
+      { listingId: String(loft), unitId: 'two' },
+      { listingId: String(house), unitId: 'one', commissionRate: 0.2 },
+    ])
+    assert.equal(swapped.status, 200, swapped.text)
+    assert.deepEqual(
+      swapped.body.data.map(({ listingId, unitId }) => [listingId, unitId]),
+      [
+        [String(loft), 'two'],
+        [String(house), 'one'],
+      ],
+    )
+    const taken = await putAll([
+      { listingId: String(loft), unitId: null },
+      { listingId: String(studios), unitId: 'one' },
+    ])
+    assertProblem(taken, 409, 'UNIT_ALREADY_MAPPED')
+    const unknown = await putAll([
+      { listingId: String(loft), unitId: null },
+      { listingId: '1', unitId: 'x' },
+    ])
+    assertProblem(unknown, 404, 'NOT_FOUND')
+    const twice = await putAll([
+      { listingId: String(loft), unitId: 'x' },
+      { listingId: String(loft), unitId: 'x' },
+    ])
+    const { errors = [] } = assertProblem(twice, 422, 'VALIDATION_FAILED')
+    assert.deepEqual(
+      errors.map(({ field }) => field),
+      ['1.listingId', '1.unitId'],
+    )
+    const { body } = await system.api<Many>('GET', `/v1/connections/${connection.id}/listings`)
+    assert.equal(body.data.find(({ listingId }) => listingId === String(loft))?.unitId, 'two')
+  })
 })
