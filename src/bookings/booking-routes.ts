@@ -1,12 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Kysely, Transaction } from 'kysely'
 import { Type } from 'typebox'
-import type { Database } from '../platform/db/tables.ts'
+import type { BookingStatus, Database } from '../platform/db/tables.ts'
 import { tenantScope } from '../platform/http/api-auth.ts'
-import { Day, Instant, idOf } from '../platform/http/fields.ts'
-import { cursorId, isUuid, pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
+import { chosenOf, Day, Instant, idOf, severalOf } from '../platform/http/fields.ts'
+import { isUuid, pageOf, pageQuery, toPage } from '../platform/http/paging.ts'
 import { notFound } from '../platform/http/problems.ts'
-import { type BookingWithTenant, findBooking, listBookings } from './booking-store.ts'
+import {
+  type BookingWithTenant,
+  bookingPosition,
+  bookingSorts,
+  findBooking,
+  listBookings,
+} from './booking-store.ts'
 import { timelineOf, timelineSteps } from './booking-timeline.ts'
 import { BookingDetail, toBookingDetail } from './booking-view.ts'
 import { findPushes } from './outgoing/push-store.ts'
@@ -36,35 +42,49 @@ export const bookingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> 
         operationId: 'listBookings',
         summary: 'List bookings',
         description:
-          'In the order of their creation. `from` and `to` find stays with a night on or between these days.',
+          'In the order of their creation unless `sort` says otherwise. `from` and `to` find stays with a night on or between these days, `arrivalFrom` and `arrivalTo` those that begin then.',
         querystring: Type.Object({
           ...pageQuery,
           connection: Type.Optional(Type.String()),
           unitId: Type.Optional(Type.String()),
           externalId: Type.Optional(Type.String()),
-          status: Type.Optional(Type.Enum(['confirmed', 'pending', 'cancelled', 'inquiry'])),
+          status: Type.Optional(severalOf(['confirmed', 'pending', 'cancelled', 'inquiry'])),
           from: Type.Optional(Day),
           to: Type.Optional(Day),
+          arrivalFrom: Type.Optional(Day),
+          arrivalTo: Type.Optional(Day),
+          confirmationCode: Type.Optional(Type.String({ maxLength: 200 })),
+          q: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 200,
+              description: 'A part of the guest’s name or e-mail address, of the code or an id; any case.',
+            }),
+          ),
           updatedAfter: Type.Optional(Instant),
+          sort: Type.Optional(
+            Type.Enum([...bookingSorts], { description: 'With `-`: the last first. Default `createdAt`.' }),
+          ),
         }),
         response: { 200: pageOf(BookingDetail) },
       },
     },
     async (request) => {
-      const { connection, updatedAfter, limit, cursor, ...filter } = request.query
+      const { connection, updatedAfter, limit, cursor, status, ...filter } = request.query
       if (connection !== undefined && !isUuid(connection)) return { data: [], nextCursor: null }
       const wanted = {
         ...filter,
         tenantId: tenantScope(request),
         connectionId: connection,
         updatedAfter: updatedAfter === undefined ? undefined : new Date(updatedAfter),
-        after: cursorId(cursor),
+        statuses: chosenOf<BookingStatus>(status),
+        after: cursor,
         limit,
       }
       return atOneMoment(async (trx) => {
         const rows = await listBookings(trx, wanted)
         const show = await withPushes(trx, rows.slice(0, limit))
-        return toPage(rows, limit, ({ id }) => id, show)
+        return toPage(rows, limit, (row) => bookingPosition(row, filter.sort), show)
       })
     },
   )

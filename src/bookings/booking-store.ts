@@ -262,38 +262,101 @@ export async function noteMapping(
     .execute()
 }
 
+export const bookingSorts = [
+  'createdAt',
+  '-createdAt',
+  'updatedAt',
+  '-updatedAt',
+  'checkIn',
+  '-checkIn',
+] as const
+export type BookingSort = (typeof bookingSorts)[number]
+
 export type BookingFilter = {
   tenantId: string | undefined
   connectionId?: string | undefined
   unitId?: string | undefined
   externalId?: string | undefined
-  status?: BookingStatus | undefined
+  statuses?: BookingStatus[] | undefined
   /** Stays that touch this day or a later one. */
   from?: string | undefined
   /** Stays that touch this day or an earlier one. */
   to?: string | undefined
+  arrivalFrom?: string | undefined
+  arrivalTo?: string | undefined
+  /** In any case. */
+  confirmationCode?: string | undefined
+  /** A part of the guest's name or e-mail address, the confirmation code or an id, in any case. */
+  q?: string | undefined
   updatedAfter?: Date | undefined
+  /** Default: in the order of creation. */
+  sort?: BookingSort | undefined
+  /** `bookingPosition` of the last row of the page before. */
   after: string | undefined
   limit: number
 }
 
-export type BookingWithTenant = BookingRow & { tenant_slug: string }
+export type BookingWithTenant = BookingRow & { tenant_slug: string; sorted_at?: string }
 
+// A booking's id grows with its creation.
+const sortedBy = {
+  createdAt: sql`bookings.id`,
+  updatedAt: sql`bookings.updated_at`,
+  checkIn: sql`coalesce(bookings.check_in, 'infinity'::date)`,
+}
+const castTo = { createdAt: sql`uuid`, updatedAt: sql`timestamptz`, checkIn: sql`date` }
+
+function readSort(sort: BookingSort) {
+  const isDown = sort.startsWith('-')
+  return { key: sort.replace('-', '') as keyof typeof sortedBy, isDown }
+}
+
+/** Where a booking stands in a list that is sorted so. */
+export function bookingPosition(row: BookingWithTenant, sort: BookingSort = 'createdAt'): string {
+  const { key } = readSort(sort)
+  if (key === 'createdAt') return row.id
+  return `${key === 'updatedAt' ? row.sorted_at : (row.check_in ?? 'infinity')}_${row.id}`
+}
+
+/** One row more than `limit`, sorted and after the position as the filter says. */
 export async function listBookings(
   db: Kysely<Database>,
   filter: BookingFilter,
 ): Promise<BookingWithTenant[]> {
+  const { key, isDown } = readSort(filter.sort ?? 'createdAt')
+  const direction = isDown ? 'desc' : 'asc'
   let query = selectBookings(db, filter.tenantId)
-    .orderBy('bookings.id')
+    // Microseconds, which a Date lacks.
+    .select(sql<string>`bookings.updated_at::text`.as('sorted_at'))
+    .orderBy(sortedBy[key], direction)
     .limit(filter.limit + 1)
+  if (key !== 'createdAt') query = query.orderBy('bookings.id', direction)
   if (filter.connectionId !== undefined) query = query.where('connection_id', '=', filter.connectionId)
   if (filter.unitId !== undefined) query = query.where('unit_id', '=', filter.unitId)
   if (filter.externalId !== undefined) query = query.where('external_id', '=', filter.externalId)
-  if (filter.status !== undefined) query = query.where('status', '=', filter.status)
+  if (filter.statuses !== undefined) query = query.where('status', 'in', filter.statuses)
   if (filter.from !== undefined) query = query.where('check_out', '>', filter.from)
   if (filter.to !== undefined) query = query.where('check_in', '<=', filter.to)
+  if (filter.arrivalFrom !== undefined)
+    query = query.where(sortedBy.checkIn, '>=', sql`${filter.arrivalFrom}::date`)
+  if (filter.arrivalTo !== undefined)
+    query = query.where(sortedBy.checkIn, '<=', sql`${filter.arrivalTo}::date`)
+  if (filter.confirmationCode !== undefined)
+    query = query.where(sql`lower(confirmation_code)`, '=', sql`lower(${filter.confirmationCode})`)
+  if (filter.q !== undefined) {
+    const words = sql`lower(concat_ws(' ', guest_name, guest_email, confirmation_code, external_id, bookings.id))`
+    query = query.where(sql<boolean>`position(lower(${filter.q}) in ${words}) > 0`)
+  }
   if (filter.updatedAfter !== undefined) query = query.where('updated_at', '>', filter.updatedAfter)
-  if (filter.after !== undefined) query = query.where('bookings.id', '>', filter.after)
+  if (filter.after !== undefined) {
+    const than = isDown ? sql`<` : sql`>`
+    const [first = '', id = ''] = filter.after.split('_')
+    query = query.where(
+      key === 'createdAt'
+        ? sql<boolean>`bookings.id ${than} ${first}::uuid`
+        : sql<boolean>`(${sortedBy[key]}, bookings.id) ${than} (${first}::${castTo[key]}, ${id}::uuid)`,
+    )
+  }
   return query.execute()
 }
 

@@ -25,7 +25,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRouteOptions> = async (
   app.post(
     '/events',
     {
-      config: { roles: ['service'] },
+      config: { roles: ['manager', 'service'] },
       schema: {
         tags: ['TVL to the channel'],
         operationId: 'postEvents',

@@ -60,7 +60,7 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
     '/connections/:id/pause',
     {
       config: {
-        roles: ['manager'],
+        roles: ['owner'],
         refusals: { 409: ['CONNECTION_DISCONNECTED', 'CONNECTION_NEEDS_KEY', 'CONNECTION_NOT_CONNECTED'] },
       },
       schema: {
@@ -85,7 +85,7 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
     '/connections/:id/resume',
     {
       config: {
-        roles: ['manager'],
+        roles: ['owner'],
         refusals: { 409: ['CONNECTION_DISCONNECTED', 'CONNECTION_NEEDS_KEY', 'CONNECTION_NOT_CONNECTED'] },
       },
       schema: {

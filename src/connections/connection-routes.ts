@@ -152,7 +152,7 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
   app.get(
     '/connections',
     {
-      config: { roles: ['viewer'] },
+      config: { roles: ['viewer', 'service'] },
       schema: {
         tags,
         operationId: 'listConnections',
@@ -181,7 +181,7 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
   app.get(
     '/connections/:id',
     {
-      config: { roles: ['viewer'] },
+      config: { roles: ['viewer', 'service'] },
       schema: {
         tags,
         operationId: 'getConnection',

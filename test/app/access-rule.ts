@@ -7,7 +7,7 @@ export type TenantRole = (typeof tenantRoles)[number]
 export const reader = ['owner', 'manager', 'viewer', 'service'] as const
 export const person = ['owner', 'manager', 'viewer'] as const
 export const manager = ['owner', 'manager'] as const
-export const service = ['owner', 'service'] as const
+export const writer = ['owner', 'manager', 'service'] as const
 export const owner = ['owner'] as const
 
 /** Ids of things that exist, all of one tenant. */

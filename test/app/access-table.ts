@@ -1,6 +1,6 @@
 import type { ConnectionStatus } from '../../src/platform/db/tables.ts'
 import { sandboxAccount } from '../support/test-system.ts'
-import { type Access, type Made, manager, owner, person, reader, service } from './access-rule.ts'
+import { type Access, type Made, manager, owner, person, reader, writer } from './access-rule.ts'
 
 const nobodyElse = [] as const
 
@@ -34,25 +34,25 @@ export const accessTable: Record<string, Access> = {
     },
   },
 
-  'GET /v1/connections': { roles: person, allowed: 200, foreign: 'own' },
+  'GET /v1/connections': { roles: reader, allowed: 200, foreign: 'own' },
   'POST /v1/connections': {
     roles: owner,
     body: () => ({ tenant: 'ours', channel: 'hostaway', ...sandboxAccount }),
     allowed: 200,
   },
-  'GET /v1/connections/{id}': { roles: person, allowed: 200 },
+  'GET /v1/connections/{id}': { roles: reader, allowed: 200 },
   'PATCH /v1/connections/{id}': {
     roles: owner,
     body: () => ({ autoImport: true }),
     allowed: 200,
     renew: connected,
   },
-  'POST /v1/connections/{id}/pause': { roles: manager, allowed: 200, renew: connected },
-  'POST /v1/connections/{id}/resume': { roles: manager, allowed: 200, renew: connected },
+  'POST /v1/connections/{id}/pause': { roles: owner, allowed: 200, renew: connected },
+  'POST /v1/connections/{id}/resume': { roles: owner, allowed: 200, renew: connected },
   'POST /v1/connections/{id}/verify': { roles: manager, allowed: 200, renew: connected },
   'POST /v1/connections/{id}/rotate-webhook-credentials': { roles: owner, allowed: 409, renew: disconnected },
   'DELETE /v1/connections/{id}': { roles: owner, allowed: 200, renew: disconnected },
-  'GET /v1/connections/{id}/listings': { roles: person, allowed: 200 },
+  'GET /v1/connections/{id}/listings': { roles: reader, allowed: 200 },
   'GET /v1/connections/{id}/mapping': { roles: person, allowed: 200 },
   'PUT /v1/connections/{id}/mapping': { roles: manager, body: () => ({ spec: {} }), allowed: 200 },
   'GET /v1/connections/{id}/mapping/versions': { roles: person, allowed: 200 },
@@ -67,6 +67,12 @@ export const accessTable: Record<string, Access> = {
     body: ({ unit }) => ({ unitId: unit }),
     allowed: 200,
   },
+  'PUT /v1/connections/{id}/listings': {
+    roles: manager,
+    body: ({ unit, listing }) => [{ listingId: listing, unitId: unit }],
+    allowed: 200,
+  },
+  'GET /v1/units': { roles: reader, allowed: 200, foreign: 'own', admin: 422 },
   'GET /v1/connections/{id}/sync': { roles: reader, allowed: 200 },
   'POST /v1/connections/{id}/full-sync': { roles: manager, allowed: 202, renew: connected },
   'POST /v1/connections/{id}/import': { roles: manager, allowed: 202, renew: connected },
@@ -74,7 +80,7 @@ export const accessTable: Record<string, Access> = {
   'GET /v1/connections/{id}/imports/{importId}': { roles: person, allowed: 200 },
   'POST /v1/connections/{id}/imports/{importId}/cancel': { roles: manager, allowed: 200 },
   'POST /v1/events': {
-    roles: service,
+    roles: writer,
     body: ({ unit }) => ({
       type: 'availability.updated',
       unitId: unit,
@@ -89,14 +95,18 @@ export const accessTable: Record<string, Access> = {
   'GET /v1/bookings': { roles: reader, allowed: 200, foreign: 'own' },
   'GET /v1/bookings/{id}': { roles: reader, allowed: 200 },
   'POST /v1/bookings': {
-    roles: ['owner', 'service'],
+    roles: writer,
     body: () => ({ unitId: 'nowhere' }),
     allowed: 422,
     foreign: 422,
   },
-  'PATCH /v1/bookings/{id}': { roles: ['owner', 'service'], body: () => ({ colour: 'blue' }), allowed: 422 },
+  'PATCH /v1/bookings/{id}': {
+    roles: writer,
+    body: () => ({ colour: 'blue' }),
+    allowed: 422,
+  },
   // It came from a travel agency.
-  'POST /v1/bookings/{id}/cancel': { roles: ['owner', 'service'], allowed: 409 },
+  'POST /v1/bookings/{id}/cancel': { roles: writer, allowed: 409 },
   'GET /v1/units/{unitId}/calendar': { roles: reader, allowed: 200, admin: 422 },
   'GET /v1/booking-queue': { roles: person, allowed: 200, foreign: 'own' },
   'GET /v1/booking-queue/{id}': { roles: person, allowed: 200 },

@@ -191,6 +191,78 @@ describe('lists', () => {
     assert.deepEqual(await stays('from=2027-05-08'), [])
   })
 
+  it('lists of bookings are sorted by arrival, change and creation, page by page, in both directions', async () => {
+    const fields = { checkIn: 'checkIn', updatedAt: 'updatedAt', createdAt: 'createdAt' } as const
+    for (const [sort, field] of Object.entries(fields)) {
+      const pages: Record<string, Row[]> = {}
+      for (const direction of ['', '-']) {
+        const seen: Row[] = []
+        let cursor = ''
+        do {
+          const page: Page = await list(`/v1/bookings?sort=${direction}${sort}&limit=3${cursor}`)
+          seen.push(...page.data)
+          cursor = page.nextCursor === null ? '' : `&cursor=${page.nextCursor}`
+        } while (cursor !== '')
+        pages[direction] = seen
+      }
+      const values = (pages[''] ?? []).map((row) => String(row[field]))
+      assert.deepEqual([values.length, values], [total.bookings, values.toSorted()], sort)
+      assert.deepEqual(pages['-'], pages['']?.toReversed(), sort)
+    }
+  })
+
+  it('lists of bookings find arrivals, codes, several statuses, and a part of a name, an address or an id', async () => {
+    const [guest] = (await list('/v1/bookings?externalId=700103')).data
+    const { name, email } = (guest as unknown as { guest: { name: string; email: string } }).guest
+    const counts: Record<string, number> = {
+      'arrivalFrom=2027-05-03&arrivalTo=2027-05-04': 4,
+      'status=cancelled,confirmed': total.bookings,
+      'q=700103': 2,
+      [`q=${encodeURIComponent(name.slice(1).toUpperCase())}`]: total.bookings,
+      [`q=${encodeURIComponent(email.slice(1, -1))}`]: total.bookings,
+      [`q=${guest?.id}`]: 1,
+      'q=%25': 0,
+      'confirmationCode=no-such-code': 0,
+    }
+    for (const [query, count] of Object.entries(counts)) {
+      assert.equal((await list(`/v1/bookings?${query}`)).data.length, count, query)
+    }
+    assertProblem(await system.api('GET', '/v1/bookings?status=confirmed,lost'), 422, 'VALIDATION_FAILED')
+    assertProblem(await system.api('GET', '/v1/bookings?sort=guest'), 422, 'VALIDATION_FAILED')
+  })
+
+  it('the units of a tenant are listed with the listings that stand for them', async () => {
+    const units = (await list('/v1/units?tenant=first')).data
+    assert.deepEqual(
+      units,
+      listings.map((id) => ({
+        unitId: `hostaway-${id}`,
+        units: 1,
+        listings: [{ connectionId: connections[0]?.id, listingId: String(id), name: `Listing ${id}` }],
+      })),
+    )
+    const { data } = await list(`/v1/units?tenant=first&connection=${connections[1]?.id}`)
+    assert.deepEqual(data, [])
+  })
+
+  it('the feed names its subjects and is read by type', async () => {
+    await whenEventsAreVisible(system.db)
+    const created = await list('/v1/feed?types=booking.created&limit=200')
+    assert.equal(created.data.length, total.bookings)
+    for (const { type, subject } of created.data) {
+      assert.equal(type, 'booking.created')
+      assert.equal(typeof subject, 'string')
+    }
+    // What was skipped for its type is not read again.
+    assert.deepEqual((await list(`/v1/feed?after=${created.nextCursor}`)).data, [])
+    const both = await list('/v1/feed?types=booking.*,availability.blocked&limit=200')
+    assert.deepEqual([...new Set(both.data.map(({ type }) => type))].sort(), [
+      'availability.blocked',
+      'booking.created',
+    ])
+    assertProblem(await system.api('GET', '/v1/feed?types=booking.made'), 422, 'VALIDATION_FAILED')
+  })
+
   it('lists of bookings find what changed after an instant, which must name its time zone', async () => {
     const all = (await list('/v1/bookings')).data
     const instants = all.map(({ updatedAt }) => String(updatedAt)).sort()

@@ -38,7 +38,7 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
   app.post(
     '/bookings',
     {
-      config: { roles: ['service'], refusals: { 409: ['UNIT_NOT_AVAILABLE'] } },
+      config: { roles: ['manager', 'service'], refusals: { 409: ['UNIT_NOT_AVAILABLE'] } },
       schema: {
         tags,
         operationId: 'makeBooking',
@@ -69,7 +69,7 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
     '/bookings/:id',
     {
       config: {
-        roles: ['service'],
+        roles: ['manager', 'service'],
         refusals: {
           409: [
             'BOOKING_CANCELLED',
@@ -112,7 +112,7 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
     '/bookings/:id/cancel',
     {
       config: {
-        roles: ['service'],
+        roles: ['manager', 'service'],
         refusals: { 409: ['BOOKING_NOT_CHANGEABLE', 'CONNECTION_DISCONNECTED'] },
       },
       schema: {

@@ -173,6 +173,9 @@ function complete(operation: Operation): Operation {
 }
 
 const queryTexts: Record<string, string> = {
+  arrivalFrom: 'Only stays that begin on this day or later.',
+  arrivalTo: 'Only stays that begin on this day or earlier.',
+  confirmationCode: 'Only what has this code, in any case.',
   connection: 'Only what belongs to the connection with this id.',
   externalId: 'Only what has this id at the channel.',
   kind: 'Only failures of this kind.',

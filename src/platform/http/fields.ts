@@ -94,6 +94,21 @@ export function amount(digits: 9 | 12) {
   })
 }
 
+/** One of these words in a query, or several with commas between. */
+export function severalOf(words: readonly string[]) {
+  const word = `(?:${words.join('|')})`
+  return Type.String({
+    pattern: `^${word}(?:,${word})*$`,
+    maxLength: 200,
+    description: `One of ${words.join(', ')}, or several with commas between.`,
+  })
+}
+
+/** The words that a query chose by `severalOf`. */
+export function chosenOf<Word extends string>(value: string | undefined): Word[] | undefined {
+  return value?.split(',') as Word[] | undefined
+}
+
 /** One of several objects, distinguished by a constant `tag`: only the one that is meant is checked and described. */
 export function taggedUnion<Schemas extends TSchema[]>(
   title: string,

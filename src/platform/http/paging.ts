@@ -4,7 +4,9 @@ import { Problem } from './problems.ts'
 /** Query parameters that every list takes. */
 export const pageQuery = {
   limit: Type.Integer({ minimum: 1, maximum: 200, default: 50, description: 'Rows per page.' }),
-  cursor: Type.Optional(Type.String({ maxLength: 200, description: '`nextCursor` of the page before.' })),
+  cursor: Type.Optional(
+    Type.String({ maxLength: 400, description: '`nextCursor` of the page before, with the same filters.' }),
+  ),
 }
 
 /** Shape of every list's answer; `nextCursor` is null at the end. */

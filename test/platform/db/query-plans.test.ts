@@ -139,7 +139,13 @@ const questions: Record<string, () => Promise<unknown>> = {
     listBookings(db, { ...tenant, updatedAfter: aMinuteAgo, after: undefined }),
   'bookings of a connection': () => listBookings(db, { ...tenant, connectionId, after: undefined }),
   'cancelled bookings of a tenant': () =>
-    listBookings(db, { ...tenant, status: 'cancelled', after: undefined }),
+    listBookings(db, { ...tenant, statuses: ['cancelled'], after: undefined }),
+  'the next arrivals of a tenant': () =>
+    listBookings(db, { ...tenant, arrivalFrom: '2025-06-01', sort: 'checkIn', after: undefined }),
+  'the last changes of a tenant': () => listBookings(db, { ...tenant, sort: '-updatedAt', after: undefined }),
+  'the newest bookings of a tenant': () =>
+    listBookings(db, { ...tenant, sort: '-createdAt', after: undefined }),
+  'bookings by code': () => listBookings(db, { ...tenant, confirmationCode: 'HMX', after: undefined }),
   'an overlap': () =>
     findOverbooked(transaction, [
       {
