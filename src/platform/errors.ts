@@ -24,6 +24,8 @@ export const failureKinds = {
   network:              { outcome: 'retry',      httpStatus: 503, logLevel: 'warn',  remote: 'down',    effect: 'maybe', blames: 'remote' },
   timeout:              { outcome: 'retry',      httpStatus: 503, logLevel: 'warn',  remote: 'down',    effect: 'maybe', blames: 'remote' },
   hostaway_unavailable: { outcome: 'retry',      httpStatus: 503, logLevel: 'warn',  remote: 'down',    effect: 'maybe', blames: 'remote' },
+  // Something in front of the remote system answered in its place: it proves nothing about what was asked.
+  intercepted:          { outcome: 'retry',      httpStatus: 503, logLevel: 'warn',  remote: 'down',    effect: 'maybe', blames: 'remote' },
   malformed_response:   { outcome: 'retry',      httpStatus: 502, logLevel: 'warn',  remote: 'down',    effect: 'maybe', blames: 'remote' },
   database_unavailable: { outcome: 'retry',      httpStatus: 503, logLevel: 'warn',  remote: 'unknown', effect: 'maybe', blames: 'us' },
   contention:           { outcome: 'retry',      httpStatus: 503, logLevel: 'warn',  remote: 'unknown', effect: 'maybe', blames: 'us' },
@@ -34,7 +36,6 @@ export const failureKinds = {
   conflict:             { outcome: 'deadLetter', httpStatus: 409, logLevel: 'warn',  remote: 'up',      effect: 'none',  blames: 'call' },
   business_rule:        { outcome: 'deadLetter', httpStatus: 422, logLevel: 'warn',  remote: 'up',      effect: 'none',  blames: 'call' },
   rejected:             { outcome: 'deadLetter', httpStatus: 422, logLevel: 'warn',  remote: 'up',      effect: 'none',  blames: 'call' },
-  redirected:           { outcome: 'deadLetter', httpStatus: 502, logLevel: 'error', remote: 'up',      effect: 'none',  blames: 'us' },
   invalid_payload:      { outcome: 'deadLetter', httpStatus: 422, logLevel: 'warn',  remote: 'unknown', effect: 'none',  blames: 'call' },
   sealed_unreadable:    { outcome: 'deadLetter', httpStatus: 500, logLevel: 'error', remote: 'unknown', effect: 'none',  blames: 'connection' },
   stalled:              { outcome: 'deadLetter', httpStatus: 500, logLevel: 'error', remote: 'unknown', effect: 'maybe', blames: 'us' },

@@ -34,6 +34,7 @@ it('a bug of ours and a refusal wait for a person at once, what passes by itself
       'network',
       'timeout',
       'hostaway_unavailable',
+      'intercepted',
       'malformed_response',
       'database_unavailable',
       'contention',
@@ -49,13 +50,13 @@ it('a bug of ours and a refusal wait for a person at once, what passes by itself
 it('the remote system is down where it gave no usable answer, and up where it said anything else', () => {
   assert.deepEqual(
     kindsWhere((failure) => factsOf(failure).remote === 'down'),
-    ['network', 'timeout', 'hostaway_unavailable', 'malformed_response'],
+    ['network', 'timeout', 'hostaway_unavailable', 'intercepted', 'malformed_response'],
   )
   assert.deepEqual(
     kindsWhere((failure) => factsOf(failure).remote === 'up'),
     [
       ...['rate_limited', 'credentials_rejected', 'forbidden', 'not_found'],
-      ...['conflict', 'business_rule', 'rejected', 'redirected'],
+      ...['conflict', 'business_rule', 'rejected'],
     ],
   )
 })
@@ -64,7 +65,7 @@ it('only what was refused or never sent is certain to have changed nothing', () 
   assert.deepEqual(
     kindsWhere((failure) => factsOf(failure).effect === 'maybe'),
     [
-      ...['shutting_down', 'network', 'timeout', 'hostaway_unavailable', 'malformed_response'],
+      ...['shutting_down', 'network', 'timeout', 'hostaway_unavailable', 'intercepted', 'malformed_response'],
       ...['database_unavailable', 'contention', 'queue_unavailable', 'stalled', 'unexpected'],
     ],
   )
@@ -92,7 +93,7 @@ it('a refusal is what the remote system read and does not do', () => {
 it('the remote system cannot be asked while it is down or something holds the call back', () => {
   assert.deepEqual(kindsWhere(isRemoteAway), [
     ...['rate_limited', 'breaker_open', 'token_renewing', 'shutting_down'],
-    ...['network', 'timeout', 'hostaway_unavailable', 'malformed_response'],
+    ...['network', 'timeout', 'hostaway_unavailable', 'intercepted', 'malformed_response'],
   ])
 })
 

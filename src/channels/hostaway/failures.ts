@@ -1,6 +1,6 @@
 import { isAxiosError } from 'axios'
 import { AppError, type FailureKind } from '../../platform/errors.ts'
-import { explanationOf, saysInvalidClient } from './wire/envelope.ts'
+import { explanationOf, isHostaways, saysInvalidClient } from './wire/envelope.ts'
 
 /** An answer of Hostaway's, whatever its status; header names are in lower case. */
 export type Answer = { status: number; headers: Record<string, unknown>; text: string }
@@ -22,7 +22,8 @@ export function failureOfAnswer(
   const { status } = answer
   if (status >= 200 && status < 300) return undefined
   const kind = kindOfStatus(answer, atTokenEndpoint)
-  const message = `Hostaway answered ${status}${quoted(explanationOf(answer.text), secrets)}`
+  const who = kind === 'intercepted' ? 'Something in front of Hostaway' : 'Hostaway'
+  const message = `${who} answered ${status}${quoted(explanationOf(answer.text), secrets)}`
   if (kind !== 'rate_limited') return new AppError(kind, message, { status })
   return new AppError(kind, message, { status, retryAt: retryAtOf(answer.headers) })
 }
@@ -59,16 +60,17 @@ export function failureWithoutAnswer(error: unknown, timedOut: boolean, timeoutM
 }
 
 function kindOfStatus({ status, text }: Answer, atTokenEndpoint: boolean): FailureKind {
-  if (status < 400) return 'redirected'
   if (status >= 500) return 'hostaway_unavailable'
   if (status === 429) return 'rate_limited'
+  // Said by a proxy that lost patience: nothing is wrong with the request itself.
+  if (status === 408) return 'timeout'
+  // A gateway, a page of maintenance or a check for robots says any of these; only Hostaway's own words mean "never".
+  if (status < 400 || !isHostaways(text)) return 'intercepted'
   if (atTokenEndpoint && (status === 401 || saysInvalidClient(text))) return 'credentials_rejected'
   // Hostaway says 403 to a stale token; a gateway in front would say 401, and the caller looks into both alike.
   if (status === 401 || status === 403) return 'forbidden'
   if (status === 404) return 'not_found'
   if (status === 409) return 'conflict'
-  // Said by a proxy that lost patience: nothing is wrong with the request itself.
-  if (status === 408) return 'timeout'
   return 'rejected'
 }
 

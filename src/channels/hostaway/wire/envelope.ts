@@ -37,6 +37,13 @@ export function explanationOf(text: string): string | undefined {
   return isRecord(body) ? explanationIn(body) : undefined
 }
 
+/** Whether a refusal is in Hostaway's own form: its envelope, or what OAuth prescribes. */
+export function isHostaways(text: string): boolean {
+  const body = parseJson(text)
+  if (!isRecord(body)) return false
+  return body.status === 'fail' || body.status === 'error' || typeof body.error === 'string'
+}
+
 /** Whether the token endpoint says in so many words that the credentials are wrong. */
 export function saysInvalidClient(text: string): boolean {
   const body = parseJson(text)
