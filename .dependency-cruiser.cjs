@@ -133,7 +133,10 @@ module.exports = {
       'pure-without-io-packages',
       'Mapping and intervals use packages that only compute.',
       { path: pure },
-      { dependencyTypes: fromNpm, pathNot: packages(['big\\.js', '@types/big\\.js', 'typebox', 'jsonata']) },
+      {
+        dependencyTypes: fromNpm,
+        pathNot: packages(['big\\.js', '@types/big\\.js', 'currency-codes', 'typebox', 'jsonata']),
+      },
     ),
     forbid(
       'pure-reaches-no-io',

@@ -1,5 +1,5 @@
-import { Big } from 'big.js'
 import { type Static, Type } from 'typebox'
+import { amountText } from '../mapping/money.ts'
 import { amount, byPresenceOf, Currency, Day, LastDay, taggedUnion, UnitId } from '../platform/http/fields.ts'
 import { maxWrongFields, type WrongField } from '../platform/http/violations.ts'
 import type { CalendarRange, CalendarValues } from './calendar-fields.ts'
@@ -141,7 +141,7 @@ function toEvent(event: Static<typeof PlainEvent>, field: string): DesiredEvent 
     field: at(index),
     from,
     to,
-    values: { price: new Big(price).toFixed() },
+    values: { price: amountText(price) },
   }))
   return { field, type, unitId, currency: event.currency, ranges }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import fc from 'fast-check'
-import { toMoney } from '../../src/mapping/money.ts'
+import { amountText, toMoney } from '../../src/mapping/money.ts'
 
 const exponents: Array<[currency: string, digits: number]> = [
   ['EUR', 2],
@@ -64,3 +64,18 @@ function decimalText(units: bigint, digits: number): string {
   const text = String(units).padStart(digits + 1, '0')
   return `${text.slice(0, -digits)}.${text.slice(-digits)}`
 }
+
+it('a number is taken without the noise of its last bit, and has the decimals of ISO 4217', () => {
+  assert.equal(amountText(0.1 + 0.2), '0.3')
+  assert.equal(amountText(103.935), '103.935')
+  assert.equal(amountText('0.30000000000000004'), '0.30000000000000004')
+  const digits = Object.fromEntries(
+    ['HUF', 'IQD', 'AFN', 'JPY', 'CLF', 'EUR'].map((currency) => [currency, toMoney('1', currency)?.total]),
+  )
+  assert.deepEqual(digits, { HUF: '1.00', IQD: '1.000', AFN: '1.00', JPY: '1', CLF: '1.0000', EUR: '1.00' })
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 10 ** 9 }), fc.integer({ min: 0, max: 10 ** 9 }), (one, other) => {
+      assert.equal(amountText(one / 100 + other / 100), amountText(decimalText(BigInt(one + other), 2)))
+    }),
+  )
+})

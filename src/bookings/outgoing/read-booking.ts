@@ -1,5 +1,5 @@
-import { Big } from 'big.js'
 import { type Static, Type } from 'typebox'
+import { amountText } from '../../mapping/money.ts'
 import { amount, Currency, Day, EmailOrNull, Name, textOrNull, UnitId } from '../../platform/http/fields.ts'
 
 /** The fields of a booking in a request; one left out stays as it is. The amount is decimal text. */
@@ -77,7 +77,7 @@ export function toSentBooking(
     ...(checkOut === undefined ? {} : { checkOut }),
     ...(person === undefined ? {} : { guest: trimmed(person) }),
     ...(counts === undefined ? {} : { guests: counts }),
-    ...(money === undefined ? {} : { amount: { ...money, total: new Big(money.total).toFixed() } }),
+    ...(money === undefined ? {} : { amount: { ...money, total: amountText(money.total) } }),
     ...(note === undefined ? {} : trimmed({ note })),
   }
 }

@@ -24,6 +24,12 @@ const maxAmount = new Big('1e15')
 const amountDigits = 8
 const maxId = 128
 
+function isBlank(value: unknown): boolean {
+  return value === null || (typeof value === 'string' && value.trim() === '')
+}
+
+export type FieldReader = ReturnType<typeof createFieldReader>
+
 /** Reads the fields of one object of the channel's; whatever has the wrong type becomes a problem, never a throw. */
 export function createFieldReader(source: Record<string, unknown>, problems: FieldProblem[]) {
   function report(field: string, code: ProblemCode, message: string): undefined {
@@ -31,13 +37,13 @@ export function createFieldReader(source: Record<string, unknown>, problems: Fie
     return undefined
   }
 
-  // The first spelling that carries a value wins; a null under one spelling gives way to a value under another.
+  // The first spelling that carries a value wins; null or blank under one spelling gives way to a value under another.
   function find(names: readonly string[]): { field: string; value: unknown } | undefined {
     let blank: { field: string; value: unknown } | undefined
     for (const field of names) {
       if (!Object.hasOwn(source, field) || source[field] === undefined) continue
       const found = { field, value: source[field] }
-      if (found.value !== null) return found
+      if (!isBlank(found.value)) return found
       blank ??= found
     }
     return blank
@@ -49,8 +55,7 @@ export function createFieldReader(source: Record<string, unknown>, problems: Fie
   ): Read<Value> {
     const found = find(names)
     if (found === undefined) return undefined
-    if (found.value === null) return null
-    if (typeof found.value === 'string' && found.value.trim() === '') return null
+    if (isBlank(found.value)) return null
     return parse(found.value, found.field)
   }
 

@@ -305,3 +305,23 @@ test('what is nested too deeply is cut off with a problem', () => {
   )
   assert.ok(JSON.stringify(source).length < 5_000)
 })
+
+test('a name and a number of guests that were left empty come from their parts', () => {
+  const parts = { guestFirstName: 'Ana', guestLastName: 'Ruiz' }
+  for (const guestName of [null, '', '  ']) assert.equal(parse({ guestName, ...parts }).guestName, 'Ana Ruiz')
+  assert.equal(parse({ guestName: null, guestFirstName: null, guestLastName: 'Ruiz' }).guestName, 'Ruiz')
+  assert.equal(parse({ guestName: null, guestFirstName: '', guestLastName: null }).guestName, null)
+  assert.equal(parse({ guestName: 'Ana R.', ...parts }).guestName, 'Ana R.')
+  // A body that is not complete may only lack the whole.
+  assert.equal(parse({ guestName: undefined, ...parts }).guestName, undefined)
+  assert.equal(parse({ numberOfGuests: null, adults: 2, children: 1 }).numberOfGuests, 3)
+  assert.equal(parse({ numberOfGuests: null, adults: null, children: 1 }).numberOfGuests, null)
+  assert.equal(parse({ phone: '', guestPhone: '+34600' }).phone, '+34600')
+})
+
+test('a status is known in each of its spellings', () => {
+  for (const status of ['canceled', 'Cancelled', 'CANCELED'])
+    assert.equal(parse({ status }).bookingStatus, 'cancelled')
+  for (const status of ['owner_stay', 'Owner Stay'])
+    assert.equal(parse({ status }).bookingStatus, 'confirmed')
+})

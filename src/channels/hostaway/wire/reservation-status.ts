@@ -11,6 +11,7 @@ const meanings = new Map<string, ReservationMeaning>([
   ['pending', 'pending'],
   ['unconfirmed', 'pending'],
   ['cancelled', 'cancelled'],
+  ['canceled', 'cancelled'],
   ['declined', 'cancelled'],
   ['expired', 'cancelled'],
   ['inquiry', 'inquiry'],
@@ -24,5 +25,5 @@ const meanings = new Map<string, ReservationMeaning>([
 
 /** The meaning of a status as Hostaway spells it. */
 export function meaningOfStatus(status: string | null | undefined): ReservationMeaning {
-  return meanings.get(status?.toLowerCase() ?? '') ?? 'unknown'
+  return meanings.get(status?.toLowerCase().replaceAll(/[\s_-]/g, '') ?? '') ?? 'unknown'
 }

@@ -1,4 +1,10 @@
-import { createFieldReader, type FieldProblem, isRecord, type Read } from '../../contract/field-reader.ts'
+import {
+  createFieldReader,
+  type FieldProblem,
+  type FieldReader,
+  isRecord,
+  type Read,
+} from '../../contract/field-reader.ts'
 import type { ParsedReservation, Reservation, ReservationFormat } from '../../contract/reservation.ts'
 import type { ReservationDraft } from '../../contract/reservation-draft.ts'
 import { createReservationFormat } from '../../contract/reservation-format.ts'
@@ -148,10 +154,10 @@ export function parseReservation(
     arrivalDate: stayDay('arrivalDate', 'checkIn'),
     departureDate: stayDay('departureDate', 'checkOut'),
     datesUnspecified,
-    guestName: reader.text('guestName'),
+    guestName: whole(reader.text('guestName'), isComplete, () => fullName(reader)),
     guestEmail: reader.text('guestEmail'),
     phone: reader.text('phone', 'guestPhone'),
-    numberOfGuests: reader.count('numberOfGuests'),
+    numberOfGuests: whole(reader.count('numberOfGuests'), isComplete, () => headCount(reader)),
     adults: reader.count('adults'),
     children: reader.count('children'),
     infants: reader.count('infants'),
@@ -175,6 +181,21 @@ export function parseReservation(
     format: reservationFormat,
   }
   return { reservation, problems }
+}
+
+// Some channels leave the whole empty and send its parts. A body that is not complete may only lack the whole.
+function whole<Value>(sent: Read<Value>, isComplete: boolean, fromParts: () => Read<Value>): Read<Value> {
+  return sent === null || (sent === undefined && isComplete) ? (fromParts() ?? sent) : sent
+}
+
+function fullName(reader: FieldReader): Read<string> {
+  const parts = [reader.text('guestFirstName'), reader.text('guestLastName')].filter((part) => part != null)
+  return parts.length === 0 ? undefined : parts.join(' ')
+}
+
+function headCount(reader: FieldReader): Read<number> {
+  const adults = reader.count('adults')
+  return adults == null ? undefined : adults + (reader.count('children') ?? 0)
 }
 
 function recordsOf(rows: Read<unknown[]>, emptyMeansNone: boolean): Record<string, unknown>[] | undefined {
