@@ -4,6 +4,12 @@ import type { Database } from './tables.ts'
 
 const keptHours = 24
 
+// The same JSON may come with its names in another order.
+function inOneOrder(_name: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)))
+}
+
 /**
  * Claims a key for a request in the transaction that does its work, so that the two happen together. `claimed`: do the
  * work, then keep the answer; `done`: it was done before, this was the answer; `other`: the key came with another body.
@@ -12,7 +18,7 @@ export async function claimIdempotencyKey(
   trx: Transaction<Database>,
   { tenantId, scope, key, body }: { tenantId: string; scope: string; key: string; body: unknown },
 ): Promise<{ state: 'claimed' } | { state: 'done'; answer: unknown } | { state: 'other' }> {
-  const hash = createHash('sha256').update(JSON.stringify(body)).digest()
+  const hash = createHash('sha256').update(JSON.stringify(body, inOneOrder)).digest()
   const row = { tenant_id: tenantId, scope, key, request_hash: hash, answer: null }
   // A second request with the key waits here until the first has committed or failed.
   const claimed = await trx

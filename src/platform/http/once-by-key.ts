@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Kysely, Transaction } from 'kysely'
 import { Type } from 'typebox'
 import { claimIdempotencyKey, keepAnswer } from '../db/idempotency-keys.ts'
@@ -20,11 +20,12 @@ export const keyHeader = Type.Object({
 
 /**
  * Does the work of a request in one transaction, once for its `Idempotency-Key`: a repetition gets the answer
- * again. Work that throws leaves the key unused. Throws a Problem where the key came with another body, or is too long.
+ * again, marked `Idempotency-Replayed`. Work that throws leaves the key unused. Throws a Problem where the key came with another body, or is too long.
  */
 export async function onceByKey<Answer>(
   db: Kysely<Database>,
   request: Pick<FastifyRequest, 'headers' | 'body'>,
+  reply: Pick<FastifyReply, 'header'>,
   { tenantId, scope }: { tenantId: string; scope: string },
   work: (trx: Transaction<Database>) => Promise<Answer>,
 ): Promise<Answer> {
@@ -33,7 +34,10 @@ export async function onceByKey<Answer>(
     if (key === undefined) return work(trx)
     const keyed = { tenantId, scope, key }
     const claim = await claimIdempotencyKey(trx, { ...keyed, body: request.body })
-    if (claim.state === 'done') return claim.answer as Answer
+    if (claim.state === 'done') {
+      reply.header('idempotency-replayed', 'true')
+      return claim.answer as Answer
+    }
     if (claim.state === 'other') {
       throw new Problem(422, 'IDEMPOTENCY_KEY_REUSED', 'This Idempotency-Key came with another body before')
     }
