@@ -46,19 +46,19 @@ export async function lockTargetListings(
 
 /**
  * Writes desired values and marks their listings as waiting, in the caller's transaction. A field that is not named keeps its
- * desired value; an equal desired value changes nothing. Safe to repeat.
+ * desired value; an equal desired value changes nothing. `batchId` names the request whose events they are. Safe to repeat.
  */
 export async function writeDesired(
   trx: Transaction<Database>,
   desired: DesiredUpdate[],
-  settleMs: number,
+  { settleMs, batchId }: { settleMs: number; batchId: string },
 ): Promise<void> {
   const sorted = desired.toSorted((left, right) => (keyOf(left) < keyOf(right) ? -1 : 1))
   await lockListings(
     trx,
     sorted.map(({ listing }) => listing),
   )
-  await writeDays(trx, sorted, settleMs)
+  await writeDays(trx, sorted, settleMs, batchId)
   for (const desired of sorted) {
     if (Object.keys(desired.details).length > 0) await writeDetails(trx, desired, settleMs)
   }
@@ -75,6 +75,7 @@ async function writeDays(
   trx: Transaction<Database>,
   desired: DesiredUpdate[],
   settleMs: number,
+  batchId: string,
 ): Promise<void> {
   const ranges = desired.flatMap(({ listing, ranges }) =>
     ranges.map(({ from, to, values }) => ({
@@ -89,13 +90,15 @@ async function writeDays(
   if (ranges.length === 0) return
   await sql`
     with changed as (
-      insert into calendar_days as d (connection_id, listing_id, tenant_id, day, ${desiredColumns})
-      select connection_id, listing_id, tenant_id, from_day + nth, ${perCalendarColumn(asStored)}
+      insert into calendar_days as d (connection_id, listing_id, tenant_id, day, desired_batch, desired_at, ${desiredColumns})
+      select connection_id, listing_id, tenant_id, from_day + nth, ${batchId}::uuid, clock_timestamp(),
+        ${perCalendarColumn(asStored)}
       from jsonb_to_recordset(${JSON.stringify(ranges)}::jsonb) as desired (
         connection_id uuid, listing_id text, tenant_id uuid, from_day date, to_day date, ${typedColumns})
       cross join lateral generate_series(0, to_day - from_day) as nth
       on conflict (connection_id, listing_id, day) do update set
-        ${desiredOfEither('excluded', 'd')}, failed_kind = null
+        ${desiredOfEither('excluded', 'd')}, failed_kind = null,
+        desired_batch = excluded.desired_batch, desired_at = excluded.desired_at
       where ${perCalendarColumn(saysOtherwise, sql` or `)}
       returning d.connection_id, d.listing_id, d.units_differ, d.rest_differs
     ), listing as (

@@ -9,6 +9,7 @@ import {
   syncConnectionJob,
 } from '../platform/queue/queues.ts'
 import type { Metrics } from '../platform/telemetry/metrics.ts'
+import { pruneDesiredEvents } from './desired-event-store.ts'
 import { forgetDesired } from './desired-store.ts'
 import { eventRoutes } from './event-routes.ts'
 import type { OutboundTimes } from './push-context.ts'
@@ -40,6 +41,8 @@ type CalendarDeps = ChannelDeps & {
   outboundTimes: OutboundTimes
   upkeepTimes: { sweepEveryMs: number; scheduleEveryMs: number; pushOverdueMs: number; driftAfterMs: number }
 }
+
+const pruneBatch = 10_000
 
 export const calendar: Module<CalendarDeps> = {
   name: 'calendar',
@@ -73,6 +76,11 @@ export const calendar: Module<CalendarDeps> = {
         name: 'sweep-pushes',
         everyMs: upkeepTimes.sweepEveryMs,
         run: () => sweepPushes(db, queues, upkeepTimes.pushOverdueMs),
+      },
+      {
+        name: 'prune-desired-events',
+        everyMs: upkeepTimes.scheduleEveryMs,
+        run: async () => void (await pruneDesiredEvents(db, pruneBatch)),
       },
       {
         name: 'scheduled-syncs',

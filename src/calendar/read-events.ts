@@ -19,7 +19,11 @@ export type DesiredEvent =
   | { field: string; type: 'pricing.updated'; unitId: string; currency: string; ranges: SentRange[] }
   | { field: string; type: 'listing.updated'; unitId: string; changes: ListingDetails }
 
+/** An event as it was sent; `key` says which event of which source it is, where the sender said so. */
+export type SentEvent = { event: DesiredEvent; key: { source: string; id: string } | undefined }
+
 export const maxEvents = 1_000
+const maxRanges = 10_000
 const rangeCount = { minItems: 1, maxItems: 1_500 }
 const closed = { additionalProperties: false }
 
@@ -49,6 +53,7 @@ const PlainEvent = taggedUnion('PlainEvent', 'type', [
   Type.Object(
     { type: Type.Literal('availability.updated'), ...availability },
     {
+      ...closed,
       title: 'AvailabilityUpdated',
       examples: [
         {
@@ -62,6 +67,7 @@ const PlainEvent = taggedUnion('PlainEvent', 'type', [
   Type.Object(
     { type: Type.Literal('pricing.updated'), ...pricing },
     {
+      ...closed,
       title: 'PricingUpdated',
       examples: [
         {
@@ -73,28 +79,53 @@ const PlainEvent = taggedUnion('PlainEvent', 'type', [
       ],
     },
   ),
-  Type.Object({ type: Type.Literal('listing.updated'), ...listing }, { title: 'ListingUpdated' }),
+  Type.Object(
+    { type: Type.Literal('listing.updated'), ...listing },
+    {
+      ...closed,
+      title: 'ListingUpdated',
+      examples: [{ type: 'listing.updated', unitId: 'quay-flat', changes: { minNights: 3 } }],
+    },
+  ),
 ])
 
-const envelope = { specversion: Type.String({ description: '`1.0`' }) }
+const text = (description: string) => Type.String({ minLength: 1, maxLength: 500, description })
+const envelope = {
+  specversion: Type.Literal('1.0'),
+  id: text('With `source` the key of the event: what came before with the same content is not new.'),
+  source: text('Where the event happened.'),
+}
 const CloudEvent = taggedUnion('CloudEvent', 'type', [
   Type.Object(
-    { ...envelope, type: Type.Literal('availability.updated'), data: Type.Object(availability) },
+    { ...envelope, type: Type.Literal('availability.updated'), data: Type.Object(availability, closed) },
     { title: 'AvailabilityUpdatedCloudEvent' },
   ),
   Type.Object(
-    { ...envelope, type: Type.Literal('pricing.updated'), data: Type.Object(pricing) },
+    { ...envelope, type: Type.Literal('pricing.updated'), data: Type.Object(pricing, closed) },
     { title: 'PricingUpdatedCloudEvent' },
   ),
   Type.Object(
-    { ...envelope, type: Type.Literal('listing.updated'), data: Type.Object(listing) },
+    { ...envelope, type: Type.Literal('listing.updated'), data: Type.Object(listing, closed) },
     { title: 'ListingUpdatedCloudEvent' },
   ),
 ])
 
-const SentEvent = byPresenceOf('DesiredEvent', 'specversion', CloudEvent, PlainEvent)
+const AnyEvent = byPresenceOf('DesiredEvent', 'specversion', CloudEvent, PlainEvent)
 
-export const EventsBody = Type.Union([SentEvent, Type.Array(SentEvent, { minItems: 1, maxItems: maxEvents })])
+export const EventsBody = Type.Union([AnyEvent, Type.Array(AnyEvent, { minItems: 1, maxItems: maxEvents })])
+
+/**
+ * In the binary mode of CloudEvents the attributes are headers and the body is the data; it becomes what the structured
+ * mode sends. Any other request stays as it is.
+ */
+export function withoutBinaryMode(headers: Record<string, unknown>, body: unknown): unknown {
+  if (headers['ce-specversion'] === undefined) return body
+  const attributes = Object.entries(headers).filter(([name]) => name.startsWith('ce-'))
+  return {
+    ...Object.fromEntries(attributes.map(([name, value]) => [name.slice('ce-'.length), value])),
+    data: body,
+  }
+}
 
 /**
  * The valid events of a body, with amounts as decimal text, and their violations that no schema can express. `wrong` is
@@ -103,7 +134,7 @@ export const EventsBody = Type.Union([SentEvent, Type.Array(SentEvent, { minItem
 export function readDesiredEvents(
   body: Static<typeof EventsBody>,
   wrong: WrongField[],
-): { events: DesiredEvent[]; problems: WrongField[] } {
+): { events: SentEvent[]; problems: WrongField[] } {
   const problems: WrongField[] = []
   const isList = Array.isArray(body)
   const names = new Set(wrong.map(({ field }) => (isList ? field.split('.', 1)[0] : '')))
@@ -115,10 +146,24 @@ export function readDesiredEvents(
     .filter(({ name }) => !names.has(name))
     .map(({ event, name }) =>
       'specversion' in event
-        ? toEvent({ type: event.type, ...event.data } as Static<typeof PlainEvent>, joined(name, 'data'))
-        : toEvent(event, name),
+        ? {
+            event: toEvent(
+              { type: event.type, ...event.data } as Static<typeof PlainEvent>,
+              joined(name, 'data'),
+            ),
+            key: { source: event.source, id: event.id },
+          }
+        : { event: toEvent(event, name), key: undefined },
     )
-  for (const event of events) if ('ranges' in event) problems.push(...event.ranges.flatMap(misordered))
+  let ranges = 0
+  for (const { event } of events) {
+    if (!('ranges' in event)) continue
+    problems.push(...event.ranges.flatMap(misordered))
+    ranges += event.ranges.length
+  }
+  if (ranges > maxRanges) {
+    problems.push({ field: 'body', message: `must not have more than ${maxRanges} ranges in all its events` })
+  }
   return { events, problems }
 }
 

@@ -20,6 +20,7 @@ export type Ids = {
   webhook: string
   queued: string
   deadLetter: string
+  event: string
   import: string
   mappingVersion: string
   remap: string
@@ -39,6 +40,7 @@ const resources: Record<string, keyof Ids> = {
   '/v1/booking-queue/{id}': 'queued',
   '/v1/webhooks/{id}': 'webhook',
   '/v1/dead-letters/{id}': 'deadLetter',
+  '/v1/events/{id}': 'event',
 }
 
 export type Made = { system: TestSystem; connection: TestConnection; ids: Ids }

@@ -92,6 +92,8 @@ export const accessTable: Record<string, Access> = {
     renew: connected,
   },
 
+  'GET /v1/events': { roles: reader, allowed: 200, foreign: 'own' },
+  'GET /v1/events/{id}': { roles: reader, allowed: 200 },
   'GET /v1/bookings': { roles: reader, allowed: 200, foreign: 'own' },
   'GET /v1/bookings/{id}': { roles: reader, allowed: 200 },
   'POST /v1/bookings': {

@@ -66,6 +66,15 @@ describe('access to every route', () => {
       return row.id
     }
     const remap = await system.api<{ id: string }>('POST', `/v1/connections/${connection.id}/mapping/remap`)
+    const firstEvent = async () => {
+      await eventually(() => firstOf(`/v1/connections/${connection.id}/listings`))
+      const { body } = await system.api<{ ids: string[] }>('POST', '/v1/events?tenant=ours', {
+        type: 'availability.updated',
+        unitId: 'hostaway-8001',
+        ranges: [{ from: '2027-09-01', to: '2027-09-02', available: false }],
+      })
+      return body.ids[0]
+    }
     // A number that stands nowhere else in an answer.
     const mappingVersion = '424242'
     const { tenant_id } = await system.db
@@ -88,6 +97,7 @@ describe('access to every route', () => {
       queued: await eventually(() => firstOf('/v1/booking-queue')),
       deadLetter: await eventually(() => firstOf('/v1/dead-letters?status=open')),
       import: await firstOf(`/v1/connections/${connection.id}/imports`),
+      event: (await firstEvent()) ?? '',
     }
   }
 

@@ -5,6 +5,7 @@ import { afterAll } from '../support/after-all.ts'
 import { inDays, listingIds } from '../support/desired-events.ts'
 import { adminToken, startTestSystem, type TestSystem } from '../support/test-system.ts'
 
+type Taken = { accepted: number; ids: string[] }
 type Refusal = { code: string; errors: Array<{ field: string; message: string }> }
 
 describe('POST /v1/events', () => {
@@ -108,7 +109,8 @@ describe('POST /v1/events', () => {
     const events = Array.from({ length: 1_001 }, () => availability({ from: day, to: day, available: true }))
     const answer = await post(events.slice(1))
     assert.equal(answer.status, 202)
-    assert.deepEqual(await answer.json(), { accepted: 1_000 })
+    const taken = (await answer.json()) as Taken
+    assert.deepEqual([taken.accepted, new Set(taken.ids).size], [1_000, 1_000])
     await refusalOf(events)
     await refusalOf([])
   })
@@ -118,11 +120,85 @@ describe('POST /v1/events', () => {
     const event = { specversion: '1.0', id: 'a', source: '/tvl', type, data }
     const one = await post(event, { 'content-type': 'application/cloudevents+json' })
     assert.equal(one.status, 202)
+    const { ids } = (await one.json()) as Taken
     const batch = await post([event, event], { 'content-type': 'application/cloudevents-batch+json' })
-    assert.deepEqual(await batch.json(), { accepted: 2 })
+    assert.deepEqual(await batch.json(), { accepted: 2, ids: [...ids, ...ids] })
+    const binary = await post(data, {
+      ...{
+        'ce-specversion': '1.0',
+        'ce-id': 'b',
+        'ce-source': '/tvl',
+        'ce-type': type,
+        'ce-time': '2026-01-01T00:00:00Z',
+      },
+    })
+    assert.equal(binary.status, 202)
+    const changed = {
+      ...event,
+      data: { ...data, ranges: [{ from: inDays(6), to: inDays(6), available: true }] },
+    }
+    for (const sent of [
+      changed,
+      [
+        { ...event, id: 'c' },
+        { ...changed, id: 'c' },
+      ],
+    ]) {
+      const reused = await post(sent)
+      assert.deepEqual([reused.status, ((await reused.json()) as Refusal).code], [422, 'EVENT_ID_REUSED'])
+    }
+    for (const wrong of [
+      { specversion: ' ' },
+      { id: {} },
+      { id: undefined },
+      { source: [null] },
+      { type: 'com.tvl.x' },
+    ]) {
+      await refusalOf({ ...event, ...wrong })
+    }
     assert.deepEqual(await refusalOf({ ...event, data: 'text' }), [
       { field: 'data', message: 'must be an object' },
     ])
+  })
+
+  it('an event answers who desired what when, and what became of it', async () => {
+    const send = async (available: boolean, from: string, to: string) => {
+      const answer = await post(availability({ from, to, available }), { 'x-request-id': 'who-desired' })
+      return ((await answer.json()) as Taken).ids[0] ?? ''
+    }
+    type Outcome = { by: object; requestId: string; data: object; listings: Array<{ nights: object[] }> }
+    const show = async (id: string) => (await system.api<Outcome>('GET', `/v1/events/${id}`)).body
+    const first = await send(false, inDays(20), inDays(25))
+    const second = await send(true, inDays(22), inDays(23))
+    const same = await send(false, inDays(24), inDays(25))
+    const shown = await show(first)
+    assert.deepEqual(shown.by, { id: null, name: 'admin', role: 'admin' })
+    assert.equal(shown.requestId, 'who-desired')
+    assert.deepEqual(shown.data, { ranges: [{ from: inDays(20), to: inDays(25), available: false }] })
+    assert.deepEqual(shown.listings[0]?.nights, [
+      { from: inDays(20), to: inDays(21), state: 'pending' },
+      { from: inDays(22), to: inDays(23), state: 'superseded' },
+      { from: inDays(24), to: inDays(25), state: 'pending' },
+    ])
+    assert.deepEqual((await show(same)).listings[0]?.nights, [
+      { from: inDays(24), to: inDays(25), state: 'repeated' },
+    ])
+    const { body } = await system.api<{ data: Array<{ id: string }> }>('GET', '/v1/events?limit=3')
+    assert.deepEqual(
+      body.data.map(({ id }) => id),
+      [same, second, first],
+    )
+  })
+
+  it('what no listing takes has a code of its own', async () => {
+    for (const event of [
+      availability({ from: day, to: day, available: false }, 'nowhere'),
+      pricing({ from: day, to: day, price: 10 }, 'USD'),
+    ]) {
+      assert.equal(((await (await post(event)).json()) as Refusal).code, 'EVENT_NOT_APPLICABLE')
+    }
+    const both = [availability({ from: day, to: day, available: false }, 'nowhere'), { type: 'x' }]
+    assert.equal(((await (await post(both)).json()) as Refusal).code, 'VALIDATION_FAILED')
   })
 
   it('an edit of one field leaves the desired for the others', async () => {
@@ -148,7 +224,10 @@ describe('POST /v1/events', () => {
     await post(availability({ from: at, to: at, available: true }))
     const again = await post(closed, key)
     assert.equal(again.status, 202)
-    assert.deepEqual(await again.json(), { accepted: 1 })
+    assert.equal(((await again.json()) as Taken).accepted, 1)
+    assert.equal(again.headers.get('idempotency-replayed'), 'true')
+    const reordered = Object.fromEntries(Object.entries(closed).toReversed())
+    assert.equal((await post(reordered, key)).headers.get('idempotency-replayed'), 'true')
     const row = await system.db
       .selectFrom('calendar_days')
       .select('desired_units')

@@ -56,7 +56,7 @@ export const bookingWriteRoutes: FastifyPluginAsyncTypebox<BookingWriteRouteOpti
     async (request, reply) => {
       const wrong = bodyViolations(request)
       const tenant = await requireTenant(db, request, request.query.tenant)
-      const answer = await onceByKey(db, request, { tenantId: tenant.id, scope }, async (trx) => {
+      const answer = await onceByKey(db, request, reply, { tenantId: tenant.id, scope }, async (trx) => {
         const bookable = await readBookable(trx, channels, tenant.id, { body: request.body, wrong })
         return show(trx, await makeBooking(trx, bookable))
       })

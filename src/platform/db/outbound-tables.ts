@@ -32,6 +32,8 @@ export interface CalendarDaysTable {
   drifted_at: Timestamp | null
   units_differ: ColumnType<boolean, never, never>
   rest_differs: ColumnType<boolean, never, never>
+  desired_batch: string | null
+  desired_at: Timestamp | null
 }
 
 /** What of a listing waits to be pushed, and the lease of the worker that pushes it. */
@@ -61,6 +63,23 @@ export interface ListingPushesTable {
   desired_details: Json<Record<string, unknown>>
   pushed_details: Json<Record<string, unknown>>
   details_failed_kind: string | null
+}
+
+export interface DesiredEventsTable {
+  id: string
+  tenant_id: string
+  batch_id: string
+  position: number
+  received_at: GeneratedTimestamp
+  source: string | null
+  event_id: string | null
+  type: string
+  unit_id: string
+  data: Json<Record<string, unknown>>
+  token_id: string | null
+  token_name: string
+  role: string
+  request_id: string
 }
 
 export interface ConnectionPushesTable {

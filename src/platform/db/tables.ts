@@ -11,6 +11,7 @@ import type {
   BookingPushStepsTable,
   CalendarDaysTable,
   ConnectionPushesTable,
+  DesiredEventsTable,
   IdempotencyKeysTable,
   ListingPushesTable,
   ScheduledRunsTable,
@@ -268,6 +269,7 @@ export interface Database {
   hostaway_call_windows: CallWindowsTable
   hostaway_call_waiters: CallWaitersTable
   calendar_days: CalendarDaysTable
+  desired_events: DesiredEventsTable
   listing_pushes: ListingPushesTable
   connection_pushes: ConnectionPushesTable
   scheduled_runs: ScheduledRunsTable

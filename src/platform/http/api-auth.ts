@@ -3,8 +3,17 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Role } from '../db/tables.ts'
 import { Problem } from './problems.ts'
 
-/** Who calls, and the name its token was given; `tenantId` is null for an admin, who sees every tenant. */
-export type Caller = { role: Role; tenantId: string | null; tenantSlug: string | null; tokenName: string }
+/**
+ * Who calls, and the name its token was given; `tenantId` is null for an admin, who sees every tenant, `tokenId` for the
+ * token of the settings.
+ */
+export type Caller = {
+  role: Role
+  tenantId: string | null
+  tenantSlug: string | null
+  tokenId: string | null
+  tokenName: string
+}
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -76,7 +85,7 @@ async function identify(
   const [, token] = bearer.exec(request.headers.authorization ?? '') ?? []
   if (token !== undefined) {
     if (adminDigest !== undefined && timingSafeEqual(adminDigest, digest(token))) {
-      return { role: 'admin', tenantId: null, tenantSlug: null, tokenName: 'admin' }
+      return { role: 'admin', tenantId: null, tenantSlug: null, tokenId: null, tokenName: 'admin' }
     }
     const owner = await options.findOwner(token)
     if (owner !== undefined) return owner
