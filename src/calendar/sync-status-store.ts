@@ -1,7 +1,8 @@
 import { type Kysely, sql } from 'kysely'
 import { earliestToday } from '../platform/db/database-time.ts'
 import type { CalendarDayRow } from '../platform/db/outbound-tables.ts'
-import type { Database } from '../platform/db/tables.ts'
+import type { ConnectionStatus, Database } from '../platform/db/tables.ts'
+import { outboundQueue } from '../platform/queue/queues.ts'
 import { isDue } from './pushed-nights-store.ts'
 
 /** What of one listing waits, failed or drifted, in days. */
@@ -72,22 +73,55 @@ export async function countWaiting(
   return rows[0] ?? { calendars: 0, details: 0, days: 0 }
 }
 
-/** The nights of listings with what is desired and pushed; `waits`: something of it is still to be pushed. */
+/** How a night stands: the first of these that holds, where several listings stand for its unit. */
+export const nightStates = ['failed', 'paused', 'disabled', 'held', 'pending', 'pushed', 'none'] as const
+export type NightState = (typeof nightStates)[number]
+
+/** A night of a unit at one of its listings. `desiredBy` is the token's name where the event is still kept. */
+export type DesiredNightRow = CalendarDayRow & {
+  unit_id: string
+  unit_count: number
+  state: NightState
+  connection_status: ConnectionStatus
+  dead_letter_id: string | null
+  failure: string | null
+}
+
+/** The desired nights of these units, with how each stands and the dead letter of one that failed. */
 export async function listDesiredNights(
   db: Kysely<Database>,
-  listings: Array<{ connectionId: string; listingId: string }>,
+  {
+    tenantId,
+    unitIds,
+    connectionId,
+  }: { tenantId: string; unitIds: string[]; connectionId: string | undefined },
   { from, to }: { from: string; to: string },
-): Promise<Array<CalendarDayRow & { waits: boolean }>> {
-  const keys = JSON.stringify(
-    listings.map(({ connectionId, listingId }) => ({ connection_id: connectionId, listing_id: listingId })),
-  )
-  const { rows } = await sql<CalendarDayRow & { waits: boolean }>`
-    select d.*, ${isWaiting} as waits
-    from calendar_days d
-    join jsonb_to_recordset(${keys}::jsonb) as asked (connection_id uuid, listing_id text)
-      on asked.connection_id = d.connection_id and asked.listing_id = d.listing_id
-    where d.day between ${from}::date and ${to}::date
-    order by d.day
+): Promise<DesiredNightRow[]> {
+  const { rows } = await sql<DesiredNightRow>`
+    select d.*, l.unit_id, l.unit_count, c.status as connection_status,
+      letter.id as dead_letter_id, letter.message as failure,
+      case
+        when d.failed_kind is not null then 'failed'
+        when not (d.units_differ or d.rest_differs or d.unverified_since is not null) then 'pushed'
+        when c.status <> 'active' then 'paused'
+        when (d.units_differ and not c.sync_availability) or (d.rest_differs and not c.sync_pricing) then 'disabled'
+        when ${isWaiting} then 'pending'
+        else 'held'
+      end as state
+    from listings l
+    join hostaway_connections c on c.id = l.connection_id
+    join calendar_days d on d.connection_id = l.connection_id and d.listing_id = l.listing_id
+      and d.day between ${from}::date and ${to}::date
+    left join lateral (
+      select id, message from dead_letter_queue letter
+      where d.failed_kind is not null and letter.status = 'open' and letter.queue = ${outboundQueue}
+        and letter.subject in (
+          d.connection_id || ':' || d.listing_id || ':' || d.day, d.connection_id || ':' || d.listing_id)
+      order by letter.subject desc limit 1
+    ) letter on true
+    where l.tenant_id = ${tenantId} and l.unit_id = any(${unitIds})
+      and (${connectionId ?? null}::uuid is null or l.connection_id = ${connectionId ?? null}::uuid)
+    order by l.unit_id, d.day
   `.execute(db)
   return rows
 }
