@@ -127,20 +127,30 @@ export async function findOverbooked(trx: Transaction<Database>, claims: UnitCla
 }
 
 /** The blocks of a unit that touch the days from `from` to `to`, both inclusive. */
-export async function listBlocksOfUnit(
+export async function listBlocksOfUnits(
   db: Kysely<Database>,
-  options: { tenantId: string; unitId: string; from: string; to: string },
-): Promise<BlockRow[]> {
-  return db
-    .selectFrom('availability_blocks')
-    .selectAll()
-    .where('tenant_id', '=', options.tenantId)
-    .where('unit_id', '=', options.unitId)
-    .where('departure', '>', options.from)
-    .where('first_night', '<=', options.to)
-    .orderBy('first_night')
-    .orderBy('external_id')
-    .execute()
+  options: { tenantId: string; unitIds: string[]; from: string; to: string },
+): Promise<Array<BlockRow & { queue_id: string | null }>> {
+  return (
+    db
+      .selectFrom('availability_blocks as block')
+      // A reservation that waits for a person holds its nights as well.
+      .leftJoin('hostaway_booking_queue as queued', (join) =>
+        join
+          .onRef('queued.connection_id', '=', 'block.connection_id')
+          .onRef('queued.external_id', '=', 'block.external_id')
+          .on('queued.status', 'in', ['pending', 'mapped']),
+      )
+      .selectAll('block')
+      .select('queued.id as queue_id')
+      .where('block.tenant_id', '=', options.tenantId)
+      .where('block.unit_id', '=', sql<string>`any(${options.unitIds})`)
+      .where('departure', '>', options.from)
+      .where('first_night', '<=', options.to)
+      .orderBy('first_night')
+      .orderBy('block.external_id')
+      .execute()
+  )
 }
 
 /** Nights that are desired for a booking beside those that the channel holds for it; none where `claimed` is empty. */

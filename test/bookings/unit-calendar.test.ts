@@ -96,11 +96,18 @@ describe('the calendar of a unit', () => {
       date: '2027-03-29',
       booked: true,
       bookingId: body.data[0]?.id,
+      bookingIds: [body.data[0]?.id],
+      queueId: null,
       heldUnits: 1,
       units: 1,
       desired: {},
       pushed: {},
       pending: false,
+      state: 'none',
+      reason: null,
+      deadLetterId: null,
+      desiredAt: null,
+      desiredBy: null,
     })
     assert.equal(free?.bookingId, null)
   })

@@ -11,7 +11,7 @@ import {
   findBlocks,
   findBlocksToMove,
   findOverbooked,
-  listBlocksOfUnit,
+  listBlocksOfUnits,
 } from '../../../src/bookings/block-store.ts'
 import {
   findBookingOfReservation,
@@ -158,7 +158,7 @@ const questions: Record<string, () => Promise<unknown>> = {
       },
     ]),
   'the calendar of a unit': () =>
-    listBlocksOfUnit(db, { tenantId, unitId: 'hostaway-7', from: '2025-06-01', to: '2025-06-30' }),
+    listBlocksOfUnits(db, { tenantId, unitIds: ['hostaway-7'], from: '2025-06-01', to: '2025-06-30' }),
   'the nights of a stay that are taken': async () => {
     assert.ok(someListing)
     await findTakenNights(db as unknown as Parameters<typeof findTakenNights>[0], {
