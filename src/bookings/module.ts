@@ -16,6 +16,7 @@ import { webhookJob } from './apply/webhook-job.ts'
 import { approvalRoutes } from './approvals/approval-routes.ts'
 import { listingRoutes } from './approvals/listing-routes.ts'
 import { bookingRoutes } from './booking-routes.ts'
+import { conflictRoutes } from './conflict-routes.ts'
 import { bookingWriteRoutes } from './outgoing/booking-write-routes.ts'
 import { pushBookings, signalBookings, sweepBookingPushes } from './outgoing/push-bookings.ts'
 import { countWaitingPushes, reopenPush } from './outgoing/push-store.ts'
@@ -51,6 +52,7 @@ export const bookings: Module<BookingDeps> = {
     await app.register(bookingRoutes, { db })
     await app.register(bookingWriteRoutes, { db, channels, queues })
     await app.register(unitCalendarRoutes, { db })
+    await app.register(conflictRoutes, { db })
     await app.register(approvalRoutes, { db, channels, log, metrics })
   },
 

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Kysely } from 'kysely'
 import { Type } from 'typebox'
+import { syncParts } from '../connections/connection-store.ts'
 import { disconnectedProblem, requireConnection } from '../connections/require-connection.ts'
 import type { Database } from '../platform/db/tables.ts'
 import { idOf } from '../platform/http/fields.ts'
@@ -28,13 +29,22 @@ const ListingSyncView = Type.Object(
     nextAttemptAt: time,
     lastPushedAt: time,
     lastCheckedAt: time,
-    lastError: Type.Union([Type.String(), Type.Null()]),
+    lastError: Type.Union([Type.String(), Type.Null()], {
+      description: 'Of the last push, or of what failed for good.',
+    }),
+    leasedUntil: Type.Union([Type.String(), Type.Null()], {
+      description: 'A worker pushes the listing now; one that dies is replaced once this moment has passed.',
+    }),
   },
   { title: 'ListingSync' },
 )
 
 const SyncView = Type.Object(
   {
+    connectionStatus: Type.String({ description: 'Only an active connection pushes.' }),
+    disabled: Type.Array(Type.Enum([...syncParts]), {
+      description: 'The parts that are switched off for this connection: what is desired of them waits.',
+    }),
     pendingDays: Type.Integer(),
     failedDays: Type.Integer(),
     driftedDays: Type.Integer(),
@@ -67,6 +77,8 @@ export const syncRoutes: FastifyPluginAsyncTypebox<SyncRouteOptions> = async (ap
       const sum = (name: 'pendingDays' | 'failedDays' | 'driftedDays') =>
         listings.reduce((total, listing) => total + listing[name], 0)
       return {
+        connectionStatus: connection.status,
+        disabled: syncParts.filter((part) => !connection.sync[part].enabled),
         pendingDays: sum('pendingDays'),
         failedDays: sum('failedDays'),
         driftedDays: sum('driftedDays'),
@@ -75,6 +87,7 @@ export const syncRoutes: FastifyPluginAsyncTypebox<SyncRouteOptions> = async (ap
           nextAttemptAt: listing.nextAttemptAt?.toISOString() ?? null,
           lastPushedAt: listing.lastPushedAt?.toISOString() ?? null,
           lastCheckedAt: listing.lastCheckedAt?.toISOString() ?? null,
+          leasedUntil: listing.leasedUntil?.toISOString() ?? null,
         })),
       }
     },

@@ -19,6 +19,7 @@ export type ListingSync = {
   lastPushedAt: Date | null
   lastCheckedAt: Date | null
   lastError: string | null
+  leasedUntil: Date | null
 }
 
 const isWaiting = sql`(${isDue} or (d.unverified_since is not null and d.failed_kind is null))`
@@ -42,7 +43,14 @@ export async function listListingSyncs(db: Kysely<Database>, connectionId: strin
       p.details_failed_kind is null and not coalesce(p.pushed_details @> p.desired_details, true) as "detailsPending",
       p.details_failed_kind is not null as "detailsFailed",
       coalesce(p.attempts, 0) as attempts, p.due_at as "nextAttemptAt", p.last_pushed_at as "lastPushedAt",
-      p.last_checked_at as "lastCheckedAt", p.last_error as "lastError"
+      p.last_checked_at as "lastCheckedAt",
+      case when p.lease_until > now() then p.lease_until end as "leasedUntil",
+      coalesce(p.last_error, (
+        select letter.message from dead_letter_queue letter
+        where letter.status = 'open' and letter.queue = ${outboundQueue} and letter.connection_id = l.connection_id
+          and letter.payload ->> 'listingId' = l.listing_id
+        order by letter.last_failed_at desc limit 1
+      )) as "lastError"
     from listings l
     left join listing_pushes p on p.connection_id = l.connection_id and p.listing_id = l.listing_id
     left join night on night.listing_id = l.listing_id

@@ -109,6 +109,7 @@ export const accessTable: Record<string, Access> = {
   },
   // It came from a travel agency.
   'POST /v1/bookings/{id}/cancel': { roles: writer, allowed: 409 },
+  'GET /v1/conflicts': { roles: reader, allowed: 200, foreign: 'own', admin: 422 },
   'GET /v1/calendar': { roles: reader, allowed: 200, foreign: 'own', admin: 422 },
   'GET /v1/units/{unitId}/calendar': { roles: reader, allowed: 200, admin: 422 },
   'GET /v1/booking-queue': { roles: person, allowed: 200, foreign: 'own' },

@@ -121,3 +121,46 @@ it('of two overlapping stays that arrive at the same moment one is reported, how
     assert.equal(reports.length, 1)
   }
 })
+
+it('pairs that cannot both take place are listed until one of them gives way', async () => {
+  type Pair = {
+    unitId: string
+    firstNight: string
+    departure: string
+    bookings: Array<{ externalId: string }>
+  }
+  const pairsOf = async (query: string) => {
+    const answer = await system.api<{ data: Pair[]; nextCursor: string | null }>(
+      'GET',
+      `/v1/conflicts?tenant=demo&limit=200&${query}`,
+    )
+    assert.equal(answer.status, 200, answer.text)
+    return answer.body.data.map(({ firstNight, departure, bookings }) => [
+      firstNight,
+      departure,
+      ...bookings.map(({ externalId }) => externalId),
+    ])
+  }
+  const house = 400002
+  const unit = 'unitId=hostaway-400002'
+  const first = await booked(house, '2031-01-10', '2031-01-15')
+  const second = await booked(house, '2031-01-14', '2031-01-18')
+  await booked(house, '2031-01-18', '2031-01-20')
+  await booked(house, '2031-01-11', '2031-01-12', { status: 'pending' })
+  assert.deepEqual(await pairsOf(unit), [['2031-01-14', '2031-01-15', String(first.id), String(second.id)]])
+  assert.deepEqual(await pairsOf(`${unit}&from=2031-01-15`), [])
+  await inbound.send({ ...second, status: 'cancelled', updatedOn: versionAt(1) })
+  assert.deepEqual(await pairsOf(unit), [])
+
+  const stays = [
+    await booked(threeStudios, '2031-04-01', '2031-04-06'),
+    await booked(threeStudios, '2031-04-02', '2031-04-07'),
+    await booked(threeStudios, '2031-04-05', '2031-04-09'),
+  ]
+  const studios = 'unitId=hostaway-400003&from=2031-04-01'
+  assert.deepEqual(await pairsOf(studios), [])
+  const fourth = await booked(threeStudios, '2031-04-05', '2031-04-06')
+  const pairs = await pairsOf(studios)
+  assert.equal(pairs.length, 6)
+  assert.equal(pairs.filter((pair) => pair.includes(String(fourth.id))).length, stays.length)
+})
