@@ -19,7 +19,7 @@ export type Simulation = {
   callers: number[]
   processes: number
   /** What callers ask for; any of these each time. */
-  urgencies?: readonly Urgency[]
+  urgencies?: readonly Urgency[] | ((account: number) => readonly Urgency[])
   /** Ends after so many places were taken. */
   acquisitions: number
   chance: Chance
@@ -47,7 +47,10 @@ const maxWayMs = guardMs - stalestGrantMs
 export function simulateWindows(simulation: Simulation): Simulated {
   const { profile, perAccount, processes, chance, urgencies = byUrgency } = simulation
   const upTo = (most: number) => Math.floor(chance() * (most + 1))
-  const someUrgency = () => urgencies[upTo(urgencies.length - 1)] ?? 'urgent'
+  const someUrgency = (account: number) => {
+    const some = typeof urgencies === 'function' ? urgencies(account) : urgencies
+    return some[upTo(some.length - 1)] ?? 'urgent'
+  }
   const ip = emptyWindow([profile.ip])
   const accounts = simulation.callers.map(() =>
     emptyWindow(perAccount === undefined ? [profile.account] : [profile.account, perAccount]),
@@ -80,7 +83,7 @@ export function simulateWindows(simulation: Simulation): Simulated {
     const arrivesAt = now + ageMs + upTo(maxWayMs)
     if (ageMs <= stalestGrantMs) arrivals[caller.account]?.push(arrivesAt)
     Object.assign(caller, {
-      urgency: someUrgency(),
+      urgency: someUrgency(caller.account),
       comesAt: now + ageMs + upTo(chance() < 0.1 ? 2_000 : 5),
     })
   }
@@ -96,7 +99,7 @@ export function simulateWindows(simulation: Simulation): Simulated {
   }
 
   function newCaller(account: number, from: number): Caller {
-    return { account, process: upTo(processes - 1), urgency: someUrgency(), comesAt: from + upTo(100) }
+    return { account, process: upTo(processes - 1), urgency: someUrgency(account), comesAt: from + upTo(100) }
   }
 
   while (seen.acquisitions < simulation.acquisitions) {

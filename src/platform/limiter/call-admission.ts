@@ -40,7 +40,8 @@ export const byUrgency = ['urgent', 'normal', 'bulk'] as const satisfies Urgency
 
 /**
  * Whether a call may be made now. Waiters for the IP's window come first: the more urgent ones, then those that wait
- * longer. So accounts share the window evenly, however often each asks. Pure.
+ * longer; a normal call that has waited for a while is as good as an urgent one. So accounts share the window evenly,
+ * however often and however urgently each asks. Pure.
  */
 export function admitCall(request: AdmissionRequest): Admission {
   const { accountId, urgency, now } = request
@@ -49,9 +50,11 @@ export function admitCall(request: AdmissionRequest): Admission {
   const known = request.waiters.filter(({ since }) => since <= now)
   const isOwn = (waiter: Waiter) => waiter.accountId === accountId && waiter.urgency === urgency
   const since = known.find(isOwn)?.since ?? now
+  const own = { urgency: aged({ urgency, since }, now), since }
   const ahead = known
     .filter((waiter) => !isOwn(waiter) && waiter.expectedAt + graceMs > now)
-    .filter((waiter) => compareRank(waiter, { urgency, since }) < 0)
+    .map((waiter) => ({ urgency: aged(waiter, now), since: waiter.since }))
+    .filter((waiter) => compareRank(waiter, own) < 0)
     .toSorted(compareRank)
 
   const taken = { ...ip, calls: [...ip.calls] }
@@ -60,7 +63,7 @@ export function admitCall(request: AdmissionRequest): Admission {
     lastAt = nextPlace(taken, waiter.urgency, lastAt)
     taken.calls.push(lastAt)
   }
-  const ipAt = nextPlace(taken, urgency, lastAt)
+  const ipAt = nextPlace(taken, own.urgency, lastAt)
   const accountAt = nextPlace(account, urgency, now)
   const calls = { ipCalls: ip.calls, accountCalls: account.calls }
   if (ipAt <= now && accountAt <= now) {
@@ -72,6 +75,14 @@ export function admitCall(request: AdmissionRequest): Admission {
 }
 
 type Rank = Pick<Waiter, 'urgency' | 'since'>
+
+// Tenants choose what is urgent. Were a normal call to wait for every urgent one, an account that always has something
+// urgent would stop the pushes of all others.
+const maxNormalWaitMs = 1_500
+
+function aged({ urgency, since }: Rank, now: number): Urgency {
+  return urgency === 'normal' && now - since >= maxNormalWaitMs ? 'urgent' : urgency
+}
 
 function compareRank(left: Rank, right: Rank): number {
   return byUrgency.indexOf(left.urgency) - byUrgency.indexOf(right.urgency) || left.since - right.since

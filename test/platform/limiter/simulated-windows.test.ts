@@ -41,3 +41,16 @@ it('accounts that wait for the same window are served evenly, however often each
   // Without turns it would get thirty times as many. The others do not ask all the time.
   assert.ok(greedy < 2 * Math.min(...others), callsOf.join())
 })
+
+it('accounts that always have something urgent do not stop one that has nothing urgent', () => {
+  const { callsOf } = simulateWindows({
+    profile: parseRateLimitProfile('2025'),
+    callers: [8, 8, 8, 1],
+    processes: 3,
+    urgencies: (account) => [account === 3 ? 'normal' : 'urgent'],
+    acquisitions: 3_000,
+    chance: createDraw('urgent').fraction,
+  })
+  const patient = callsOf[3] ?? 0
+  assert.ok(patient > Math.min(...callsOf.slice(0, 3)) / 8, callsOf.join())
+})
