@@ -27,6 +27,10 @@ export type WebhookRouteOptions = {
 const bodyLimitBytes = 1_048_576
 const logRefusedEveryMs = 1_000
 const utf8 = new TextDecoder('utf-8', { fatal: true })
+// Reading and parsing less than this costs no more than refusing it; a channel's test of an address is far smaller.
+const smallBodyBytes = 16_384
+// What may be read at a time of bodies whose proof is not complete.
+const maxUnprovenBytes = 64 * 1_048_576
 const idPattern = /^[\w.:-]{1,64}$/
 
 const Received = Type.Object({ received: Type.Literal(true), webhookId: Type.Optional(Type.String()) })
@@ -67,6 +71,20 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteO
       ),
     )
   })
+
+  const unproven = createByteBudget(maxUnprovenBytes)
+  app.addHook<{ Params: { connectionId?: string } }>('onRequest', async (request, reply) => {
+    if (request.method !== 'POST') return
+    const bytes = announcedBytes(request)
+    if (bytes <= smallBodyBytes) return
+    // A body that is not read would be taken for the next request.
+    reply.header('connection', 'close')
+    await refuseByHeaders(request, options)
+    if (!unproven.take(request, bytes)) throw unavailable('Too many large webhooks arrive at once')
+    reply.removeHeader('connection')
+  })
+  app.addHook('onResponse', async (request) => unproven.giveBack(request))
+  app.addHook('onRequestAbort', async (request) => unproven.giveBack(request))
 
   const common = {
     bodyLimit: bodyLimitBytes,
@@ -114,11 +132,7 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteO
         summary: 'Receive a webhook, the connection found by `accountId`',
       },
     },
-    (request, reply) =>
-      receive(request, reply, options, async () => {
-        const { accountId } = readEnvelope(options.channel.webhooks, request.body) ?? {}
-        return accountId == null ? undefined : options.connections.byAccount(name, accountId)
-      }),
+    (request, reply) => receive(request, reply, options, () => receiverOfAccount(request, options)),
   )
 
   const probe = { ...described, security: [], summary: 'Probe the address' }
@@ -129,6 +143,75 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteO
     { schema: { ...probe, operationId: `probe${title}WebhooksOfConnection`, params: ConnectionParams } },
     answer,
   )
+}
+
+// A body whose length is not said may be as long as one may be.
+function announcedBytes({ headers }: FastifyRequest): number {
+  const length = Number(headers['content-length'] ?? Number.NaN)
+  if (Number.isFinite(length)) return length
+  return headers['transfer-encoding'] === undefined ? 0 : bodyLimitBytes
+}
+
+async function refuseByHeaders(
+  request: FastifyRequest<{ Params: { connectionId?: string } }>,
+  { channel: { name, webhooks }, connections }: WebhookRouteOptions,
+): Promise<void> {
+  const { connectionId } = request.params
+  const receiver =
+    connectionId === undefined ? undefined : await connections.byId(connectionId).catch(notChecked)
+  const isKnown = connectionId === undefined || receiver?.channel === name
+  if (!isKnown || !webhooks.mayBeAuthentic(receiver, request.headers)) throw notAuthenticated()
+}
+
+function notChecked(): never {
+  throw unavailable('The webhook could not be checked')
+}
+
+function createByteBudget(most: number) {
+  const taken = new WeakMap<FastifyRequest, number>()
+  let total = 0
+  return {
+    take(request: FastifyRequest, bytes: number): boolean {
+      if (total + bytes > most) return false
+      total += bytes
+      taken.set(request, bytes)
+      return true
+    },
+    giveBack(request: FastifyRequest): void {
+      total -= taken.get(request) ?? 0
+      taken.delete(request)
+    },
+  }
+}
+
+const accountName = Buffer.from('"accountId"')
+const maxAccountsNamed = 8
+
+// The account is looked for in the bytes: to parse what is not proven would be work for strangers. A body may name
+// several accounts deep inside; the one whose secrets fit is meant, and the parsed body is compared with it later.
+async function receiverOfAccount(
+  request: FastifyRequest,
+  { channel: { name, webhooks }, connections }: WebhookRouteOptions,
+): Promise<WebhookReceiver | undefined> {
+  const { body } = request
+  if (!Buffer.isBuffer(body)) return undefined
+  for (const accountId of accountsNamedIn(body)) {
+    const receiver = await connections.byAccount(name, accountId)
+    if (receiver !== undefined && webhooks.isAuthentic(receiver, request.headers, body)) return receiver
+  }
+  return undefined
+}
+
+function accountsNamedIn(body: Buffer): Set<string> {
+  const named = new Set<string>()
+  let at = body.indexOf(accountName)
+  for (let seen = 0; at !== -1 && seen < maxAccountsNamed; seen += 1) {
+    const behind = body.toString('latin1', at + accountName.length, at + accountName.length + 40)
+    const [, id] = /^\s*:\s*"?(\d{1,18})/.exec(behind) ?? []
+    if (id !== undefined) named.add(id)
+    at = body.indexOf(accountName, at + 1)
+  }
+  return named
 }
 
 async function receive(
@@ -174,7 +257,7 @@ function readWebhook(
 ): NewWebhook {
   const isKnown = receiver?.channel === name && webhooks.isAuthentic(receiver, request.headers, rawBody)
   if (receiver === undefined || !isKnown) {
-    throw new Problem(401, 'UNAUTHENTICATED', 'The webhook is not authenticated')
+    throw notAuthenticated()
   }
   const text = decode(rawBody)
   const body = text === undefined ? undefined : parseJson(text)
@@ -194,11 +277,6 @@ function readWebhook(
     externalId: externalIdOf(envelope),
     body: toKeep(rawBody, text, textWithoutCardData(text, body)),
   }
-}
-
-function readEnvelope(webhooks: WebhookCapability, body: unknown): WebhookEnvelope | undefined {
-  const text = Buffer.isBuffer(body) ? decode(body) : undefined
-  return text === undefined ? undefined : envelopeOf(webhooks, parseJson(text))
 }
 
 function envelopeOf(webhooks: WebhookCapability, body: unknown): WebhookEnvelope | undefined {
@@ -236,6 +314,10 @@ function externalIdOf({ objectId }: WebhookEnvelope): string | null {
 // A text column takes no NUL, and this one is for people to read.
 function storable(event: string | null): string | null {
   return event === null ? null : event.replaceAll('\u0000', '').slice(0, 100)
+}
+
+function notAuthenticated(): Problem {
+  return new Problem(401, 'UNAUTHENTICATED', 'The webhook is not authenticated')
 }
 
 function unavailable(detail: string): Problem {

@@ -189,6 +189,8 @@ export function createInMemoryChannel(account = { accountId: '20777', apiKey: 'm
     webhooks: {
       isAuthentic: ({ login, password }, { authorization }) =>
         authorization === `Secret ${login} ${password}`,
+      mayBeAuthentic: (secrets, { authorization }) =>
+        secrets === undefined || authorization === `Secret ${secrets.login} ${secrets.password}`,
       isProbe: () => false,
       parse(body) {
         if (!isRecord(body)) return { ok: false, reason: 'The body is not an object' }

@@ -64,8 +64,14 @@ export type ReservationPage = {
 export type AccessCapability = {
   /** Where a person makes a key, as the end of a sentence. */
   keyHint: string
-  /** Exchanges a key for a token; throws `credentials_rejected`. Safe to repeat: an older token stays valid. */
-  issue(credentials: { accountId: string; apiKey: string }, maxWaitMs: number): Promise<IssuedToken>
+  /**
+   * Exchanges a key for a token; throws `credentials_rejected`. Safe to repeat: an older token stays valid. A key that is
+   * not known to be the account's must not use up the account's window: `countedFor` names another one.
+   */
+  issue(
+    credentials: { accountId: string; apiKey: string; countedFor?: string },
+    maxWaitMs: number,
+  ): Promise<IssuedToken>
   /** Makes a token worthless; safe to repeat. */
   revoke(token: { accountId: string; token: string }, maxWaitMs: number): Promise<void>
   /** Reads as little as possible: whether the token is good for plain reading. Throws `forbidden` when it is not. */
@@ -75,6 +81,8 @@ export type AccessCapability = {
 export type WebhookCapability = {
   /** Whether a webhook certainly comes from the holder of the secrets. `rawBody` are the bytes received. */
   isAuthentic(secrets: WebhookSecrets, headers: RequestHeaders, rawBody: Buffer, now?: number): boolean
+  /** Whether a webhook with these headers can be authentic at all, before its body is read; secrets undefined: of any connection. */
+  mayBeAuthentic(secrets: WebhookSecrets | undefined, headers: RequestHeaders, now?: number): boolean
   /** Whether a body is only the channel's test of an address; cheap for any other one. */
   isProbe(rawBody: Buffer): boolean
   /** Reads what was delivered; refuses only what is no object. Total: it never throws. */

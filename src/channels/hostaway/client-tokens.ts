@@ -14,17 +14,18 @@ export function tokenCalls({ make }: HostawayCaller) {
     requestAccessToken: (request: {
       accountId: string
       apiKey: string
+      countedFor?: string
       maxWaitMs?: number
     }): Promise<{ accessToken: string; expiresInSeconds: number }> => {
-      const { apiKey, ...permission } = request
+      const { apiKey, accountId, countedFor = accountId, ...permission } = request
       const form = new URLSearchParams({
         grant_type: 'client_credentials',
-        client_id: checkedId(request.accountId),
+        client_id: checkedId(accountId),
         client_secret: apiKey,
         scope: 'general',
       })
       return make(
-        { ...permission, urgency: 'urgent' },
+        { ...permission, accountId: countedFor, urgency: 'urgent' },
         {
           request: { method: 'POST', path: endpoint, body: form },
           endpoint,

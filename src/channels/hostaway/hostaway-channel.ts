@@ -2,7 +2,7 @@ import type { BreakerState } from '../../platform/telemetry/metrics.ts'
 import type { Channel, IssuedToken } from '../contract/channel.ts'
 import type { CallerOptions } from './caller.ts'
 import { createHostawayClient, type HostawayClient } from './client.ts'
-import { isAuthentic } from './webhook-auth.ts'
+import { isAuthentic, mayBeAuthentic } from './webhook-auth.ts'
 import { isHostsToChange } from './wire/outgoing-fields.ts'
 import { isRegistrationPing, parseWebhookBody } from './wire/webhook-envelope.ts'
 import { deviationsOf } from './wire/webhook-registration.ts'
@@ -37,6 +37,7 @@ function hostawayChannel(client: HostawayClient, breakerState: () => BreakerStat
     health: { breakerState },
     webhooks: {
       isAuthentic,
+      mayBeAuthentic,
       isProbe: (rawBody) => isRegistrationPing(rawBody.toString('latin1')),
       parse: parseWebhookBody,
       list: client.listWebhooks,
@@ -71,7 +72,7 @@ function hostawayChannel(client: HostawayClient, breakerState: () => BreakerStat
 
 async function issueToken(
   client: HostawayClient,
-  credentials: { accountId: string; apiKey: string },
+  credentials: { accountId: string; apiKey: string; countedFor?: string },
   maxWaitMs: number,
 ): Promise<IssuedToken> {
   const { accessToken, expiresInSeconds } = await client.requestAccessToken({ ...credentials, maxWaitMs })

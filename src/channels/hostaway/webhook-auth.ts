@@ -28,6 +28,35 @@ export function isAuthentic(
   }
 }
 
+/**
+ * Whether the headers alone leave it possible that a webhook is authentic, so that the body of one that is certainly not
+ * need not be read. Without secrets, whether there is any proof at all.
+ */
+export function mayBeAuthentic(
+  secrets: WebhookSecrets | undefined,
+  headers: RequestHeaders,
+  now = Date.now(),
+): boolean {
+  const authorization = textOf(headers.authorization)
+  const isSigned = textOf(headers['x-hostaway-signature']) !== undefined && isFresh(headers, now)
+  if (secrets === undefined) return isSigned || authorization !== undefined
+  const basic = isBasicValid(secrets, authorization)
+  switch (secrets.webhookAuth) {
+    case 'basic':
+      return basic || (isSigned && secrets.hmacSecret !== null)
+    case 'hmac':
+      return isSigned
+    case 'basic+hmac':
+      return basic && isSigned
+  }
+}
+
+function isFresh(headers: RequestHeaders, now: number): boolean {
+  const timestamp = textOf(headers['x-hostaway-timestamp'])
+  if (timestamp === undefined || !/^\d{1,12}$/.test(timestamp)) return false
+  return Math.abs(now / 1_000 - Number(timestamp)) <= allowedSkewSeconds
+}
+
 function isBasicValid(receiver: WebhookSecrets, authorization: string | undefined): boolean {
   const [scheme = '', given = ''] = (authorization ?? '').split(' ', 2)
   const digest = digestOf(given)
@@ -63,8 +92,7 @@ function isSignatureValid(
 ): boolean {
   const signature = textOf(headers['x-hostaway-signature'])
   const timestamp = textOf(headers['x-hostaway-timestamp'])
-  if (timestamp === undefined || !/^\d{1,12}$/.test(timestamp)) return false
-  if (Math.abs(now / 1_000 - Number(timestamp)) > allowedSkewSeconds) return false
+  if (!isFresh(headers, now)) return false
   const former = receiver.formerSecrets.filter(({ until }) => Date.parse(until) > now)
   const secrets = [receiver.hmacSecret, ...former.map(({ secret }) => secret)].filter(
     (secret) => secret !== null,
