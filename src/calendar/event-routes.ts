@@ -58,6 +58,7 @@ export const eventRoutes: FastifyPluginAsyncTypebox<EventRouteOptions> = async (
     {
       config: {
         roles: ['manager', 'service'],
+        isHeavy: true,
         refusals: { 422: ['EVENT_ID_REUSED', 'EVENT_NOT_APPLICABLE'] },
       },
       schema: {

@@ -57,7 +57,10 @@ export async function connect(
   const explain = explainFailure(channel)
   const existing = await findConnectionOfTenant(deps.db, tenant.id, channel.name)
   refuseAnotherAccount(tenant, existing, request)
-  const token = await channel.access.issue(request, maxWaitMs).catch(explain)
+  const { accountId, apiKey } = request
+  const token = await channel.access
+    .issue({ accountId, apiKey, countedFor: `unproven ${tenant.id}` }, maxWaitMs)
+    .catch(explain)
   const entry =
     existing === undefined
       ? { token, ...(await createConnection(deps, tenant, request, channel)) }

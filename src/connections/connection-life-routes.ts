@@ -109,7 +109,7 @@ export const connectionLifeRoutes: FastifyPluginAsyncTypebox<ConnectionLifeOptio
   app.post(
     '/connections/:id/verify',
     {
-      config: { roles: ['manager'], refusals: { 409: ['CONNECTION_DISCONNECTED'] } },
+      config: { roles: ['manager'], perMinute: 60, refusals: { 409: ['CONNECTION_DISCONNECTED'] } },
       schema: {
         tags,
         operationId: 'verifyConnection',

@@ -120,6 +120,7 @@ export const connectionRoutes: FastifyPluginAsyncTypebox<ConnectionRouteOptions>
     {
       config: {
         roles: ['owner'],
+        perMinute: 30,
         refusals: {
           409: ['ACCOUNT_ALREADY_CONNECTED', 'TENANT_ALREADY_CONNECTED', 'CONNECTION_NEEDS_KEY'],
           422: ['CHANNEL_CREDENTIALS_REJECTED'],

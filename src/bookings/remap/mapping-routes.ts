@@ -150,7 +150,7 @@ export const mappingRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database>; ch
   app.post(
     '/connections/:id/mapping/preview',
     {
-      config: { roles: ['manager'], refusals: { 422: ['MAPPING_NOT_APPLICABLE'] } },
+      config: { roles: ['manager'], isHeavy: true, refusals: { 422: ['MAPPING_NOT_APPLICABLE'] } },
       attachValidation: true,
       schema: {
         tags,

@@ -33,6 +33,19 @@ const processSettings = {
     description:
       'Maximum number of jobs a worker process runs at the same time, per queue; jobs that wait for the database share its statements.',
   }),
+  API_REQUESTS_PER_TOKEN: Type.Integer({
+    minimum: 60,
+    maximum: 1_000_000,
+    default: 3_000,
+    description:
+      'Requests below /v1 that one token may make in a minute at one API process; more are answered 429.',
+  }),
+  API_REQUESTS_PER_TENANT: Type.Integer({
+    minimum: 60,
+    maximum: 1_000_000,
+    default: 6_000,
+    description: 'The same for all tokens of a tenant together.',
+  }),
   OTEL_EXPORTER_OTLP_ENDPOINT: optionalText(
     'Base URL of an OpenTelemetry collector that receives traces over HTTP. Unset: no traces.',
   ),

@@ -10,13 +10,22 @@ export class Problem extends Error {
   readonly status: number
   readonly code: AnswerCode
   readonly errors: WrongField[] | undefined
+  /** When it makes sense to try again. */
+  readonly retryAfterSeconds: number | undefined
 
-  constructor(status: number, code: AnswerCode, detail: string, errors?: WrongField[]) {
+  constructor(
+    status: number,
+    code: AnswerCode,
+    detail: string,
+    errors?: WrongField[],
+    retryAfterSeconds: number | undefined = status === 503 ? 5 : undefined,
+  ) {
     super(detail)
     this.name = 'Problem'
     this.status = status
     this.code = code
     this.errors = errors
+    this.retryAfterSeconds = retryAfterSeconds
   }
 }
 
@@ -56,7 +65,8 @@ export function refuseUnroutable(error: FastifyError, request: FastifyRequest, r
 }
 
 export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
-  if (problem.status === 503) reply.header('retry-after', '5')
+  const { retryAfterSeconds } = problem
+  if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds))
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
   return reply
     .code(problem.status)
