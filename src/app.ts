@@ -11,8 +11,10 @@ import { healthRoutes } from './platform/http/health.ts'
 import { closeIdleConnections } from './platform/http/idle-connections.ts'
 import { useJsonBodies } from './platform/http/json-bodies.ts'
 import { useOptionalBodies } from './platform/http/optional-body.ts'
+import { useOneRequestPerSocket } from './platform/http/patient-sockets.ts'
 import { refuseUnroutable, useProblems } from './platform/http/problems.ts'
 import { requestIdOf, useRequestIds } from './platform/http/request-ids.ts'
+import { useRequestLimits } from './platform/http/request-limits.ts'
 import { useApiHeaders, useSafeHeaders } from './platform/http/response-headers.ts'
 import { useStrictRequests } from './platform/http/strict-requests.ts'
 import { useValidation } from './platform/http/validation.ts'
@@ -32,6 +34,9 @@ const docsPolicy = [
   "frame-ancestors 'none'",
 ].join('; ')
 const keepAliveMs = 75_000
+const maxSilenceMs = 40_000
+const headersTimeoutMs = 10_000
+const maxConnections = 4_000
 const failuresPerMinute = 300
 
 /** How the API listens. The benchmarks compare it with servers that listen the same way. */
@@ -44,6 +49,9 @@ export function listeningOptions() {
     // Longer than any address that Node reads: an id of whatever length is an id that does not exist.
     routerOptions: { maxParamLength: maxAddress },
     keepAliveTimeout: keepAliveMs,
+    // Of a client that sends nothing more of its request, or reads nothing of its answer.
+    connectionTimeout: maxSilenceMs,
+    http: { connectionsCheckingInterval: 1_000, headersTimeout: headersTimeoutMs },
   }
 }
 
@@ -60,6 +68,8 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
   })
   useProblems(app)
   useRequestIds(app)
+  useOneRequestPerSocket(app)
+  app.server.maxConnections = maxConnections
   await useSafeHeaders(app, { isHttps: config.PUBLIC_URL.startsWith('https:') })
   useValidation(app)
   closeIdleConnections(app)
@@ -91,6 +101,10 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
       const limit = await countFailure(request)
       return !limit.isAllowed && limit.isExceeded
     },
+  })
+  useRequestLimits(app, {
+    perToken: config.API_REQUESTS_PER_TOKEN,
+    perTenant: config.API_REQUESTS_PER_TENANT,
   })
   app.addHook('onRoute', (route) => {
     route.schema = { security: [{ token: [] }], ...route.schema }

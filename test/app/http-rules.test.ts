@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { before, describe, it } from 'node:test'
 import { afterAll } from '../support/after-all.ts'
 import { assertProblem } from '../support/assert-problem.ts'
@@ -247,5 +249,34 @@ describe('the rules of HTTP that hold for every route', () => {
     ]) {
       await problemOf(await send('GET', path), 422, 'INVALID_CURSOR')
     }
+  })
+
+  it('the description of the API is sent from memory, and not again to who has it', async () => {
+    for (const path of ['/openapi.json', '/docs/json']) {
+      const first = await send('GET', path)
+      const etag = first.headers.get('etag') ?? ''
+      assert.equal(((await first.json()) as { openapi: string }).openapi, '3.1.0')
+      assert.equal((await send('GET', path, { 'if-none-match': etag })).status, 304)
+    }
+  })
+
+  it('requests that are sent before the last answer end their connection, and others go on', async () => {
+    const { hostname, port } = new URL(system.url)
+    const socket = connect(Number(port), hostname)
+    const request = 'GET /v1/nothing HTTP/1.1\r\nhost: any\r\n\r\n'
+    socket.write(request.repeat(200))
+    const received: Buffer[] = []
+    socket.on('data', (chunk) => received.push(chunk)).on('error', () => undefined)
+    await once(socket, 'close')
+    const answers = Buffer.concat(received).toString().split('HTTP/1.1 ').length - 1
+    assert.ok(answers < 3, `${answers} answers`)
+    assert.equal((await send('GET', '/v1/tenants')).status, 200)
+    const patient = connect(Number(port), hostname)
+    for (let at = 0; at < 3; at += 1) {
+      patient.write(request)
+      const [chunk] = (await once(patient, 'data')) as [Buffer]
+      assert.match(chunk.toString(), /^HTTP\/1\.1 404 /)
+    }
+    patient.destroy()
   })
 })

@@ -95,6 +95,8 @@ async function identify(
       429,
       'TOO_MANY_REQUESTS',
       'Too many requests without a valid token; try again in a minute',
+      undefined,
+      60,
     )
   }
   throw new Problem(401, 'UNAUTHENTICATED', 'Send a valid API token as `Authorization: Bearer <token>`')

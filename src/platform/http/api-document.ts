@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import swagger from '@fastify/swagger'
-import type { FastifyInstance, FastifySchema } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
 import { withDefaultBody } from './optional-body.ts'
 import { problemCodes, type Refusals, refusalsOf } from './problem-codes.ts'
 
@@ -81,7 +82,27 @@ export async function describeApi(app: FastifyInstance, channels: string[]): Pro
         ? completeApiDocument(made.openapiObject, problemCodes(channels))
         : made.swaggerObject,
   })
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger())
+  // Made once: its hundreds of kilobytes take longer to write than many a request.
+  let made: { text: string; etag: string } | undefined
+  const document = () => {
+    if (made !== undefined) return made
+    const text = JSON.stringify(app.swagger())
+    made = { text, etag: `"${createHash('sha256').update(text).digest('base64url').slice(0, 20)}"` }
+    return made
+  }
+  const send = (request: FastifyRequest, reply: FastifyReply) => {
+    const { text, etag } = document()
+    reply.header('etag', etag).header('cache-control', 'no-cache')
+    return request.headers['if-none-match'] === etag
+      ? reply.code(304).send()
+      : reply.type('application/json; charset=utf-8').send(text)
+  }
+  app.get('/openapi.json', { schema: { hide: true } }, send)
+  // The pages of the documentation would write theirs again for each request.
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.routeOptions.url === '/docs/json') return send(request, reply)
+    if (request.routeOptions.url === '/docs/yaml') return reply.redirect('/openapi.json')
+  })
 }
 
 const text = { type: 'string' }
