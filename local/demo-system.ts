@@ -137,7 +137,6 @@ async function startProcesses(
     ...inherited,
     ...database,
     PORT: String(ports.api),
-    METRICS_PORT: String(ports.worker),
     ADMIN_API_TOKEN: adminToken,
     HOSTAWAY_API_URL: `${sandboxUrl}/v1`,
     // On a Redis that others use too, the queues of the demo stay apart.
@@ -158,7 +157,12 @@ async function startProcesses(
     onDeath,
   )
   const worker = restartable(
-    { name: 'The worker', file: 'workers/main.ts', readyEvent: 'worker.started', environment },
+    {
+      name: 'The worker',
+      file: 'workers/main.ts',
+      readyEvent: 'worker.started',
+      environment: { ...environment, METRICS_PORT: String(ports.worker) },
+    },
     onDeath,
   )
   const api = restartable(

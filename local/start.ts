@@ -27,7 +27,7 @@ await runProcess({
   async start(deps, releases) {
     const workers = await startWorkers(deps)
     releases.defer(() => workers.close())
-    const app = await startApi(deps)
+    const app = await startApi(deps, { besideWorkers: true })
     releases.defer(() => app.close())
   },
 })

@@ -7,7 +7,7 @@ import { useApiAuth } from './platform/http/api-auth.ts'
 import { describeApi } from './platform/http/api-document.ts'
 import { useBoundCursors } from './platform/http/bound-cursors.ts'
 import { entranceRoutes } from './platform/http/entrance.ts'
-import { healthRoutes } from './platform/http/health.ts'
+import { type HealthOptions, healthRoutes, serveHealth } from './platform/http/health.ts'
 import { closeIdleConnections } from './platform/http/idle-connections.ts'
 import { useJsonBodies } from './platform/http/json-bodies.ts'
 import { useOptionalBodies } from './platform/http/optional-body.ts'
@@ -56,8 +56,8 @@ export function listeningOptions() {
 }
 
 /** Every route of the product, mounted; it never listens. Closing it drains what was accepted. */
-export async function createApp(deps: Deps): Promise<FastifyInstance> {
-  const { config, db, metrics } = deps
+export async function createApp(deps: Deps, { hasMetricsElsewhere = false } = {}): Promise<FastifyInstance> {
+  const { config } = deps
   const loggerInstance: FastifyBaseLogger = deps.log
   const app = fastify({
     ...listeningOptions(),
@@ -81,14 +81,18 @@ export async function createApp(deps: Deps): Promise<FastifyInstance> {
   await app.register(rateLimit, { global: false })
 
   for (const module of modules) await module.publicRoutes?.(app, deps)
-  await app.register(healthRoutes, {
-    metrics,
-    refreshGauges: () => refreshGauges(deps),
-    // The queue is not needed to accept webhooks: what cannot be enqueued now is swept later.
-    readiness: [{ name: 'database', check: async () => void (await pingDatabase(db)) }],
-  })
+  await app.register(healthRoutes, { ...healthOf(deps), hasMetricsElsewhere })
   await app.register(apiRoutes, { prefix: '/v1', deps })
   return app
+}
+
+function healthOf(deps: Deps): HealthOptions {
+  return {
+    metrics: deps.metrics,
+    refreshGauges: () => refreshGauges(deps),
+    // The queue is not needed to accept webhooks: what cannot be enqueued now is swept later.
+    readiness: [{ name: 'database', check: async () => void (await pingDatabase(deps.db)) }],
+  }
 }
 
 async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promise<void> {
@@ -117,15 +121,23 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
   for (const module of modules) await module.routes?.(app, deps)
 }
 
-/** Serves the API; resolves once it listens. Closing the app answers what is in flight first. */
-export async function startApi(deps: Deps): Promise<FastifyInstance> {
+/**
+ * Serves the API; resolves once it listens. Closing the app answers what is in flight first. Where METRICS_PORT is set,
+ * `/metrics` is not on the API's own port: it is served there, by workers of the same process if there are any.
+ */
+export async function startApi(deps: Deps, { besideWorkers = false } = {}): Promise<FastifyInstance> {
   const { config, log } = deps
-  const app = await createApp(deps)
+  const metricsPort = config.METRICS_PORT
+  const app = await createApp(deps, { hasMetricsElsewhere: metricsPort !== undefined })
   const stopping = new AbortController()
   app.addHook('onClose', async () => stopping.abort())
+  if (metricsPort !== undefined && !besideWorkers) {
+    const health = await serveHealth(healthOf(deps), { host: config.HOST, port: metricsPort })
+    app.addHook('onClose', () => health.close())
+  }
   const address = { host: config.HOST, port: config.PORT }
   await listenOn(() => app.listen(address), { ...address, setting: 'PORT' })
-  log.info({ url: config.PUBLIC_URL, ...address }, 'api.listening')
+  log.info({ url: config.PUBLIC_URL, metricsPort, ...address }, 'api.listening')
   for (const module of modules) module.started?.(deps, stopping.signal)
   return app
 }

@@ -1,17 +1,15 @@
-import fastify from 'fastify'
 import { type Deps, modules, refreshGauges } from '../src/deps.ts'
 import { pingDatabase } from '../src/platform/db/database.ts'
-import { healthRoutes } from '../src/platform/http/health.ts'
-import { closeIdleConnections } from '../src/platform/http/idle-connections.ts'
-import { useProblems } from '../src/platform/http/problems.ts'
+import { serveHealth } from '../src/platform/http/health.ts'
 import { acquire } from '../src/platform/process/acquire.ts'
-import { listenOn } from '../src/platform/process/start-error.ts'
 import { defaultProgressTimes, type ProgressTimes, type ProgressWatch, watchProgress } from './progress.ts'
 import { runLoop } from './run-loop.ts'
 import { startUpkeep } from './upkeep.ts'
 import { type QueueWork, workOnQueue } from './work-queue.ts'
 
 export type RunningWorkers = { close(): Promise<void> }
+
+const defaultMetricsPort = 9_464
 
 /** Starts what the modules declare, and on METRICS_PORT what the operators of the process look at. */
 export async function startWorkers(
@@ -49,7 +47,10 @@ async function start(
     modules.flatMap((module) => module.sweeps?.(deps) ?? []),
   )
   releases.defer(() => upkeep.close())
-  log.info({ concurrency: config.WORKER_CONCURRENCY, metricsPort: config.METRICS_PORT }, 'worker.started')
+  log.info(
+    { concurrency: config.WORKER_CONCURRENCY, metricsPort: config.METRICS_PORT ?? defaultMetricsPort },
+    'worker.started',
+  )
   return { close: () => releases.disposeAsync() }
 }
 
@@ -59,10 +60,7 @@ async function listen(
   releases: AsyncDisposableStack,
 ): Promise<void> {
   const { config, metrics, queues, db } = deps
-  const app = fastify({ logger: false })
-  useProblems(app)
-  closeIdleConnections(app)
-  await app.register(healthRoutes, {
+  const options = {
     metrics,
     refreshGauges: () => refreshGauges(deps),
     readiness: [
@@ -73,8 +71,10 @@ async function listen(
         check: async () => (progress.isStalled() ? 'work waits and none is done' : undefined),
       })),
     ],
+  }
+  const app = await serveHealth(options, {
+    host: config.HOST,
+    port: config.METRICS_PORT ?? defaultMetricsPort,
   })
-  const address = { host: config.HOST, port: config.METRICS_PORT }
-  await listenOn(() => app.listen(address), { ...address, setting: 'METRICS_PORT' })
   releases.defer(() => app.close())
 }

@@ -18,7 +18,14 @@ const processSettings = {
     default: '127.0.0.1',
     description: 'Address the HTTP API listens on; the container image sets 0.0.0.0.',
   }),
-  METRICS_PORT: port(9464, 'Port on which a worker serves /healthz, /readyz and /metrics.'),
+  METRICS_PORT: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: 65_535,
+      description:
+        'Port on which a worker serves /healthz, /readyz and /metrics; unset: 9464. An API for which it is set serves /metrics there and no longer on PORT.',
+    }),
+  ),
   PUBLIC_URL: optionalText(
     'Base of the webhook URL registered with Hostaway, as Hostaway reaches it; https in production. Default: http://HOST:PORT.',
   ),

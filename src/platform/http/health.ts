@@ -1,7 +1,10 @@
-import type { FastifyInstance } from 'fastify'
+import fastify, { type FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
+import { listenOn } from '../process/start-error.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { withTimeout } from '../timeout.ts'
+import { closeIdleConnections } from './idle-connections.ts'
+import { useProblems } from './problems.ts'
 
 /** Something the process needs; `check` resolves to the reason why it cannot be used, or to nothing. */
 export type ReadinessCheck = { name: string; check: () => Promise<string | undefined> }
@@ -11,6 +14,21 @@ export type HealthOptions = {
   readiness: ReadinessCheck[]
   /** Fills the gauges that are read from elsewhere; must not reject. */
   refreshGauges: () => Promise<void>
+  /** Whether `/metrics` is served elsewhere, so that it is not open to everyone who reaches this port. */
+  hasMetricsElsewhere?: boolean
+}
+
+/** Serves health and metrics on a port of their own; the setting `METRICS_PORT` names it. */
+export async function serveHealth(
+  options: HealthOptions,
+  address: { host: string; port: number },
+): Promise<FastifyInstance> {
+  const app = fastify({ logger: false })
+  useProblems(app)
+  closeIdleConnections(app)
+  await app.register(healthRoutes, options)
+  await listenOn(() => app.listen(address), { ...address, setting: 'METRICS_PORT' })
+  return app
 }
 
 const checkTimeoutMs = 2_000
@@ -50,6 +68,7 @@ export async function healthRoutes(app: FastifyInstance, options: HealthOptions)
       return { status: reasons.length === 0 ? ('ready' as const) : ('not_ready' as const), reasons }
     },
   )
+  if (options.hasMetricsElsewhere === true) return
   // Scrapes go on while the database does not answer, each waiting for the same refresh.
   let refresh: Promise<void> | undefined
   const text = {
