@@ -208,10 +208,10 @@ function valueAt(reservation: Reservation, path: string): unknown {
   const spelled = [first, ...format.keysOf(first)]
     .filter((name) => Object.hasOwn(source, name))
     .map((name) => source[name])
-  const part = spelled.length === 0 ? format.partOf(format.fieldOf(first)) : undefined
-  // A draft of TVL's has no body.
-  let value: unknown =
-    part === undefined ? spelled.find((one) => one !== null && one !== undefined) : reservation[part]
+    .find((one) => !isBlank(one))
+  // A draft of TVL's has no body, and what a body left empty may have been read from its parts.
+  const part = spelled === undefined ? format.partOf(format.fieldOf(first)) : undefined
+  let value: unknown = part === undefined ? spelled : reservation[part]
   for (const name of deeper) value = isRecord(value) && Object.hasOwn(value, name) ? value[name] : undefined
   return value
 }
