@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { withoutCardNumbers } from '../channels/contract/card-data.ts'
 import { amountText } from '../mapping/money.ts'
 import { amount, byPresenceOf, Currency, Day, LastDay, taggedUnion, UnitId } from '../platform/http/fields.ts'
 import { maxWrongFields, type WrongField } from '../platform/http/violations.ts'
@@ -176,7 +177,7 @@ function toEvent(event: Static<typeof PlainEvent>, field: string): DesiredEvent 
       field: at(index),
       from,
       to,
-      values,
+      values: values.note === undefined ? values : { ...values, note: withoutCardNumbers(values.note) },
       ...(available === undefined ? {} : { available }),
       ...(unitsToSell === undefined ? {} : { unitsToSell }),
     }))

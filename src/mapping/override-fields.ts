@@ -1,4 +1,5 @@
 import { type TSchema, Type } from 'typebox'
+import { isCardField, withoutCardNumbers } from '../channels/contract/card-data.ts'
 import { isDay } from '../platform/days.ts'
 import type { BookingDraft } from './booking-draft.ts'
 
@@ -124,12 +125,17 @@ export function readOverrideFields(sent: Record<string, Scalar>): {
       if (field in said.booking) report(`says the same as another one: send only ${field}`)
       else if (isDayField(field) && typeof value === 'string' && !isDay(value))
         report('is not a calendar day')
-      else said.booking[field] = value
+      else said.booking[field] = keptScalar(value)
     } else if (meant !== undefined) report(`is not a field; ${meant} is`)
+    else if (isCardField(name)) report('is card data, which is never stored')
     else if (!fieldName.test(name) || refusedNames.has(name)) report('is not a name for a field')
-    else said.fields[name] = value
+    else said.fields[name] = keptScalar(value)
   }
   return { said, problems }
+}
+
+function keptScalar(value: Scalar): Scalar {
+  return typeof value === 'string' ? withoutCardNumbers(value) : value
 }
 
 function isDayField(field: OverridableField): boolean {

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox'
+import { withoutCardNumbers } from '../../channels/contract/card-data.ts'
 import { amountText } from '../../mapping/money.ts'
 import { amount, Currency, Day, EmailOrNull, Name, textOrNull, UnitId } from '../../platform/http/fields.ts'
 
@@ -78,7 +79,7 @@ export function toSentBooking(
     ...(person === undefined ? {} : { guest: trimmed(person) }),
     ...(counts === undefined ? {} : { guests: counts }),
     ...(money === undefined ? {} : { amount: { ...money, total: amountText(money.total) } }),
-    ...(note === undefined ? {} : trimmed({ note })),
+    ...(note === undefined ? {} : trimmed({ note: note === null ? null : withoutCardNumbers(note) })),
   }
 }
 

@@ -1,5 +1,5 @@
 import jsonata from 'jsonata'
-import { cardFieldNames } from '../../channels/contract/card-data.ts'
+import { isCardField } from '../../channels/contract/card-data.ts'
 
 /** What a calculation can read, by name. */
 export const calculationInputs = [
@@ -41,7 +41,6 @@ const plainNodes = new Set([
 // Steps that carry one of these join, number or group what they find.
 const refusedMarks = ['focus', 'index', 'ancestor', 'tuple', 'group']
 const variableName = /^[A-Za-z][A-Za-z0-9_]*$/
-const cardFields: ReadonlySet<string> = new Set(cardFieldNames)
 const prototypeNames = new Set(['__proto__', 'constructor', 'prototype'])
 
 type Node = Record<string, unknown>
@@ -66,7 +65,7 @@ export function findCalculationProblems(expression: string): string[] {
 
 /** Whether a name may be used for a field of the reservation, in a path or in a calculation. */
 export function refusedName(name: string): string | undefined {
-  if (cardFields.has(name)) return `${name} is card data, which is never stored`
+  if (isCardField(name)) return `${name} is card data, which is never stored`
   if (prototypeNames.has(name)) return `${name} is not a field`
   return undefined
 }
