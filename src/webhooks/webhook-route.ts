@@ -132,7 +132,9 @@ export async function webhookRoutes(app: FastifyInstance, options: WebhookRouteO
         summary: 'Receive a webhook, the connection found by `accountId`',
       },
     },
-    (request, reply) => receive(request, reply, options, () => receiverOfAccount(request, options)),
+    // Without a body that names it there is no account to authenticate for.
+    (request, reply) =>
+      receive(request, reply, options, () => receiverOfAccount(request, options), notAuthenticated),
   )
 
   const probe = { ...described, security: [], summary: 'Probe the address' }
@@ -219,11 +221,12 @@ async function receive(
   reply: FastifyReply,
   options: WebhookRouteOptions,
   findReceiver: () => Promise<WebhookReceiver | undefined>,
+  explainBody: (problem: Problem) => Problem = (problem) => problem,
 ): Promise<FastifyReply> {
   const rawBody = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
   if (options.channel.webhooks.isProbe(rawBody)) return reply.send({ received: true })
   try {
-    const accepted = accept(request, rawBody, options, findReceiver)
+    const accepted = accept(request, rawBody, options, findReceiver, explainBody)
     const webhookId = await withTimeout(options.timeoutMs, accepted, () => {
       throw unavailable('It took too long to store the webhook')
     })
@@ -240,8 +243,9 @@ async function accept(
   rawBody: Buffer,
   { channel, inbox, metrics }: WebhookRouteOptions,
   findReceiver: () => Promise<WebhookReceiver | undefined>,
+  explainBody: (problem: Problem) => Problem,
 ): Promise<string> {
-  const webhook = readWebhook(channel, request, rawBody, await findReceiver())
+  const webhook = readWebhook(channel, request, rawBody, await findReceiver(), explainBody)
   await inbox.store(webhook)
   metrics.webhooksReceived.inc({ event_type: webhook.eventType })
   return webhook.id
@@ -254,6 +258,7 @@ function readWebhook(
   request: FastifyRequest,
   rawBody: Buffer,
   receiver: WebhookReceiver | undefined,
+  explainBody: (problem: Problem) => Problem,
 ): NewWebhook {
   const isKnown = receiver?.channel === name && webhooks.isAuthentic(receiver, request.headers, rawBody)
   if (receiver === undefined || !isKnown) {
@@ -263,10 +268,12 @@ function readWebhook(
   const body = text === undefined ? undefined : parseJson(text)
   const envelope = body === undefined ? undefined : envelopeOf(webhooks, body)
   if (text === undefined || envelope === undefined) {
-    throw new Problem(400, 'NOT_A_JSON_OBJECT', 'The body must be one JSON object in UTF-8')
+    throw explainBody(new Problem(400, 'NOT_A_JSON_OBJECT', 'The body must be one JSON object in UTF-8'))
   }
   if (envelope.accountId !== null && envelope.accountId !== receiver.accountId) {
-    throw new Problem(403, 'FOREIGN_ACCOUNT', 'The body names an account that is not the connection’s')
+    throw explainBody(
+      new Problem(403, 'FOREIGN_ACCOUNT', 'The body names an account that is not the connection’s'),
+    )
   }
   return {
     id: randomUUIDv7(),
