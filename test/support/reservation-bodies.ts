@@ -43,12 +43,12 @@ export function reservationBody(changes: Fields = {}): Fields {
     reservationFees: [],
     reservationUnit: [],
     financeField: [
-      { id: 11, name: 'baseRate', total: 380, updatedOn: '2027-01-02 10:00:00' },
-      { id: 12, name: 'cleaningFee', total: 32.5, updatedOn: '2027-01-02 10:00:00' },
+      { id: 11, name: 'baseRate', total: 380, updatedOn: '2026-01-02 10:00:00' },
+      { id: 12, name: 'cleaningFee', total: 32.5, updatedOn: '2026-01-02 10:00:00' },
     ],
-    insertedOn: '2027-01-02 10:00:00',
-    updatedOn: '2027-01-03 11:22:33',
-    latestActivityOn: '2027-01-03 11:22:33',
+    insertedOn: '2026-01-02 10:00:00',
+    updatedOn: '2026-01-03 11:22:33',
+    latestActivityOn: '2026-01-03 11:22:33',
     ...changes,
   })
 }
@@ -72,7 +72,7 @@ export function newReservation(changes: Fields = {}): Fields & { id: number } {
 
 /** `updatedOn` of the n-th version of a reservation. */
 export function versionAt(number: number): string {
-  return new Date(Date.UTC(2027, 0, 10, 9, 0, number)).toISOString().slice(0, 19).replace('T', ' ')
+  return new Date(Date.UTC(2026, 0, 10, 9, 0, number)).toISOString().slice(0, 19).replace('T', ' ')
 }
 
 function withoutUndefined(body: Fields): Fields {

@@ -15,7 +15,7 @@ import { fetchListing } from './fetch-listing.ts'
 import type { FetchedReservation, ReservationFetcher } from './fetch-reservation.ts'
 import type { IncomingReservation } from './incoming-reservation.ts'
 import { reportConflict } from './reservation-events.ts'
-import { fetchedVersion } from './reservation-version.ts'
+import { fetchedVersion, isDatedAhead } from './reservation-version.ts'
 import type { SharedStatements } from './shared-statements.ts'
 
 export type ProcessWebhookDeps = ChannelDeps & {
@@ -96,10 +96,12 @@ async function applyWebhook(
 ): Promise<Applied> {
   const received = { id: webhook.id, receivedAt: webhook.received_at }
   const sent = readReservation(deps.channels.of(connection.channel), envelope)
-  if (sent?.updatedOn !== undefined) {
+  // What is dated ahead proves nothing about its age: the channel is asked.
+  const sentOn = isDatedAhead(sent?.updatedOn, webhook.received_at) ? undefined : sent?.updatedOn
+  if (sent !== undefined && sentOn !== undefined) {
     const applied = await applyWithListing(deps, connection, {
       reservation: sent,
-      version: { kind: 'source', at: sent.updatedOn, fetchedAt: null },
+      version: { kind: 'source', at: sentOn, fetchedAt: null },
       webhook: received,
     })
     if (applied !== 'conflict') return applied
@@ -107,12 +109,12 @@ async function applyWebhook(
   const externalId = sent?.id ?? envelope.objectId
   if (externalId === null) throw new AppError('invalid_payload', 'The webhook names no reservation')
   const fetched = await fetchReservation(deps, connection, externalId, webhook.received_at)
-  if (sent?.updatedOn !== undefined && isOlder(fetched, sent.updatedOn)) {
+  if (sentOn !== undefined && isOlder(fetched, sentOn)) {
     // Nothing came of asking, and the next answer may be as new as what was sent.
     deps.fetcher.forget(connection, externalId)
     throw new AppError('malformed_response', 'The channel answered with an older version than it had sent')
   }
-  const incoming = incomingOf(fetched, sent, envelope.timestamp ?? webhook.received_at)
+  const incoming = incomingOf(fetched, sent, sentOn, envelope.timestamp ?? webhook.received_at)
   const applied = await applyWithListing(deps, connection, { ...incoming, webhook: received })
   if (applied !== 'conflict') return applied
   throw new AppError(
@@ -141,7 +143,12 @@ function isOlder({ reservation }: FetchedReservation, sentAt: Date): boolean {
 }
 
 // What the channel does not know is taken as it was sent, until a version with `updatedOn` replaces it.
-function incomingOf(fetched: FetchedReservation, sent: Reservation | undefined, sentAt: Date) {
+function incomingOf(
+  fetched: FetchedReservation,
+  sent: Reservation | undefined,
+  sentOn: Date | undefined,
+  sentAt: Date,
+) {
   const { reservation, startedAt: fetchedAt } = fetched
   if (reservation !== null) {
     return { reservation, version: fetchedVersion(reservation, fetchedAt) }
@@ -149,9 +156,9 @@ function incomingOf(fetched: FetchedReservation, sent: Reservation | undefined, 
   if (sent === undefined) {
     throw new AppError('not_found', 'The webhook has no body and the channel does not know its reservation')
   }
-  return sent.updatedOn === undefined
+  return sentOn === undefined
     ? { reservation: sent, version: { kind: 'provisional' as const, at: sentAt, fetchedAt: null } }
-    : { reservation: sent, version: { kind: 'source' as const, at: sent.updatedOn, fetchedAt: null } }
+    : { reservation: sent, version: { kind: 'source' as const, at: sentOn, fetchedAt: null } }
 }
 
 async function applyWithListing(

@@ -45,6 +45,14 @@ export function newerVersion<Version extends ReservationVersion>(a: Version, b: 
   return a.at > b.at ? a : b
 }
 
+// Clocks differ by seconds; a version that is further ahead has a wrong date, and would beat every later one.
+const maxAheadMs = 5 * 60_000
+
+/** Whether something that was known at `knownAt` says that it was changed later than that. */
+export function isDatedAhead(updatedOn: Date | undefined, knownAt: Date): boolean {
+  return updatedOn !== undefined && updatedOn.getTime() - knownAt.getTime() > maxAheadMs
+}
+
 /** The version of a reservation as the channel itself showed it; `fetchedAt` is when it was asked, by the database's clock. */
 export function fetchedVersion({ updatedOn }: Reservation, fetchedAt: Date): ReservationVersion {
   return updatedOn === undefined

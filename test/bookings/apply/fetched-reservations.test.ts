@@ -8,6 +8,9 @@ import { sandboxAccount } from '../../support/test-system.ts'
 const { system, connection, ...inbound } = await startObserved({ after }, { workers: false })
 const { accountId } = sandboxAccount
 
+// Newer than what the sandbox just wrote, and not so far ahead that its date would not count.
+const soon = () => new Date(Date.now() + 60_000).toISOString().slice(0, 19).replace('T', ' ')
+
 const fetchesOf = async (id: number) => (await system.control.calls({ path: `/reservations/${id}` })).length
 
 async function versionOf(id: number) {
@@ -123,7 +126,7 @@ it('two bodies of one version about what Hostaway does not know wait for a perso
 
 it('a contradiction that Hostaway answers with something older is asked again, and waits for a person at last', async () => {
   const old = await system.control.book(accountId, { silent: true })
-  const body = { ...old, updatedOn: '2031-01-01 00:00:00' }
+  const body = { ...old, updatedOn: soon() }
   await inbound.send({ ...body, totalPrice: 700 })
   const webhook = await inbound.send({ ...body, totalPrice: 800 })
   assert.deepEqual([webhook.status, webhook.outcome], ['failed', 'malformed_response'])
@@ -163,7 +166,23 @@ it('of two equal versions the one that was fetched and could not be mapped is th
   const renamed = { currency: 'EURO', guestName: 'Ada Renamed' }
   await system.control.change(accountId, reservation.id, { ...renamed, keepUpdatedOn: true, silent: true })
   assert.equal((await inbound.send({ ...reservation, ...renamed })).outcome, 'waiting')
-  await inbound.send({ id: reservation.id, currency: 'EUR', updatedOn: versionAt(0) })
+  await inbound.send({ id: reservation.id, currency: 'EUR', updatedOn: soon() })
   const booking = await inbound.booking(reservation.id)
   assert.deepEqual([booking.guest.name, booking.amount.currency], ['Ada Renamed', 'EUR'])
+})
+
+it('a version dated ahead is asked about, and never keeps what Hostaway says later from counting', async () => {
+  const reservation = await system.control.book(accountId, { silent: true })
+  const frozen = { ...reservation, status: 'cancelled', updatedOn: '2099-01-01 00:00:00' }
+  assert.equal((await inbound.deliver(announcementOf(frozen))).outcome, 'created')
+  const booking = await inbound.booking(reservation.id)
+  assert.deepEqual([booking.status, booking.guest.name], ['confirmed', reservation.guestName])
+  assert.ok((await versionOf(reservation.id)).version_at.getTime() <= Date.now())
+
+  // Hostaway does not know this one: it counts as it was sent, and any real version replaces it.
+  const unknown = newReservation({ updatedOn: '2099-01-01 00:00:00', status: 'cancelled' })
+  await inbound.send(unknown)
+  assert.equal((await versionOf(unknown.id)).version_kind, 'provisional')
+  await inbound.send({ ...unknown, status: 'new', updatedOn: versionAt(1) })
+  assert.equal((await inbound.booking(unknown.id)).status, 'confirmed')
 })
