@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { v7 as uuid } from 'uuid'
 import type { Database, Role } from '../platform/db/tables.ts'
 
@@ -14,10 +14,20 @@ export type ApiTokenOwner = {
 /** Makes a token and keeps only its hash: what is returned here is shown once and cannot be read again. */
 export async function createApiToken(
   db: Kysely<Database>,
-  token: { tenantId: string | null; role: Role; name: string },
-): Promise<{ id: string; token: string }> {
+  token: {
+    tenantId: string | null
+    role: Role
+    name: string
+    /** Undefined: never. */
+    expiresInDays?: number | undefined
+    /** The token that makes it: what it made ends with it. */
+    createdBy?: string | null
+  },
+): Promise<{ id: string; token: string; expiresAt: Date | null }> {
   const secret = `tvl_${randomBytes(32).toString('base64url')}`
   const id = uuid()
+  const { expiresInDays } = token
+  const expiresAt = expiresInDays === undefined ? null : new Date(Date.now() + expiresInDays * 86_400_000)
   await db
     .insertInto('api_tokens')
     .values({
@@ -26,9 +36,11 @@ export async function createApiToken(
       role: token.role,
       name: token.name,
       token_hash: hashToken(secret),
+      expires_at: expiresAt,
+      created_by: token.createdBy ?? null,
     })
     .execute()
-  return { id, token: secret }
+  return { id, token: secret, expiresAt }
 }
 
 export async function findApiTokenOwner(
@@ -46,10 +58,25 @@ export async function findApiTokenOwner(
       'api_tokens.name as tokenName',
     ])
     .where('token_hash', '=', hashToken(token))
-    .where('revoked_at', 'is', null)
+    .where(isInForce)
+    .select(
+      sql<boolean>`last_used_at is null or last_used_at < now() - interval '1 minute'`.as('isUsedAgain'),
+    )
     .executeTakeFirst()
-  return row
+  if (row === undefined) return undefined
+  const { isUsedAgain, ...owner } = row
+  // By the minute: a write for every request would cost more than the request.
+  if (isUsedAgain) {
+    await db
+      .updateTable('api_tokens')
+      .set({ last_used_at: sql<Date>`now()` })
+      .where('id', '=', owner.tokenId)
+      .execute()
+  }
+  return owner
 }
+
+const isInForce = sql<boolean>`revoked_at is null and (expires_at is null or expires_at > now())`
 
 export type ApiToken = {
   id: string
@@ -57,6 +84,9 @@ export type ApiToken = {
   role: Role
   name: string
   createdAt: Date
+  expiresAt: Date | null
+  lastUsedAt: Date | null
+  createdBy: string | null
 }
 
 /** The tokens that are in force, without what they consist of. */
@@ -73,8 +103,11 @@ export async function listApiTokens(
       'role',
       'api_tokens.name',
       'api_tokens.created_at as createdAt',
+      'api_tokens.expires_at as expiresAt',
+      'api_tokens.last_used_at as lastUsedAt',
+      'api_tokens.created_by as createdBy',
     ])
-    .where('revoked_at', 'is', null)
+    .where(isInForce)
     .orderBy('api_tokens.id')
     .limit(options.limit + 1)
   if (options.tenantId !== undefined) query = query.where('api_tokens.tenant_id', '=', options.tenantId)
@@ -82,15 +115,24 @@ export async function listApiTokens(
   return query.execute()
 }
 
-/** Revokes a token within a tenant (null: any tenant); false if there is none. Safe to run twice. */
+/**
+ * Revokes a token within a tenant (null: any tenant), and every token that it made, directly or through others: what a
+ * stolen token made must not outlive it. False if there is none. Safe to run twice.
+ */
 export async function revokeApiToken(
   db: Kysely<Database>,
-  scope: { id: string; tenantId: string | null },
+  { id, tenantId }: { id: string; tenantId: string | null },
 ): Promise<boolean> {
-  let query = db.updateTable('api_tokens').set({ revoked_at: new Date() }).where('id', '=', scope.id)
-  if (scope.tenantId !== null) query = query.where('tenant_id', '=', scope.tenantId)
-  const result = await query.where('revoked_at', 'is', null).executeTakeFirst()
-  return result.numUpdatedRows > 0n
+  const { rows } = await sql`
+    with recursive made as (
+      select id from api_tokens where id = ${id} and revoked_at is null
+        and (${tenantId}::uuid is null or tenant_id = ${tenantId}::uuid)
+      union
+      select child.id from api_tokens child join made on child.created_by = made.id
+    )
+    update api_tokens set revoked_at = now() where id in (select id from made) and revoked_at is null returning 1
+  `.execute(db)
+  return rows.length > 0
 }
 
 // A token is 256 random bits: a fast hash is enough, there is nothing to guess.

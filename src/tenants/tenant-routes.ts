@@ -13,6 +13,8 @@ import { insertTenant, listTenants } from './tenant-store.ts'
 
 const Slug = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$', description: 'Short name in lower case.' })
 const Name = Type.String({ minLength: 1, maxLength: 200 })
+const defaultTokenDays = 365
+const nullableText = Type.Union([Type.String(), Type.Null()])
 const tags = ['Tenants and tokens']
 
 /** Tenants, and the tokens with which their services call this API. */
@@ -86,6 +88,9 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
                 role: Type.String(),
                 name: Type.String(),
                 createdAt: Type.String(),
+                expiresAt: nullableText,
+                lastUsedAt: nullableText,
+                createdBy: nullableText,
               },
               { title: 'Token' },
             ),
@@ -100,7 +105,16 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
         limit,
         after: cursorId(cursor),
       })
-      return toPage(rows, limit, ({ id }) => id, withIsoTime)
+      return toPage(
+        rows,
+        limit,
+        ({ id }) => id,
+        (row) => ({
+          ...withIsoTime(row),
+          expiresAt: row.expiresAt?.toISOString() ?? null,
+          lastUsedAt: row.lastUsedAt?.toISOString() ?? null,
+        }),
+      )
     },
   )
 
@@ -119,14 +133,23 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
             tenant: Type.Optional(Slug),
             role: Type.Enum(['admin', 'owner', 'manager', 'viewer', 'service']),
             name: Name,
+            expiresInDays: Type.Optional(
+              Type.Integer({ minimum: 1, maximum: 3_650, description: `By default ${defaultTokenDays}.` }),
+            ),
           },
-          { additionalProperties: false },
+          {
+            additionalProperties: false,
+            examples: [{ role: 'service', name: 'pricing', expiresInDays: 90 }],
+          },
         ),
-        response: { 201: Type.Object({ id: Type.String(), token: Type.String() }) },
+        response: {
+          201: Type.Object({ id: Type.String(), token: Type.String(), expiresAt: Type.String() }),
+        },
       },
     },
     async (request, reply) => {
-      const { role, name, tenant: slug } = request.body
+      const { role, name, tenant: slug, expiresInDays = defaultTokenDays } = request.body
+      const made = { role, name, expiresInDays, createdBy: request.caller.tokenId }
       const { caller } = request
       if (role === 'admin') {
         if (caller.role !== 'admin') throw new Problem(403, 'FORBIDDEN', 'Only an admin makes admin tokens')
@@ -134,10 +157,10 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
           const message = 'must be left out: an admin token belongs to no tenant'
           throw new Problem(422, 'VALIDATION_FAILED', 'The body is not valid', [{ field: 'tenant', message }])
         }
-        return created(reply, await createApiToken(db, { tenantId: null, role, name }))
+        return created(reply, await createApiToken(db, { ...made, tenantId: null }))
       }
       const tenant = await requireTenant(db, request, slug)
-      return created(reply, await createApiToken(db, { tenantId: tenant.id, role, name }))
+      return created(reply, await createApiToken(db, { ...made, tenantId: tenant.id }))
     },
   )
 
@@ -162,8 +185,9 @@ export const tenantRoutes: FastifyPluginAsyncTypebox<{ db: Kysely<Database> }> =
   )
 }
 
-function created<Made extends { id: string }>(reply: FastifyReply, made: Made) {
-  return reply.code(201).header('location', `/v1/tokens/${made.id}`).send(made)
+function created(reply: FastifyReply, made: { id: string; token: string; expiresAt: Date | null }) {
+  const body = { ...made, expiresAt: made.expiresAt?.toISOString() ?? '' }
+  return reply.code(201).header('location', `/v1/tokens/${made.id}`).send(body)
 }
 
 function withIsoTime<Row extends { createdAt: Date }>(

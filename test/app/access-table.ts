@@ -19,6 +19,7 @@ export const accessTable: Record<string, Access> = {
 
   'GET /v1/tenants': { roles: nobodyElse, allowed: 200 },
   'POST /v1/tenants': { roles: nobodyElse, body: () => ({ slug: 'ours', name: 'Ours' }), allowed: 409 },
+  'GET /v1/audit': { roles: owner, allowed: 200, foreign: 'own' },
   'GET /v1/tokens': { roles: owner, allowed: 200, foreign: 'own' },
   'POST /v1/tokens': {
     roles: owner,

@@ -40,6 +40,9 @@ const processSettings = {
     description:
       'Maximum number of jobs a worker process runs at the same time, per queue; jobs that wait for the database share its statements.',
   }),
+  TRUST_PROXY: optionalText(
+    'Proxies whose X-Forwarded-For names the caller: addresses or CIDRs with commas between, or how many of them stand in front. Unset: none, and a proxy counts as the caller.',
+  ),
   API_REQUESTS_PER_TOKEN: Type.Integer({
     minimum: 60,
     maximum: 1_000_000,
@@ -70,6 +73,12 @@ const storageSettings = {
     default: 'hostaway',
     description:
       "Prefix of the queues' keys in Redis, or name of their schema in PostgreSQL, for several installations on one server: lower-case letters, digits and underscores.",
+  }),
+  AUDIT_RETENTION_DAYS: Type.Integer({
+    minimum: 0,
+    maximum: 36_500,
+    default: 400,
+    description: 'For how long it is kept who changed what; 0: for ever.',
   }),
   WEBHOOK_RETENTION_DAYS: Type.Integer({
     minimum: 1,

@@ -50,6 +50,28 @@ export interface ApiTokensTable {
   token_hash: Buffer
   created_at: GeneratedTimestamp
   revoked_at: Timestamp | null
+  expires_at: Timestamp | null
+  last_used_at: Timestamp | null
+  created_by: string | null
+}
+
+export type AuditOutcome = 'started' | 'done' | 'refused' | 'failed'
+
+export interface AuditLogTable {
+  id: string
+  at: GeneratedTimestamp
+  tenant_id: string | null
+  actor_kind: string
+  actor_id: string | null
+  actor_name: string
+  role: Role
+  action: string
+  subject: string
+  detail: Json<{ fields?: string[]; entries?: number }>
+  outcome: AuditOutcome
+  status_code: number | null
+  ip: string
+  request_id: string
 }
 
 export interface ConnectionsTable {
@@ -258,6 +280,7 @@ export interface CallWaitersTable {
 export interface Database {
   tenants: TenantsTable
   api_tokens: ApiTokensTable
+  audit_log: AuditLogTable
   hostaway_connections: ConnectionsTable
   listings: ListingsTable
   webhook_logs: WebhookLogsTable
