@@ -20,6 +20,7 @@ import { useStrictRequests } from './platform/http/strict-requests.ts'
 import { useValidation } from './platform/http/validation.ts'
 import { listenOn } from './platform/process/start-error.ts'
 import { findApiTokenOwner } from './tenants/api-token-store.ts'
+import { useAudit } from './tenants/audit-log.ts'
 
 const bodyLimitBytes = 5 * 1_048_576
 const maxAddress = 16_384
@@ -63,6 +64,7 @@ export async function createApp(deps: Deps, { hasMetricsElsewhere = false } = {}
     ...listeningOptions(),
     loggerInstance,
     frameworkErrors: refuseUnroutable,
+    trustProxy: trustedProxies(config.TRUST_PROXY),
     // Every line names the request by its scope.
     childLoggerFactory: (logger) => logger,
   })
@@ -84,6 +86,14 @@ export async function createApp(deps: Deps, { hasMetricsElsewhere = false } = {}
   await app.register(healthRoutes, { ...healthOf(deps), hasMetricsElsewhere })
   await app.register(apiRoutes, { prefix: '/v1', deps })
   return app
+}
+
+type TrustedProxies = string[] | boolean | ((address: string, hop: number) => boolean)
+
+function trustedProxies(setting: string | undefined): TrustedProxies {
+  if (setting === undefined) return false
+  if (/^\d+$/.test(setting)) return (_address, hop) => hop < Number(setting)
+  return setting.split(',').map((address) => address.trim())
 }
 
 function healthOf(deps: Deps): HealthOptions {
@@ -117,6 +127,7 @@ async function apiRoutes(app: FastifyInstance, { deps }: { deps: Deps }): Promis
   useOptionalBodies(app)
   useStrictRequests(app)
   // Any process of the installation reads a cursor that another one gave.
+  useAudit(app, db)
   useBoundCursors(app, config.keyRing.map(({ key }) => key)[0] ?? Buffer.alloc(0))
   for (const module of modules) await module.routes?.(app, deps)
 }

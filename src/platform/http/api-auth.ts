@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Role } from '../db/tables.ts'
+import { createThrottle } from '../telemetry/throttle.ts'
 import { Problem } from './problems.ts'
 
 /**
@@ -74,6 +75,10 @@ export function hasRole(request: FastifyRequest, role: Role): boolean {
   return rolesWithin[request.caller.role].includes(role)
 }
 
+const logFailedEveryMs = 1_000
+// A flood of wrong tokens must not flood the log as well.
+const logFailed = createThrottle(logFailedEveryMs)
+
 // The whole header: what follows a token is no part of it.
 const bearer = /^bearer ([^\s]+)$/i
 
@@ -90,6 +95,9 @@ async function identify(
     const owner = await options.findOwner(token)
     if (owner !== undefined) return owner
   }
+  logFailed((heldBack) =>
+    request.log.warn({ ip: request.ip, path: request.url.split('?', 1)[0], heldBack }, 'auth.failed'),
+  )
   if (await options.tooManyFailures(request)) {
     throw new Problem(
       429,
