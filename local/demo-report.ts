@@ -38,7 +38,7 @@ Guests book at a stand-in for Hostaway, which tells the connector by webhook. Wh
 minutes (trying again after an outage) takes it ${hostawayHurries} times less here.
 
   API pages        ${urls.api}/docs
-  Bookings         curl -H 'Authorization: Bearer ${viewerToken}' ${urls.api}/v1/bookings
+  Bookings         curl -H 'Authorization: Bearer ${viewerToken}' '${urls.api}/v1/bookings?sort=-updatedAt'
                    the same way: /v1/booking-queue, /v1/webhooks, /v1/feed
                    each with a name and a commission that this tenant maps (docs/mapping.md)
   Metrics          ${urls.api}/metrics (API), ${urls.workerMetrics} (worker)
@@ -69,10 +69,10 @@ export function describeOutcome(seen: readonly Seen[], { isTimed, changes }: Pla
     return `not there after ${describeDuration(afterMs)}`
   }
   if (first.as !== 'booking') return `waits for a person${after}`
-  const { status, id, amount } = first.booking
+  const { status, externalId, amount } = first.booking
   const state = `${changes === 0 ? 'still ' : ''}${status}${after}`
   if (seen.length > 1) return `${seen.length} × ${state}`
-  return `${state}, ${amount.currency} ${amount.total}, booking …${id.slice(-6)}`
+  return `${state}, ${amount.currency} ${amount.total}, reservation ${externalId}`
 }
 
 /** The last word: figures, and whether everything converged. */

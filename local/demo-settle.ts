@@ -3,20 +3,33 @@ import type { Delivery } from '../sandbox/webhook-records.ts'
 import { findEditDifferences, rangeOf } from './demo-edits.ts'
 import type { Imported } from './demo-history.ts'
 import type { Observations } from './demo-play.ts'
-import type { Summary } from './demo-report.ts'
+import { notice, type Summary } from './demo-report.ts'
 import type { DemoSystem } from './demo-system.ts'
 import { findDifferences } from './demo-verdict.ts'
 
 const pollMs = 50
+const tellEveryMs = 2_500
+// What a person who pressed Ctrl-C waits for at most.
+const settlesAfterStopWithinMs = 2_500
 
-/** Waits until nothing is under way any more, at most `withinMs`, then compares the connector with Hostaway. */
+/**
+ * Waits until nothing is under way any more, at most `withinMs` and hardly any longer once it is to stop, saying what it
+ * waits for; then compares the connector with Hostaway.
+ */
 export async function settle(
   system: DemoSystem,
   observed: Observations,
-  context: { imported: Imported; seed: string; startedAt: number; withinMs: number },
+  context: {
+    imported: Imported
+    seed: string
+    startedAt: number
+    withinMs: number
+    signal: AbortSignal
+    print: (line: string) => void
+  },
 ): Promise<Summary> {
   const { control, connector, accountId } = system
-  await waitUntilSettled(system, Date.now() + context.withinMs)
+  await waitUntilSettled(system, context)
 
   const desired = observed.manager.desired()
   const [
@@ -75,15 +88,28 @@ export async function settle(
 
 async function waitUntilSettled(
   { control, connector, connectionId }: DemoSystem,
-  deadline: number,
+  { withinMs, signal, print }: { withinMs: number; signal: AbortSignal; print: (line: string) => void },
 ): Promise<void> {
-  while (Date.now() < deadline) {
-    const unfinished = [
+  const begun = Date.now()
+  let stoppedAt = signal.aborted ? begun : undefined
+  let toldAt = begun
+  while (Date.now() < begun + withinMs) {
+    const [deliveries, webhooks, nights] = [
       await control.pendingDeliveries(),
       await connector.unfinishedWebhooks(),
       await connector.pendingDays(connectionId),
     ]
-    if (unfinished.every((count) => count === 0)) return
+    if (deliveries + webhooks + nights === 0) return
+    if (signal.aborted) stoppedAt ??= Date.now()
+    if (stoppedAt !== undefined && Date.now() > stoppedAt + settlesAfterStopWithinMs) return
+    if (Date.now() > toldAt + tellEveryMs) {
+      toldAt = Date.now()
+      print(
+        notice(
+          `Waiting for ${deliveries} deliveries, ${webhooks} webhooks and ${nights} nights; at most ${Math.ceil((begun + withinMs - toldAt) / 1_000)} s more.`,
+        ),
+      )
+    }
     await pause(pollMs)
   }
 }

@@ -15,8 +15,6 @@ const usage = `Usage: npm run demo [-- --once] [-- --seed <text>] [-- --changes 
 
 const stoppedExitCode = 130
 const settlesWithinMs = 90_000
-// After Ctrl-C, work under way gets as long as a person can be expected to wait.
-const settlesAfterStopWithinMs = 10_000
 
 type DemoOptions = { seed: string; changes: number | undefined }
 
@@ -67,8 +65,14 @@ async function runDemo({ seed, changes }: DemoOptions): Promise<number> {
     const imported = await awaitHistory(system)
     print(notice(`Connected; earlier reservations imported: ${describeImport(imported)}.`))
     const observed = await play(system, { seed, changes, signal, print })
-    const withinMs = signal.aborted ? settlesAfterStopWithinMs : settlesWithinMs
-    return settle(system, observed, { imported, seed, startedAt, withinMs })
+    return settle(system, observed, {
+      imported,
+      seed,
+      startedAt,
+      withinMs: settlesWithinMs,
+      signal,
+      print,
+    })
   }
 }
 

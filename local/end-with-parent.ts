@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 
-// The shell waits for the pipe on standard input, which closes when this process ends, even by SIGKILL.
+// The shell itself waits, since a command of its own would be left behind when the shell is killed. It waits for the pipe on standard input, which closes when this process ends, even by SIGKILL.
 const script = `
-cat >/dev/null
+while read -r _; do :; done
 kill -INT "$1" 2>/dev/null
 waited=0
 while kill -0 "$1" 2>/dev/null && [ "$waited" -lt 100 ]; do sleep 0.1; waited=$((waited + 1)); done
