@@ -5,7 +5,7 @@ import { type BodyKind, bodyKinds } from './webhook-bodies.ts'
 export const inboundParts = ['throughput', 'paced', 'booking', 'drain', 'memory'] as const
 export type InboundPart = (typeof inboundParts)[number]
 
-export const subjects = ['inbound', 'outbound', 'limiter', 'fairness', 'import', 'growth'] as const
+export const subjects = ['inbound', 'outbound', 'limiter', 'fairness', 'import', 'growth', 'defence'] as const
 export type Subject = (typeof subjects)[number]
 
 export type BenchOptions = {
@@ -37,6 +37,7 @@ npm run bench -- limiter [options]   the windows of both profiles, hammered by 4
 npm run bench -- fairness [options]  99 tenants with one change beside one with 10,000
 npm run bench -- import [options]    a history of 100,000 reservations, with webhooks about them meanwhile
 npm run bench -- growth [options]    latencies with 20,000 to 2 million stored webhooks
+npm run bench -- defence [options]   what others notice of floods and of bodies that are wrong
 
   --quick              one short round of everything, for a look
   --only <part,…>      ${inboundParts.join(', ')}

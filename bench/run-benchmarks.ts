@@ -3,6 +3,7 @@ import { cpus, loadavg, totalmem } from 'node:os'
 import { acquire } from '../src/platform/process/acquire.ts'
 import { measurePaced, measureThroughput, summarise } from './answer-benchmark.ts'
 import { type BenchOptions, readOptions } from './bench-options.ts'
+import { measureDefence } from './defence-benchmark.ts'
 import { measureFairness } from './fairness-benchmark.ts'
 import { measureGrowth } from './growth-benchmark.ts'
 import { measureImport } from './import-benchmark.ts'
@@ -35,6 +36,7 @@ await acquire(async (releases) => {
     fairness: measureTurns,
     import: measureHistory,
     growth: measureGrowth,
+    defence: measureDefence,
   }
   const sections = await measure[options.subject](services, options)
   printSections(sections)
