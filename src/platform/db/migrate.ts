@@ -8,14 +8,29 @@ import { sentenceOf } from '../process/start-error.ts'
 
 const migrationFolder = path.join(import.meta.dirname, '../../../migrations')
 
-/** Brings the database to the newest schema; safe to run from several processes at once and to repeat. */
+/**
+ * Brings the database to the newest schema; safe to run from several processes at once and to repeat. A newer schema, as a
+ * later release left it, is accepted as it is.
+ */
 export async function migrateToLatest(databaseUrl: string): Promise<string[]> {
-  return withMigrator(databaseUrl, async (migrator) => {
+  return withMigrator(databaseUrl, async (migrator, db) => {
+    if (await isNewer(migrator, db)) return []
     const { error, results } = await migrator.migrateToLatest()
     // Kysely returns the error instead of throwing it.
     if (error !== undefined) throw error
     return (results ?? []).map((result) => result.migrationName)
   })
+}
+
+// Kysely takes migrations that it does not know for corruption.
+async function isNewer(migrator: Migrator, db: Kysely<unknown>): Promise<boolean> {
+  const known = await migrator.getMigrations()
+  const { rows } = await sql<{ exists: boolean }>`
+    select to_regclass('kysely_migration') is not null as exists
+  `.execute(db)
+  if (rows[0]?.exists !== true || known.some(({ executedAt }) => executedAt === undefined)) return false
+  const { rows: executed } = await sql<{ name: string }>`select name from kysely_migration`.execute(db)
+  return executed.some(({ name }) => !known.some((one) => one.name === name))
 }
 
 /** Names the migrations that have not been applied yet, so that a process can refuse to start on an older schema. */
@@ -28,13 +43,14 @@ export async function pendingMigrations(databaseUrl: string): Promise<string[]> 
 
 async function withMigrator<Result>(
   databaseUrl: string,
-  use: (migrator: Migrator) => Promise<Result>,
+  use: (migrator: Migrator, db: Kysely<unknown>) => Promise<Result>,
 ): Promise<Result> {
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 2, connectionTimeoutMillis: 10_000 })
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })
   try {
     await sql`select 1`.execute(db)
-    return await use(new Migrator({ db, provider: new FileMigrationProvider({ fs, path, migrationFolder }) }))
+    const provider = new FileMigrationProvider({ fs, path, migrationFolder })
+    return await use(new Migrator({ db, provider }), db)
   } finally {
     await db.destroy()
   }
