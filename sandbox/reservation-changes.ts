@@ -55,7 +55,7 @@ export function book(
     now: datetimeText(now),
   })
   if (booking.withCard ?? world.switches.withCards) Object.assign(body, testCard)
-  Object.assign(body, fields)
+  Object.assign(body, guestCounts(fields), fields)
   if (fields.totalPrice !== undefined && fields.financeField === undefined)
     renewFinanceRows(world, account, body)
   const reservation: StoredReservation = { body, shownFromMs: shownFrom(world, now) }
@@ -64,6 +64,16 @@ export function book(
   holdNights(listing, reservation)
   if (options.silent !== true) announceReservation(world, account, 'reservation.created', reservation)
   return reservation
+}
+
+// Guests are only made up where nothing is said about them: what is said must not contradict what is added.
+function guestCounts(fields: Record<string, JsonValue>): Record<string, number> {
+  const said = [fields.numberOfGuests, fields.adults, fields.children]
+  if (said.every((count) => typeof count !== 'number')) return {}
+  const [total, adults, children] = said.map((count) => (typeof count === 'number' ? count : undefined))
+  const grownUp = adults ?? Math.max(1, (total ?? 1) - (children ?? 0))
+  const young = children ?? Math.max(0, (total ?? grownUp) - grownUp)
+  return { numberOfGuests: total ?? grownUp + young, adults: grownUp, children: young }
 }
 
 /**

@@ -144,11 +144,15 @@ test('through the API a stay is created, moved, noted, cancelled and removed', a
     guestName: 'Ada Lind',
     isPaid: 1,
     totalPrice: 300,
+    numberOfGuests: 2,
+    adults: 2,
   })
   const { id } = created.body.result
   assert.equal(created.body.result.status, 'new')
   assert.equal(created.body.result.isPaid, null)
   assert.equal(created.body.result.guestEmail, null)
+  const { numberOfGuests, adults, children } = created.body.result
+  assert.deepEqual([numberOfGuests, adults, children], [2, 2, 0], 'no guest is made up')
   const overlapping = await api('POST', '/reservations', { ...stay, listingMapId, channelId: 2000 })
   assert.equal(overlapping.body.status, 'fail')
   const forced = await api('POST', '/reservations?forceOverbooking=1', {
