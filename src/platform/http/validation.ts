@@ -27,7 +27,9 @@ export function useValidation(app: FastifyInstance): void {
     const isStored = httpPart === 'body' || httpPart === 'querystring'
     const check: ReturnType<typeof compile> = (value: unknown) => {
       const found = violations(value)
-      const unstorable = isStored ? findUnstorable(value).slice(0, maxViolations) : []
+      // Of a body that is refused anyway, the beginning is looked through.
+      const looked = found.length === 0 ? value : excerptOf(value).excerpt
+      const unstorable = isStored ? findUnstorable(looked).slice(0, maxViolations) : []
       check.errors = [...found, ...unstorable.map(toViolation)]
       return check.errors.length === 0
     }
