@@ -15,6 +15,7 @@ const usage = `Usage: npm run demo [-- --once] [-- --seed <text>] [-- --changes 
 
 const stoppedExitCode = 130
 const settlesWithinMs = 90_000
+const tellEveryMs = 2_500
 
 type DemoOptions = { seed: string; changes: number | undefined }
 
@@ -45,8 +46,10 @@ async function runDemo({ seed, changes }: DemoOptions): Promise<number> {
 
   try {
     const summary = await acquire(async (releases) => {
-      print(notice('Starting PostgreSQL, the Hostaway sandbox, the worker and the API.'))
-      const system = await startDemoSystem(releases, { seed, signal, onDeath: dying.reject })
+      print(notice('Starting PostgreSQL, the Hostaway sandbox, the worker and the API: about ten seconds.'))
+      const system = await notSilent('Still starting.', () =>
+        startDemoSystem(releases, { seed, signal, onDeath: dying.reject }),
+      )
       hasStarted = true
       print(introduce(system))
       if (changes === undefined) print('Ctrl-C ends it, after a comparison of both sides.\n')
@@ -73,6 +76,16 @@ async function runDemo({ seed, changes }: DemoOptions): Promise<number> {
       signal,
       print,
     })
+  }
+}
+
+/** Says that it goes on while something takes long without a word of its own. */
+async function notSilent<Result>(words: string, work: () => Promise<Result>): Promise<Result> {
+  const timer = setInterval(() => print(notice(words)), tellEveryMs)
+  try {
+    return await work()
+  } finally {
+    clearInterval(timer)
   }
 }
 
